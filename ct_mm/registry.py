@@ -1,0 +1,28 @@
+"""Every registry of ct_mm: a child of MMEngine's, so that ``type='ct_mm.X'`` builds from any codebase.
+
+The locations are imported when a registry is first asked for a name, which is why no config of a
+user needs ``custom_imports`` and why importing ``ct_mm`` alone stays cheap.
+"""
+from mmengine import registry as mmengine_registry
+from mmengine.registry import Registry
+
+DATASETS = Registry(
+    'dataset', parent=mmengine_registry.DATASETS, scope='ct_mm', locations=['ct_mm.tracking.datasets'])
+DATA_SAMPLERS = Registry(
+    'data sampler', parent=mmengine_registry.DATA_SAMPLERS, scope='ct_mm', locations=['ct_mm.tracking.datasets'])
+TRANSFORMS = Registry(
+    'transform', parent=mmengine_registry.TRANSFORMS, scope='ct_mm', locations=['ct_mm.tracking.transforms'])
+MODELS = Registry(
+    'model',
+    parent=mmengine_registry.MODELS,
+    scope='ct_mm',
+    locations=['ct_mm.compression', 'ct_mm.tracking.models'])
+METRICS = Registry(
+    'metric', parent=mmengine_registry.METRICS, scope='ct_mm', locations=['ct_mm.tracking.evaluation'])
+HOOKS = Registry(
+    'hook',
+    parent=mmengine_registry.HOOKS,
+    scope='ct_mm',
+    locations=['ct_mm.compression.hooks', 'ct_mm.tracking.hooks'])
+RUNNERS = Registry(
+    'runner', parent=mmengine_registry.RUNNERS, scope='ct_mm', locations=['ct_mm.compression'])
