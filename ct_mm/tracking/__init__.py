@@ -1,0 +1,1 @@
+"""Single-object tracking in MMEngine: models, data, evaluation and inference; it knows no compression."""
