@@ -1,0 +1,113 @@
+"""What the training and the test script share: their arguments, finding a config, building the runner.
+
+Nothing here imports torch before ``select_device`` has run, so ``--device cpu`` and ``-h`` are honest and quick.
+"""
+import argparse
+import difflib
+import os
+from pathlib import Path
+
+PACKAGE = Path(__file__).resolve().parent
+# A wheel carries a second copy of tools/ and configs/ here, because onedl-mim takes the first folder that
+# the installation record names for the package's (see setup.py). Its configs stand for the package's own.
+MIM_MIRROR = PACKAGE.parent / 'ct-mm' / '.mim' / 'configs'
+
+
+def find_config(name: str) -> str:
+    """Finds a config: a path from the current folder, else one that ships with ct_mm.
+
+    Args:
+        name (str): A path, or the last parts of the path of a shipped config (``x.py``, ``folder/x.py``).
+
+    Returns:
+        str: The path of an existing file.
+
+    Raises:
+        FileNotFoundError: If no file fits; names both places and the shipped configs with a similar name.
+        ValueError: If several shipped configs fit; lists them.
+    """
+    shipped = (PACKAGE / '.mim' / 'configs').resolve()
+    path = Path(name)
+    if path.is_file():
+        if MIM_MIRROR in path.resolve().parents:
+            path = shipped / path.resolve().relative_to(MIM_MIRROR)
+        return str(path)
+    files = sorted(file for file in shipped.rglob('*.py') if file.is_file())
+    hits = [file for file in files if file.parts[-len(path.parts):] == path.parts]
+    if len(hits) == 1:
+        return str(hits[0])
+    if hits:
+        listing = '\n  '.join(str(file.relative_to(shipped)) for file in hits)
+        raise ValueError(f'config {name!r} fits several shipped configs, give more of the path:\n  {listing}')
+    near = difflib.get_close_matches(path.name, [file.name for file in files], n=3)
+    hint = f' Did you mean {" or ".join(near)}?' if near else ''
+    raise FileNotFoundError(
+        f'config {name!r} is neither a file seen from {Path.cwd()} nor one of the {len(files)} in {shipped}.{hint}')
+
+
+def add_common_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the arguments that both scripts take, with the names every OpenMMLab codebase gives them."""
+    from mmengine.config import DictAction
+    parser.add_argument('config', help='config file: a path, or the name of one that ships with ct_mm')
+    parser.add_argument('--work-dir', help='folder of logs and checkpoints (default: work_dirs/<name of the config>)')
+    parser.add_argument(
+        '--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE', help='settings that override the config')
+    parser.add_argument('--device', choices=['cpu', 'cuda'], help='default: what MMEngine finds')
+    # mim looks for this name in the help text; only then does its own `--gpus 0` arrive here, as `--device cpu`.
+    parser.add_argument('--gpus', type=int, help='0 is --device cpu; more than 1 needs --launcher')
+    parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none', help='job launcher')
+    parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help='set by torch.distributed.launch')
+
+
+def select_device(args: argparse.Namespace) -> None:
+    """Makes the device that was asked for the one MMEngine finds; to be called before torch is used.
+
+    Raises:
+        ValueError: If the arguments contradict each other, or CUDA is asked for and absent.
+    """
+    if args.gpus is not None and args.gpus > 1 and args.launcher == 'none':
+        raise ValueError(f'--gpus {args.gpus} needs --launcher pytorch (or slurm, mpi): one process drives one GPU')
+    if args.gpus == 0 and args.device == 'cuda':
+        raise ValueError('--gpus 0 and --device cuda contradict each other')
+    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    if args.gpus == 0 or args.device == 'cpu':
+        os.environ['CUDA_VISIBLE_DEVICES'] = ''  # read at CUDA's first use, which comes later
+        import mmengine.device.utils
+        mmengine.device.utils.DEVICE = 'cpu'  # for the accelerators that the variable does not hide
+    elif args.device == 'cuda':
+        import torch
+        if not torch.cuda.is_available():
+            raise ValueError('--device cuda: torch finds no CUDA device here')
+
+
+def load_config(args: argparse.Namespace):
+    """Reads the config and lays the command line over it.
+
+    Args:
+        args (argparse.Namespace): With what ``add_common_arguments`` added; ``config`` is an existing file.
+
+    Returns:
+        mmengine.config.Config: With ``launcher``, ``work_dir`` and ``default_scope`` set.
+    """
+    from mmengine.config import Config
+    cfg = Config.fromfile(args.config)
+    if args.cfg_options:
+        cfg.merge_from_dict(args.cfg_options)
+    cfg.launcher = args.launcher
+    cfg.work_dir = args.work_dir or cfg.get('work_dir') or str(Path('work_dirs', Path(cfg.filename).stem))
+    cfg.setdefault('default_scope', 'ct_mm')
+    return cfg
+
+
+def build_runner(cfg):
+    """Builds MMEngine's Runner, or the ``runner_type`` the config names, as every OpenMMLab script does.
+
+    Args:
+        cfg (mmengine.config.Config): The whole config.
+
+    Returns:
+        mmengine.runner.Runner: Ready to train or test.
+    """
+    from mmengine.registry import RUNNERS
+    from mmengine.runner import Runner
+    return RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)

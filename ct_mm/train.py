@@ -1,0 +1,69 @@
+"""Trains what a config describes: ``python -m ct_mm.train CONFIG`` or ``mim train ct_mm CONFIG``."""
+import argparse
+from typing import Optional, Sequence
+
+from . import cli
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Returns the parser of the training script."""
+    parser = argparse.ArgumentParser(prog='ct_mm.train', description='Train, or compress, a tracker')
+    cli.add_common_arguments(parser)
+    parser.add_argument(
+        '--resume',
+        nargs='?',
+        const='auto',
+        metavar='CHECKPOINT',
+        help='go on from this checkpoint; without a value, from the last one in the work dir')
+    parser.add_argument('--amp', action='store_true', help='train in mixed precision (needs an accelerator)')
+    parser.add_argument(
+        '--auto-scale-lr', action='store_true', help="scale the learning rate by the config's auto_scale_lr")
+    return parser
+
+
+def apply_training_options(cfg, args: argparse.Namespace) -> None:
+    """Writes ``--resume``, ``--amp`` and ``--auto-scale-lr`` into the config, in place.
+
+    Args:
+        cfg (mmengine.config.Config): The config.
+        args (argparse.Namespace): What ``build_parser`` parsed.
+
+    Raises:
+        ValueError: If the config lacks the key that an option needs.
+    """
+    if args.resume:
+        cfg.resume = True
+        cfg.load_from = None if args.resume == 'auto' else args.resume
+    if args.amp:
+        wrapper = cfg.get('optim_wrapper') or {'type': None}
+        kind = wrapper.get('type', 'OptimWrapper')  # a class in a config of the pure-Python style
+        if getattr(kind, '__name__', kind) not in ('OptimWrapper', 'AmpOptimWrapper'):
+            raise ValueError(f'--amp needs an `optim_wrapper` of type OptimWrapper in {cfg.filename}, not {kind}')
+        wrapper.type = 'AmpOptimWrapper'
+        wrapper.setdefault('loss_scale', 'dynamic')
+    if args.auto_scale_lr:
+        if 'base_batch_size' not in cfg.get('auto_scale_lr', {}):
+            raise ValueError(f'--auto-scale-lr needs `auto_scale_lr = dict(base_batch_size=…)` in {cfg.filename}')
+        cfg.auto_scale_lr.enable = True
+
+
+def main(argv: Optional[Sequence[str]] = None) -> None:
+    """Runs the training script.
+
+    Args:
+        argv (Sequence[str], optional): The arguments; those of the process by default.
+    """
+    parser = build_parser()
+    args = parser.parse_args(argv)
+    try:
+        cli.select_device(args)
+        args.config = cli.find_config(args.config)
+    except (FileNotFoundError, ValueError) as error:
+        parser.error(str(error))
+    cfg = cli.load_config(args)
+    apply_training_options(cfg, args)
+    cli.build_runner(cfg).train()
+
+
+if __name__ == '__main__':
+    main()
