@@ -1,0 +1,209 @@
+"""CompositePairs: training pairs made from segmented photographs, with boxes exact by construction."""
+from dataclasses import dataclass
+from typing import List, Optional, Tuple
+
+import cv2
+import numpy as np
+
+from ct_mm.registry import DATASETS
+
+from .compositing import (Cutout, Layer, behind, camera, cut_out, paint, placement, recolour, relight, tight_box,
+                          warp)
+from .segment_photos import Photograph
+
+
+@dataclass
+class _Scene:
+    """What both frames of a pair share. ``segment_middle`` is set if the target is part of the background."""
+    background: np.ndarray  # (H, W, 3) uint8
+    target: Cutout
+    size: float  # geometric mean of the target's sides on the canvas, pixels
+    segment_middle: Optional[np.ndarray]  # (2,) in pixels of the background
+    distractors: List[Cutout]
+    source: List[str]
+
+
+@dataclass
+class _Pose:
+    """Where and how the target is in one frame."""
+    centre: np.ndarray  # (2,) on the canvas, pixels
+    stretch: np.ndarray  # (2,) factors on top of the scene's size
+    angle: float
+    shear: float
+
+
+@DATASETS.register_module()
+class CompositePairs:
+    """A source of pairs for ``PairDataset``: a segment of one photograph moves over another photograph.
+
+    Between the two frames the target moves, grows or shrinks, turns and changes its aspect; the background shifts and
+    zooms; light, blur, noise and compression differ. Distractors move behind the target (segments of the same and of
+    other photographs, and the target's own shape in other colours), occluders hide part of it. The box is the tight
+    box of the whole target inside the canvas, occluded or not.
+
+    In a static pair the target stays where it was photographed: both frames show the same photograph, each with its
+    own zoom, shift, small rotation and light, and the target is one of its segments. So half of the targets have
+    natural borders and surroundings, which no tracker can tell by traces of compositing.
+
+    Args:
+        images: Config of a ``SegmentPhotos``.
+        canvas: (width, height) of a frame in pixels. Defaults to (320, 240).
+        target_size: Range of the geometric mean of the target's sides, pixels, drawn log-uniformly.
+            Defaults to (16, 120).
+        static_fraction: Probability of a static pair. Defaults to 0.5.
+        max_distractors: Most distractors in a scene. Defaults to 3.
+        occlusion: Probability of an occluder in the search frame; a quarter of it in the template frame.
+            Defaults to 0.3.
+        min_visible: Least part of the target that is left by canvas border and occluder. Defaults to 0.4.
+    """
+
+    def __init__(self,
+                 images: dict,
+                 canvas: Tuple[int, int] = (320, 240),
+                 target_size: Tuple[float, float] = (16, 120),
+                 static_fraction: float = 0.5,
+                 max_distractors: int = 3,
+                 occlusion: float = 0.3,
+                 min_visible: float = 0.4) -> None:
+        if not 0 < target_size[0] <= target_size[1] <= min(canvas):
+            raise ValueError(f'CompositePairs: target_size={tuple(target_size)} must be ordered and fit into the '
+                             f'canvas={tuple(canvas)}')
+        self.photos = DATASETS.build(images)
+        self.canvas, self.target_size, self.static_fraction = tuple(canvas), tuple(target_size), static_fraction
+        self.max_distractors, self.occlusion, self.min_visible = max_distractors, occlusion, min_visible
+
+    def draw_pair(self, rng: np.random.Generator) -> Optional[dict]:
+        """Renders one pair.
+
+        Args:
+            rng: The only source of chance.
+
+        Returns:
+            ``template`` and ``search``, each with ``img`` (H, W, 3) RGB uint8 and ``bbox`` (4,) float64 xywh in pixels, and
+            ``source``, the photographs' names. None if the target fell off the canvas; draw again then.
+        """
+        static = rng.random() < self.static_fraction
+        photograph = self._photograph(rng)
+        scene = self._scene(photograph, static, rng)
+        first = self._first_pose(scene, rng)
+        frames = []
+        for pose, occlusion in ((first, self.occlusion / 4), (self._next_pose(first, scene, rng), self.occlusion)):
+            frame = self._render(scene, pose, occlusion, rng)
+            if frame is None:
+                return None
+            frames.append(frame)
+        return dict(template=frames[0], search=frames[1], source=scene.source)
+
+    def _photograph(self, rng: np.random.Generator) -> Photograph:
+        for _ in range(100):
+            photograph = self.photos[rng.integers(len(self.photos))]
+            if photograph.segments:
+                return photograph
+        raise RuntimeError(f'CompositePairs: none of 100 photographs, the last one {photograph.name}, has a segment '
+                           'that is a good target; loosen area, min_texture or min_contrast of `images`')
+
+    def _cutout(self, photograph: Photograph, rng: np.random.Generator) -> Cutout:
+        return cut_out(photograph, photograph.segments[rng.integers(len(photograph.segments))])
+
+    def _scene(self, photograph: Photograph, static: bool, rng: np.random.Generator) -> _Scene:
+        segment = photograph.segments[rng.integers(len(photograph.segments))]
+        target = cut_out(photograph, segment)
+        size = np.exp(rng.uniform(*np.log(self.target_size)))
+        native = np.sqrt(segment.box[2] * segment.box[3])
+        size = min(size, 1.8 * native, max(self.target_size[0], 1.0 * native + 40))  # not blown up to a smear
+        source, middle, background = [photograph.name], None, photograph.image
+        if static:
+            x, y, w, h = segment.box
+            middle = np.array([x + (w - 1) / 2, y + (h - 1) / 2])
+        else:
+            other = self.photos[rng.integers(len(self.photos))]
+            background = other.image
+            source.append(other.name)
+        distractors = []
+        for _ in range(rng.integers(self.max_distractors + 1)):
+            kind = rng.random()
+            if kind < 0.3:
+                distractors.append(recolour(target, rng))
+            elif kind < 0.6 and not static and len(photograph.segments) > 1:
+                others = [s for s in photograph.segments if s is not segment]
+                distractors.append(cut_out(photograph, others[rng.integers(len(others))]))
+            else:
+                distractors.append(self._cutout(self._photograph(rng), rng))
+        return _Scene(background, target, size, middle, distractors, source)
+
+    def _first_pose(self, scene: _Scene, rng: np.random.Generator) -> _Pose:
+        centre = rng.uniform(0.2, 0.8, 2) * self.canvas
+        turned = 0.0 if scene.segment_middle is not None else 0.1
+        aspect = turned * rng.standard_normal()
+        return _Pose(centre, np.exp([aspect, -aspect]), turned * rng.standard_normal(), 0.0)
+
+    def _next_pose(self, pose: _Pose, scene: _Scene, rng: np.random.Generator) -> _Pose:
+        growth, aspect = 0.15 * rng.standard_normal(), 0.08 * rng.standard_normal()
+        centre = np.clip(pose.centre + 0.7 * scene.size * rng.standard_normal(2),
+                         0.1 * np.array(self.canvas), 0.9 * np.array(self.canvas))
+        return _Pose(centre, pose.stretch * np.exp([growth + aspect, growth - aspect]),
+                     pose.angle + 0.12 * rng.standard_normal(), 0.06 * rng.standard_normal())
+
+    def _render(self, scene: _Scene, pose: _Pose, occlusion: float, rng: np.random.Generator) -> Optional[dict]:
+        cutout = scene.target
+        scale = pose.stretch * scene.size / np.sqrt(cutout.alpha.shape[0] * cutout.alpha.shape[1])
+        if scene.segment_middle is None:
+            canvas = self._free_background(scene.background, rng)
+            matrix = placement(cutout.alpha.shape[::-1], pose.centre, scale, pose.angle, pose.shear)
+        else:
+            canvas, matrix = self._tied_background(scene, pose, scale)
+        target = warp(cutout, matrix, self.canvas)
+        whole = cutout.alpha.sum(dtype=np.int64) * abs(np.linalg.det(matrix[:, :2]))
+        if target is None or target.alpha.sum(dtype=np.int64) < max(self.min_visible, 0.6) * whole:
+            return None
+        box = tight_box(target)
+        if box is None:
+            return None
+        for distractor in scene.distractors:
+            layer = self._beside(distractor, scene.size, box, rng, nearest=0.9, furthest=2.5)
+            if layer is not None and rng.random() < 0.8:
+                paint(canvas, behind(layer, target, self.canvas))
+        if scene.segment_middle is None:
+            target = Layer(target.x, target.y, relight(target.rgb, rng, 0.4), target.alpha)
+            paint(canvas, target)
+        if rng.random() < occlusion:
+            occluder = self._cutout(self._photograph(rng), rng)
+            layer = self._beside(occluder, scene.size, box, rng, nearest=0.4, furthest=0.9)
+            if layer is not None:
+                seen = behind(target, layer, self.canvas).alpha.sum(dtype=np.int64)
+                if seen >= self.min_visible * whole:
+                    paint(canvas, layer)
+        return dict(img=camera(relight(canvas, rng, 0.7), rng), bbox=box)
+
+    def _free_background(self, photo: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """A random window of a photograph, stretched over the canvas."""
+        height, width = photo.shape[:2]
+        zoom = max(self.canvas[0] / width, self.canvas[1] / height) * np.exp(rng.uniform(0, 0.5))
+        slack = np.maximum(zoom * np.array([width, height]) - self.canvas, 0)  # (2,)
+        shift = -slack * rng.random(2)
+        matrix = np.array([[zoom, 0, shift[0]], [0, zoom, shift[1]]])
+        return cv2.warpAffine(photo, matrix, self.canvas, borderMode=cv2.BORDER_REFLECT_101)
+
+    def _tied_background(self, scene: _Scene, pose: _Pose, scale: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:
+        """The photograph that the target belongs to, and the matrix that puts the cutout where it is in there."""
+        height, width = scene.background.shape[:2]
+        fit = max(1.0, max(self.canvas[0] / (width * scale[0]), self.canvas[1] / (height * scale[1])))
+        scale = scale * fit  # the photograph has to cover the canvas, so a small target stays at its size in there
+        matrix = placement((width, height), (0, 0), scale, pose.angle, pose.shear)
+        shift = pose.centre - matrix @ [*scene.segment_middle, 1]
+        half = scale * (width, height) / 2
+        shift = np.clip(shift, np.array(self.canvas) - half, half)
+        matrix[:, 2] += shift
+        canvas = cv2.warpAffine(scene.background, matrix, self.canvas, borderMode=cv2.BORDER_REFLECT_101)
+        middle = matrix @ [*scene.segment_middle, 1]
+        return canvas, placement(scene.target.alpha.shape[::-1], middle, scale, pose.angle, pose.shear)
+
+    def _beside(self, cutout: Cutout, size: float, box: np.ndarray, rng: np.random.Generator, nearest: float,
+                furthest: float) -> Optional[Layer]:
+        """A cutout of about the target's size, at a distance given in units of the target's mean side."""
+        scale = size * np.exp(0.25 * rng.standard_normal()) / np.sqrt(cutout.alpha.shape[0] * cutout.alpha.shape[1])
+        direction, distance = rng.uniform(0, 2 * np.pi), rng.uniform(nearest, furthest)
+        centre = box[:2] + box[2:] / 2 + distance * box[2:] * [np.cos(direction), np.sin(direction)]
+        mirror = rng.choice([-1, 1])
+        matrix = placement(cutout.alpha.shape[::-1], centre, (mirror * scale, scale), 0.2 * rng.standard_normal())
+        return warp(cutout, matrix, self.canvas)

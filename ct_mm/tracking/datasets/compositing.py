@@ -1,0 +1,157 @@
+"""Painting segments onto a canvas, and what a camera does to the result: functions without state."""
+from dataclasses import dataclass
+from typing import Optional, Tuple
+
+import cv2
+import numpy as np
+
+from .segment_photos import Photograph, Segment
+
+_NOISE = np.random.default_rng(0).standard_normal((512, 512, 3)).astype(np.float32)  # drawing it afresh costs 3 ms
+
+
+@dataclass(frozen=True)
+class Cutout:
+    """A segment cut out of its photograph: ``rgb`` (h, w, 3) uint8 and a soft-edged ``alpha`` (h, w) uint8."""
+    rgb: np.ndarray
+    alpha: np.ndarray
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A cutout where it falls on the canvas: ``rgb`` (h, w, 3), ``alpha`` (h, w), both uint8, at pixel (x, y)."""
+    x: int
+    y: int
+    rgb: np.ndarray
+    alpha: np.ndarray
+
+    @property
+    def window(self) -> Tuple[slice, slice]:
+        """Rows and columns of the canvas."""
+        height, width = self.alpha.shape
+        return slice(self.y, self.y + height), slice(self.x, self.x + width)
+
+
+def cut_out(photograph: Photograph, segment: Segment) -> Cutout:
+    """Cuts one segment out, with an edge that is feathered over one pixel."""
+    x, y, w, h = segment.box
+    rgb = cv2.copyMakeBorder(photograph.image[y:y + h, x:x + w], 2, 2, 2, 2, cv2.BORDER_REPLICATE)
+    alpha = cv2.copyMakeBorder(segment.mask, 2, 2, 2, 2, cv2.BORDER_CONSTANT, value=0)
+    # Eroding first keeps the colours of the old surroundings out of the feathered edge.
+    return Cutout(rgb, cv2.blur(cv2.erode(alpha, np.ones((3, 3), np.uint8)), (3, 3)))
+
+
+def recolour(cutout: Cutout, rng: np.random.Generator) -> Cutout:
+    """The same shape and texture in other colours and another brightness."""
+    hsv = cv2.cvtColor(cutout.rgb, cv2.COLOR_RGB2HSV)
+    hsv[..., 0] = (hsv[..., 0].astype(np.int32) + rng.integers(40, 140)) % 180
+    gain = rng.uniform(0.5, 0.7) if hsv[..., 2].mean() > 100 else rng.uniform(1.5, 2.0)
+    hsv[..., 2] = np.clip(hsv[..., 2] * gain, 0, 255)
+    return Cutout(cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB), cutout.alpha)
+
+
+def placement(size: Tuple[int, int], centre, scale, angle: float, shear: float = 0.0) -> np.ndarray:
+    """The (2, 3) matrix that carries the pixels of an image of ``size`` (w, h) onto the canvas.
+
+    Args:
+        size: Width and height of the image in pixels.
+        centre: (x, y) on the canvas that the image's middle falls on.
+        scale: (x, y) factors along the image's own axes.
+        angle: Rotation in radians.
+        shear: Horizontal shear.
+    """
+    c, s = np.cos(angle), np.sin(angle)
+    linear = np.array([[c, -s], [s, c]]) @ np.array([[1, shear], [0, 1]]) @ np.diag(scale)  # (2, 2)
+    middle = (np.array(size) - 1) / 2
+    return np.hstack([linear, (np.asarray(centre) - linear @ middle)[:, None]])
+
+
+def warp(cutout: Cutout, matrix: np.ndarray, canvas_size: Tuple[int, int]) -> Optional[Layer]:
+    """Carries a cutout onto a canvas; only the part that falls on the canvas is computed.
+
+    Args:
+        cutout: What to carry.
+        matrix: (2, 3), from pixels of the cutout to pixels of the canvas.
+        canvas_size: (width, height) in pixels.
+
+    Returns:
+        The layer, or None if nothing falls on the canvas.
+    """
+    rgb, alpha = cutout.rgb, cutout.alpha
+    shrink = np.sqrt(abs(np.linalg.det(matrix[:, :2])))
+    if shrink < 0.5:  # bilinear sampling alone would alias
+        small = tuple(max(2, round(n * 2 * shrink)) for n in alpha.shape[::-1])
+        ratio = np.array(alpha.shape[::-1]) / small
+        # Pixel centres: old = (new + 0.5) * ratio - 0.5.
+        matrix = np.hstack([matrix[:, :2] * ratio, matrix[:, 2:] + matrix[:, :2] @ (0.5 * ratio - 0.5)[:, None]])
+        rgb = cv2.resize(rgb, small, interpolation=cv2.INTER_AREA)
+        alpha = cv2.resize(alpha, small, interpolation=cv2.INTER_AREA)
+    h, w = alpha.shape
+    corners = matrix @ np.array([[0, w, 0, w], [0, 0, h, h], [1, 1, 1, 1]])  # (2, 4)
+    low = np.maximum(np.floor(corners.min(1)).astype(int) - 1, 0)
+    high = np.minimum(np.ceil(corners.max(1)).astype(int) + 2, canvas_size)
+    if (high <= low).any():
+        return None
+    shifted = matrix - np.array([[0, 0, low[0]], [0, 0, low[1]]])
+    region = (int(high[0] - low[0]), int(high[1] - low[1]))
+    return Layer(
+        int(low[0]), int(low[1]), cv2.warpAffine(rgb, shifted, region, borderMode=cv2.BORDER_REPLICATE),
+        cv2.warpAffine(alpha, shifted, region))
+
+
+def paint(canvas: np.ndarray, layer: Layer) -> None:
+    """Blends a layer over a canvas, (H, W, 3) uint8, in place."""
+    alpha = layer.alpha[..., None].astype(np.uint16)  # (h, w, 1)
+    under = canvas[layer.window]
+    canvas[layer.window] = ((layer.rgb * alpha + under * (255 - alpha) + 127) // 255).astype(np.uint8)
+
+
+def behind(layer: Layer, front: Layer, canvas_size: Tuple[int, int]) -> Layer:
+    """The layer with that part made transparent that lies behind ``front``."""
+    cover = np.zeros(canvas_size[::-1], np.uint8)
+    cover[front.window] = front.alpha
+    alpha = layer.alpha.astype(np.uint16) * (255 - cover[layer.window]) // 255
+    return Layer(layer.x, layer.y, layer.rgb, alpha.astype(np.uint8))
+
+
+def tight_box(layer: Layer) -> Optional[np.ndarray]:
+    """(4,) float64 xywh in pixels of the canvas around all pixels at least half covered; None if there are none."""
+    solid = layer.alpha >= 128
+    columns, rows = np.flatnonzero(solid.any(0)), np.flatnonzero(solid.any(1))
+    if not len(columns):
+        return None
+    return np.array([
+        layer.x + columns[0], layer.y + rows[0], columns[-1] - columns[0] + 1, rows[-1] - rows[0] + 1
+    ], np.float64)
+
+
+def relight(image: np.ndarray, rng: np.random.Generator, strength: float) -> np.ndarray:
+    """Random gain, offset, gamma and colour cast; ``strength`` 1 is a clearly different light, 0 changes nothing."""
+    gain = np.exp(strength * (0.2 * rng.standard_normal() + 0.05 * rng.standard_normal(3)))  # (3,)
+    gamma = np.exp(strength * 0.2 * rng.standard_normal())
+    offset = strength * 10 * rng.standard_normal()
+    table = 255 * gain * (np.arange(256)[:, None] / 255)**gamma + offset  # (256, 3)
+    return cv2.LUT(image, np.clip(table + 0.5, 0, 255).astype(np.uint8)[None])
+
+
+def camera(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """What a cheap camera does, each with a small probability: blur, motion blur, noise, JPEG."""
+    blur, noise, jpeg = rng.random(3)
+    if blur < 0.15:
+        image = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.4, 1.3))
+    elif blur < 0.25:
+        length, angle = int(rng.integers(3, 8)), rng.uniform(0, 180)
+        kernel = np.zeros((length, length), np.float32)
+        kernel[length // 2] = 1
+        middle = (length - 1) / 2
+        kernel = cv2.warpAffine(kernel, cv2.getRotationMatrix2D((middle, middle), angle, 1), (length, length))
+        image = cv2.filter2D(image, -1, kernel / kernel.sum())
+    if noise < 0.4:
+        y, x = rng.integers(0, 512, 2)
+        grain = np.take(np.take(_NOISE, np.arange(y, y + image.shape[0]) % 512, 0),
+                        np.arange(x, x + image.shape[1]) % 512, 1)  # (H, W, 3)
+        image = cv2.addWeighted(image, 1.0, grain, rng.uniform(1.5, 8), 0, dtype=cv2.CV_8U)
+    if jpeg < 0.2:
+        _, data = cv2.imencode('.jpg', image, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(30, 85))])
+        image = cv2.imdecode(data, cv2.IMREAD_COLOR)
+    return image

@@ -1,0 +1,76 @@
+"""PairDataset: template and search crops, each pair a pure function of (seed, draw)."""
+from typing import List, Optional, Sequence
+
+import numpy as np
+from mmengine.dataset import Compose
+from torch.utils.data import Dataset
+
+from ct_mm.registry import DATASETS
+
+
+@DATASETS.register_module()
+class PairDataset(Dataset):
+    """Draws pairs from one or more sources and runs a pipeline over them.
+
+    ``dataset[draw]`` seeds ``numpy.random.default_rng((seed, draw))`` and takes everything random from it, so a pair
+    does not depend on what was drawn before, on the number of workers, or on the rank. ``draw`` counts on over the
+    epochs (see ``DrawSampler``), so no epoch repeats another.
+
+    Args:
+        sources: Configs of sources: anything with ``draw_pair(rng) -> dict | None`` where the dict holds ``template``
+            and ``search`` (each ``img`` (H, W, 3) RGB uint8 and ``bbox`` (4,) xywh in pixels) and ``source`` (file names).
+        pipeline: Transforms; they find ``rng`` in the results dict. One that returns None has another pair drawn.
+        pairs_per_epoch: Length of an epoch. Defaults to 60000, the CompressTracker recipe.
+        ratios: Relative weights of the sources. Defaults to equal ones.
+        seed: Seed of all pairs. Defaults to 0.
+        max_tries: Draws before a pair is given up. Defaults to 50.
+    """
+
+    metainfo: dict = {}
+
+    def __init__(self,
+                 sources: Sequence[dict],
+                 pipeline: Sequence[dict],
+                 pairs_per_epoch: int = 60000,
+                 ratios: Optional[Sequence[float]] = None,
+                 seed: int = 0,
+                 max_tries: int = 50) -> None:
+        if not sources:
+            raise ValueError('PairDataset: sources is empty')
+        if pairs_per_epoch < 1:
+            raise ValueError(f'PairDataset: pairs_per_epoch must be at least 1, got {pairs_per_epoch}')
+        ratios = [1.0] * len(sources) if ratios is None else list(ratios)
+        if len(ratios) != len(sources) or min(ratios) < 0 or sum(ratios) <= 0:
+            raise ValueError(f'PairDataset: ratios={ratios} must hold one number >= 0 for each of the '
+                             f'{len(sources)} sources, and not only zeros')
+        self.sources: List = [DATASETS.build(source) for source in sources]
+        self.pipeline = Compose(list(pipeline))
+        self.pairs_per_epoch, self.seed, self.max_tries = pairs_per_epoch, seed, max_tries
+        self._cumulative = np.cumsum(ratios) / np.sum(ratios)  # (number of sources,)
+        self._cumulative[-1] = 1.0  # rounding may leave it just below
+
+    def __len__(self) -> int:
+        return self.pairs_per_epoch
+
+    def __getitem__(self, draw: int) -> dict:
+        """The pair of one draw number, which may exceed the length.
+
+        Raises:
+            RuntimeError: No usable pair in ``max_tries`` tries; the message names the last pair's files.
+        """
+        if draw < 0:
+            raise IndexError(f'PairDataset: draw numbers begin at 0, got {draw}')
+        rng = np.random.default_rng((self.seed, int(draw)))
+        last = 'its source gave none'
+        # Chosen before the tries, so that a source with many failures keeps its share.
+        source = self.sources[int(np.searchsorted(self._cumulative, rng.random(), side='right'))]
+        for _ in range(self.max_tries):
+            results = source.draw_pair(rng)
+            if results is None:
+                continue
+            last = f'the last one came from {results["source"]}'
+            packed = self.pipeline(dict(results, rng=rng))
+            if packed is not None:
+                return packed
+        raise RuntimeError(f'PairDataset: no usable pair in {self.max_tries} tries (seed {self.seed}, draw {draw}); '
+                           f'{last}. Look at its annotation, or ease the jitter of ct_mm.CropPair')

@@ -1,0 +1,134 @@
+"""Photographs cut into segments: what composites are made of."""
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import List, Tuple
+
+import cv2
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Segment:
+    """One connected region of a photograph.
+
+    Attributes:
+        box: (x, y, w, h) in pixels, tight around the mask.
+        mask: (h, w) uint8, 255 inside the segment.
+    """
+    box: Tuple[int, int, int, int]
+    mask: np.ndarray
+
+
+@dataclass(frozen=True)
+class Photograph:
+    """An image and those of its segments that make good targets.
+
+    Attributes:
+        name: File or data set entry, for messages.
+        image: (H, W, 3) uint8 RGB.
+        segments: Targets; may be empty.
+    """
+    name: str
+    image: np.ndarray
+    segments: List[Segment]
+
+
+class SegmentPhotos:
+    """Base of the sources of segments. A subclass sets ``names`` and implements :meth:`read`.
+
+    Photographs are read when they are first asked for, made smaller, and kept (about 0.3 MB each).
+
+    A segment is a target if it takes up 1 % to 35 % of the photograph, touches one border at most, fills its box,
+    is neither tiny nor a sliver, has texture of its own, and stands out from what surrounds it: a patch of plain sky
+    or grass can not be told from the sky or grass beside it, by no tracker.
+
+    Args:
+        max_side: Longer side of the kept photograph in pixels. Defaults to 400.
+        area: Smallest and largest area of a target relative to the photograph. Defaults to (0.01, 0.35).
+        min_side: Shortest side of a target's box in pixels of the kept photograph. Defaults to 16.
+        min_fill: Least area of the segment relative to its box. Defaults to 0.4.
+        max_aspect: Largest ratio of the sides of a target's box. Defaults to 4.
+        min_texture: Least standard deviation of the grey values inside, in levels of 255. Defaults to 14.
+        min_contrast: Least distance between the mean RGB colours inside and around. Defaults to 20.
+    """
+
+    names: List[str]
+
+    def __init__(self,
+                 max_side: int = 400,
+                 area: Tuple[float, float] = (0.01, 0.35),
+                 min_side: int = 16,
+                 min_fill: float = 0.4,
+                 max_aspect: float = 4.0,
+                 min_texture: float = 14.0,
+                 min_contrast: float = 20.0) -> None:
+        self.max_side, self.area, self.min_side, self.min_fill = max_side, tuple(area), min_side, min_fill
+        self.max_aspect, self.min_texture, self.min_contrast = max_aspect, min_texture, min_contrast
+        self._load = lru_cache(maxsize=None)(self._load_uncached)
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __getitem__(self, index: int) -> Photograph:
+        return self._load(int(index))
+
+    def __getstate__(self) -> dict:
+        return {key: value for key, value in self.__dict__.items() if key != '_load'}  # a cache is not sent to workers
+
+    def __setstate__(self, state: dict) -> None:
+        self.__dict__.update(state)
+        self._load = lru_cache(maxsize=None)(self._load_uncached)
+
+    def read(self, index: int) -> Tuple[np.ndarray, np.ndarray]:
+        """Image (H, W, 3) uint8 RGB and label map (H, W) of integers; labels need not be connected."""
+        raise NotImplementedError
+
+    def _load_uncached(self, index: int) -> Photograph:
+        image, labels = self.read(index)
+        scale = self.max_side / max(image.shape[:2])
+        if scale < 1:
+            size = (round(image.shape[1] * scale), round(image.shape[0] * scale))
+            image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+            labels = cv2.resize(labels.astype(np.int32).astype(np.float32), size, interpolation=cv2.INTER_NEAREST)
+        return Photograph(self.names[index], np.ascontiguousarray(image), self.find_targets(image, labels))
+
+    def find_targets(self, image: np.ndarray, labels: np.ndarray) -> List[Segment]:
+        """The segments that pass every test in the class docstring, in the order of their labels.
+
+        Args:
+            image: (H, W, 3) uint8 RGB.
+            labels: (H, W), one number per segment.
+        """
+        targets = []
+        grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)  # (H, W)
+        for label in np.unique(labels):
+            _, parts, stats, _ = cv2.connectedComponentsWithStats((labels == label).astype(np.uint8), connectivity=4)
+            best = 1 + int(np.argmax(stats[1:, cv2.CC_STAT_AREA]))
+            x, y, w, h, area = (int(v) for v in stats[best])
+            if self._shape_is_good(x, y, w, h, area, labels.shape):
+                mask = (parts[y:y + h, x:x + w] == best).astype(np.uint8) * 255
+                segment = Segment((x, y, w, h), mask)
+                if self._looks_are_good(image, grey, segment):
+                    targets.append(segment)
+        return targets
+
+    def _shape_is_good(self, x: int, y: int, w: int, h: int, area: int, shape: Tuple[int, int]) -> bool:
+        height, width = shape
+        borders = (x == 0) + (y == 0) + (x + w == width) + (y + h == height)
+        return (self.area[0] <= area / (height * width) <= self.area[1] and borders <= 1
+                and min(w, h) >= self.min_side and max(w, h) <= self.max_aspect * min(w, h)
+                and area >= self.min_fill * w * h)
+
+    def _looks_are_good(self, image: np.ndarray, grey: np.ndarray, segment: Segment) -> bool:
+        x, y, w, h = segment.box
+        inside = segment.mask > 0
+        if grey[y:y + h, x:x + w][inside].std() < self.min_texture:
+            return False
+        pad = max(4, round(0.15 * max(w, h)))  # the ring around the segment that it must stand out from
+        top, left = max(y - pad, 0), max(x - pad, 0)
+        patch = image[top:y + h + pad, left:x + w + pad]
+        solid = np.zeros(patch.shape[:2], np.uint8)
+        solid[y - top:y - top + h, x - left:x - left + w] = segment.mask
+        ring = cv2.dilate(solid, np.ones((2 * pad + 1, 2 * pad + 1), np.uint8)) > solid
+        contrast = patch[ring].mean(0) - patch[solid > 0].mean(0)  # (3,)
+        return bool(ring.any()) and float(np.linalg.norm(contrast)) >= self.min_contrast

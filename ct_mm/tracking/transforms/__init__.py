@@ -1,0 +1,14 @@
+"""Transforms over one results dict that holds a template and a search frame."""
+from .crop import box_from_crop, box_to_crop, crop_square
+from .crop_pair import CropPair
+from .load_pair import LoadPair
+from .pack_track_inputs import PackTrackInputs
+from .pair_brightness import PairBrightness
+from .pair_flip import PairFlip
+from .pair_grayscale import PairGrayscale
+from .sample_pair import SamplePair
+
+__all__ = [
+    'CropPair', 'LoadPair', 'PackTrackInputs', 'PairBrightness', 'PairFlip', 'PairGrayscale', 'SamplePair',
+    'box_from_crop', 'box_to_crop', 'crop_square'
+]

@@ -1,0 +1,41 @@
+"""PackTrackInputs: the last step of a training pipeline."""
+import numpy as np
+import torch
+from mmcv.transforms import BaseTransform
+from mmengine.structures import InstanceData
+
+from ct_mm.registry import TRANSFORMS
+from ct_mm.tracking.structures.track_data_sample import TrackDataSample
+
+
+@TRANSFORMS.register_module()
+class PackTrackInputs(BaseTransform):
+    """Turns a cropped pair into what a tracker's ``loss`` takes.
+
+    The result holds ``inputs``: ``template`` (3, Ht, Wt) and ``search`` (3, Hs, Ws), contiguous uint8 RGB tensors,
+    and ``data_samples``: a ``TrackDataSample`` with ``gt_instances.bboxes`` (1, 4), xyxy float32 in pixels of the
+    search crop, and the metainfo ``source``, the files the pair came from.
+    """
+
+    def transform(self, results: dict) -> dict:
+        """Packs one pair.
+
+        Raises:
+            ValueError: The search box is not an ordered xyxy box, which means that ``CropPair`` is missing before.
+        """
+        search = results['search']
+        box = torch.as_tensor(np.asarray(search['bbox'], np.float32)).reshape(1, 4)
+        if not (box[0, 2] > box[0, 0] and box[0, 3] > box[0, 1]):
+            raise ValueError(f'PackTrackInputs: the box {box[0].tolist()} of {results["source"]} is not xyxy in crop '
+                             'pixels; put ct_mm.CropPair before it in the pipeline')
+        sample = TrackDataSample(metainfo=dict(source=list(results['source'])))
+        sample.gt_instances = InstanceData(bboxes=box)
+        inputs = {name: self._to_tensor(results[name]['img']) for name in ('template', 'search')}
+        return dict(inputs=inputs, data_samples=sample)
+
+    @staticmethod
+    def _to_tensor(image: np.ndarray) -> torch.Tensor:
+        return torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))  # (3, H, W)
+
+    def __repr__(self) -> str:
+        return 'PackTrackInputs()'

@@ -1,0 +1,32 @@
+"""PairBrightness: each image becomes a little brighter or darker."""
+import numpy as np
+from mmcv.transforms import BaseTransform
+
+from ct_mm.registry import TRANSFORMS
+
+
+@TRANSFORMS.register_module()
+class PairBrightness(BaseTransform):
+    """Multiplies each image of a pair by its own factor, uniform in [1 - range, 1 + range].
+
+    The two factors are drawn apart, as in the OSTrack recipe: the light may change between the frames.
+
+    Args:
+        range: Largest change. Defaults to 0.2, the OSTrack recipe.
+    """
+
+    def __init__(self, range: float = 0.2) -> None:
+        if not 0 <= range <= 1:
+            raise ValueError(f'PairBrightness: range must lie in [0, 1], got {range}')
+        self.range = range
+
+    def transform(self, results: dict) -> dict:
+        """Replaces ``img`` of both sides."""
+        for name in ('template', 'search'):
+            factor = results['rng'].uniform(1 - self.range, 1 + self.range)
+            table = np.clip(np.arange(256) * factor + 0.5, 0, 255).astype(np.uint8)  # (256,)
+            results[name]['img'] = table[results[name]['img']]
+        return results
+
+    def __repr__(self) -> str:
+        return f'PairBrightness(range={self.range})'
