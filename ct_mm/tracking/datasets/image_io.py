@@ -1,4 +1,6 @@
 """Reading image files without silent damage."""
+from __future__ import annotations
+
 import re
 from pathlib import Path
 

@@ -1,6 +1,13 @@
 """What the tracking wing passes around: boxes, frame sequences and data samples."""
 from ct_mm.tracking.structures.boxes import (
-    clip_xywh, cxcywh_to_xyxy, paired_giou, paired_iou, xywh_to_xyxy, xyxy_to_cxcywh, xyxy_to_xywh)
+    clip_xywh,
+    cxcywh_to_xyxy,
+    paired_giou,
+    paired_iou,
+    xywh_to_xyxy,
+    xyxy_to_cxcywh,
+    xyxy_to_xywh,
+)
 from ct_mm.tracking.structures.frame_sequence import FrameSequence
 from ct_mm.tracking.structures.track_data_sample import TrackDataSample
 

@@ -7,8 +7,10 @@ normalised coordinates stay normalised.
 Sources: ``clip_xywh`` follows the clipping rule of OSTrack (Ye et al., ECCV 2022); ``paired_giou`` is the
 generalised IoU of Rezatofighi et al., CVPR 2019.
 """
-from typing import Union
+from __future__ import annotations
+
 from collections.abc import Sequence
+from typing import Union
 
 import numpy as np
 import torch

@@ -1,6 +1,8 @@
 """One annotated sequence whose frames are read only when asked for."""
-from pathlib import Path
+from __future__ import annotations
+
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -117,8 +119,32 @@ class FrameSequence:
         finally:
             capture.release()
         if surplus:
-            raise OSError(f'{self.frames}: {len(self) + surplus} frames could be decoded, but there are {len(self)} '
-                          f'boxes for sequence {self.name!r}; the annotation needs one line per frame')
+            raise self._too_long(len(self) + surplus)
+
+    def check_length(self) -> None:
+        """Compares the number of frames of a video with the number of boxes; image files were counted already.
+
+        The number in the video's header is trusted if it fits. Since headers can be wrong, the frames are counted by
+        decoding if it does not.
+
+        Raises:
+            OSError: The video has more or fewer frames than there are boxes, or cannot be opened.
+        """
+        if not self.is_video:
+            return
+        capture = self._open()
+        try:
+            if int(capture.get(cv2.CAP_PROP_FRAME_COUNT)) == len(self):
+                return
+            count = 0
+            while capture.grab():
+                count += 1
+        finally:
+            capture.release()
+        if count < len(self):
+            raise self._too_short(count)
+        if count > len(self):
+            raise self._too_long(count)
 
     def _read_image(self, position: int) -> np.ndarray:
         # The package of datasets imports this module, so it can only be imported when it is needed.
@@ -141,3 +167,7 @@ class FrameSequence:
         return OSError(f'{self.frames}: frame {position} (0-based) could not be decoded; {position} frames could, but '
                        f'there are {len(self)} boxes for sequence {self.name!r}. The file is damaged, or the '
                        'annotation has more lines than the video has frames')
+
+    def _too_long(self, count: int) -> OSError:
+        return OSError(f'{self.frames}: {count} frames could be decoded, but there are {len(self)} boxes for sequence '
+                       f'{self.name!r}; the annotation needs one line per frame')

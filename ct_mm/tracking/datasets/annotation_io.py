@@ -1,0 +1,59 @@
+"""Reading annotation files of sequences: one line per frame, errors with file and line."""
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+
+_SEPARATOR = re.compile(r'\s*,\s*|\s+')  # comma, tab or spaces
+
+
+def read_lines(path: str | Path) -> list[str]:
+    """Reads the lines of a text file, stripped, without blank lines at its end.
+
+    Args:
+        path: Path of the file, UTF-8 with or without a byte order mark.
+
+    Returns:
+        The lines.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: It is not a text file.
+    """
+    try:
+        text = Path(path).read_text(encoding='utf-8-sig')
+    except UnicodeDecodeError as error:
+        raise ValueError(f'{path} is not a text file: {error}') from error
+    return [line.strip() for line in text.rstrip().splitlines()]
+
+
+def read_numbers(path: str | Path, columns: int) -> np.ndarray:
+    """Reads a table of numbers separated by commas, tabs or spaces.
+
+    Args:
+        path: Path of the file, one row per frame.
+        columns: How many numbers each row must have.
+
+    Returns:
+        (T, columns) float64; ``nan`` in the file is NaN here.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: The file is empty, or a line is not a row of ``columns`` numbers; the message names file and line.
+    """
+    rows = []
+    for number, line in enumerate(read_lines(path), start=1):
+        fields = _SEPARATOR.split(line)
+        try:
+            row = [float(field) for field in fields]
+        except ValueError as error:
+            raise ValueError(f'{path}:{number}: {line!r} is not a row of numbers ({error})') from error
+        if len(row) != columns:
+            raise ValueError(f'{path}:{number}: {line!r} has {len(row)} numbers, but each line needs {columns}' +
+                             (' (x, y, width, height)' if columns == 4 else ''))
+        rows.append(row)
+    if not rows:
+        raise ValueError(f'{path} is empty; it needs one line of {columns} numbers per frame')
+    return np.array(rows, dtype=np.float64)

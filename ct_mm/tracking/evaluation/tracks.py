@@ -1,0 +1,47 @@
+"""The check that every score makes first: a track and its annotation fit together and hold real boxes."""
+from __future__ import annotations
+
+import numpy as np
+
+
+def check_track(prediction: np.ndarray,
+                ground_truth: np.ndarray,
+                visible: np.ndarray | None = None,
+                name: str | None = None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Checks one track against its annotation; a NaN would otherwise pass every comparison as a plain miss.
+
+    Args:
+        prediction: xywh, (T, 4), pixels.
+        ground_truth: xywh, (T, 4), pixels; NaN or a size of zero where there is no object.
+        visible: (T,), whether the object is visible. Default: wherever the annotated box is valid.
+        name: Name of the sequence, for the message.
+
+    Returns:
+        Copies: prediction (T, 4) float64, ground truth (T, 4) float64, and the flags (T,) bool, which are False
+        wherever the annotated box is invalid.
+
+    Raises:
+        ValueError: The lengths differ, or a predicted box is not finite or has a negative size; the message names
+            the sequence and the frame.
+    """
+    where = f'sequence {name!r}: ' if name is not None else ''
+    prediction = np.array(prediction, dtype=np.float64)
+    ground_truth = np.array(ground_truth, dtype=np.float64)
+    if ground_truth.ndim != 2 or ground_truth.shape[1] != 4 or len(ground_truth) == 0:
+        raise ValueError(f'{where}the ground truth must be (T, 4) with T > 0, but is {ground_truth.shape}')
+    if prediction.shape != ground_truth.shape:
+        raise ValueError(f'{where}the prediction is {prediction.shape}, but the ground truth is {ground_truth.shape}; '
+                         'a track needs one box per frame, the given box first')
+    broken = ~np.isfinite(prediction).all(axis=1)
+    broken |= (prediction[:, 2:] < 0).any(axis=1)
+    if broken.any():
+        frame = int(np.argmax(broken))
+        raise ValueError(f'{where}the box predicted in frame {frame} (0-based) is {prediction[frame].tolist()}; '
+                         f'{int(broken.sum())} of {len(broken)} boxes are not finite or have a negative size')
+    valid = np.isfinite(ground_truth).all(axis=1) & (ground_truth[:, 2:] > 0).all(axis=1)
+    if visible is not None:
+        visible = np.asarray(visible)
+        if visible.shape != valid.shape:
+            raise ValueError(f'{where}visible must be {valid.shape}, one flag per frame, but is {visible.shape}')
+        valid &= visible.astype(bool)
+    return prediction, ground_truth, valid
