@@ -9,7 +9,7 @@ from ct_mm.registry import DATASETS
 
 from .compositing import (Cutout, Layer, behind, camera, cut_out, paint, placement, recolour, relight, tight_box,
                           warp)
-from .segment_photos import Photograph
+from .segment_photos import Photograph, Segment
 
 
 @dataclass
@@ -83,8 +83,7 @@ class CompositePairs:
             ``source``, the photographs' names. None if the target fell off the canvas; draw again then.
         """
         static = rng.random() < self.static_fraction
-        photograph = self._photograph(rng)
-        scene = self._scene(photograph, static, rng)
+        scene = self._static_scene(rng) if static else self._free_scene(rng)
         first = self._first_pose(scene, rng)
         frames = []
         for pose, occlusion in ((first, self.occlusion / 4), (self._next_pose(first, scene, rng), self.occlusion)):
@@ -94,42 +93,55 @@ class CompositePairs:
             frames.append(frame)
         return dict(template=frames[0], search=frames[1], source=scene.source)
 
-    def _photograph(self, rng: np.random.Generator) -> Photograph:
+    def _draw_target(self, rng: np.random.Generator, largest: float = np.inf) -> Tuple[Photograph, Segment]:
+        """A photograph and a segment of it that is not larger than so many canvas pixels when it fills the canvas."""
         for _ in range(100):
             photograph = self.photos[rng.integers(len(self.photos))]
-            if photograph.segments:
-                return photograph
+            cover = self._cover(photograph)
+            fitting = [s for s in photograph.segments if cover * _mean_side(s) <= largest]
+            if fitting:
+                return photograph, fitting[rng.integers(len(fitting))]
         raise RuntimeError(f'CompositePairs: none of 100 photographs, the last one {photograph.name}, has a segment '
                            'that is a good target; loosen area, min_texture or min_contrast of `images`')
 
-    def _cutout(self, photograph: Photograph, rng: np.random.Generator) -> Cutout:
-        return cut_out(photograph, photograph.segments[rng.integers(len(photograph.segments))])
+    def _cover(self, photograph: Photograph) -> float:
+        """The least scale at which a photograph covers the canvas."""
+        height, width = photograph.image.shape[:2]
+        return max(self.canvas[0] / width, self.canvas[1] / height)
 
-    def _scene(self, photograph: Photograph, static: bool, rng: np.random.Generator) -> _Scene:
-        segment = photograph.segments[rng.integers(len(photograph.segments))]
-        target = cut_out(photograph, segment)
+    def _draw_size(self, segment: Segment, rng: np.random.Generator) -> float:
         size = np.exp(rng.uniform(*np.log(self.target_size)))
-        native = np.sqrt(segment.box[2] * segment.box[3])
-        size = min(size, 1.8 * native, max(self.target_size[0], 1.0 * native + 40))  # not blown up to a smear
-        source, middle, background = [photograph.name], None, photograph.image
-        if static:
-            x, y, w, h = segment.box
-            middle = np.array([x + (w - 1) / 2, y + (h - 1) / 2])
-        else:
-            other = self.photos[rng.integers(len(self.photos))]
-            background = other.image
-            source.append(other.name)
+        return min(size, 1.8 * _mean_side(segment))  # not blown up to a smear
+
+    def _static_scene(self, rng: np.random.Generator) -> _Scene:
+        photograph, segment = self._draw_target(rng, self.target_size[1])
+        x, y, w, h = segment.box
+        size = max(self._draw_size(segment, rng), self._cover(photograph) * _mean_side(segment))
+        target = cut_out(photograph, segment)
+        distractors = self._draw_distractors(target, [], rng)
+        return _Scene(photograph.image, target, size, np.array([x + (w - 1) / 2, y + (h - 1) / 2]), distractors,
+                      [photograph.name])
+
+    def _free_scene(self, rng: np.random.Generator) -> _Scene:
+        photograph, segment = self._draw_target(rng)
+        background = self.photos[rng.integers(len(self.photos))]
+        target = cut_out(photograph, segment)
+        siblings = [cut_out(photograph, s) for s in photograph.segments if s is not segment]
+        distractors = self._draw_distractors(target, siblings, rng)
+        return _Scene(background.image, target, self._draw_size(segment, rng), None, distractors,
+                      [photograph.name, background.name])
+
+    def _draw_distractors(self, target: Cutout, siblings: List[Cutout], rng: np.random.Generator) -> List[Cutout]:
         distractors = []
         for _ in range(rng.integers(self.max_distractors + 1)):
             kind = rng.random()
             if kind < 0.3:
                 distractors.append(recolour(target, rng))
-            elif kind < 0.6 and not static and len(photograph.segments) > 1:
-                others = [s for s in photograph.segments if s is not segment]
-                distractors.append(cut_out(photograph, others[rng.integers(len(others))]))
+            elif kind < 0.6 and siblings:
+                distractors.append(siblings[rng.integers(len(siblings))])
             else:
-                distractors.append(self._cutout(self._photograph(rng), rng))
-        return _Scene(background, target, size, middle, distractors, source)
+                distractors.append(cut_out(*self._draw_target(rng)))
+        return distractors
 
     def _first_pose(self, scene: _Scene, rng: np.random.Generator) -> _Pose:
         centre = rng.uniform(0.2, 0.8, 2) * self.canvas
@@ -160,14 +172,15 @@ class CompositePairs:
         if box is None:
             return None
         for distractor in scene.distractors:
-            layer = self._beside(distractor, scene.size, box, rng, nearest=0.9, furthest=2.5)
-            if layer is not None and rng.random() < 0.8:
-                paint(canvas, behind(layer, target, self.canvas))
+            if rng.random() < 0.8:
+                layer = self._beside(distractor, scene.size, box, rng, nearest=0.9, furthest=2.5)
+                if layer is not None:
+                    paint(canvas, behind(layer, target, self.canvas))
         if scene.segment_middle is None:
             target = Layer(target.x, target.y, relight(target.rgb, rng, 0.4), target.alpha)
             paint(canvas, target)
         if rng.random() < occlusion:
-            occluder = self._cutout(self._photograph(rng), rng)
+            occluder = cut_out(*self._draw_target(rng))
             layer = self._beside(occluder, scene.size, box, rng, nearest=0.4, furthest=0.9)
             if layer is not None:
                 seen = behind(target, layer, self.canvas).alpha.sum(dtype=np.int64)
@@ -177,12 +190,11 @@ class CompositePairs:
 
     def _free_background(self, photo: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """A random window of a photograph, stretched over the canvas."""
-        height, width = photo.shape[:2]
-        zoom = max(self.canvas[0] / width, self.canvas[1] / height) * np.exp(rng.uniform(0, 0.5))
-        slack = np.maximum(zoom * np.array([width, height]) - self.canvas, 0)  # (2,)
-        shift = -slack * rng.random(2)
-        matrix = np.array([[zoom, 0, shift[0]], [0, zoom, shift[1]]])
-        return cv2.warpAffine(photo, matrix, self.canvas, borderMode=cv2.BORDER_REFLECT_101)
+        size = np.array(photo.shape[1::-1])
+        window = np.maximum(np.min(size / self.canvas) * np.exp(-rng.uniform(0, 0.5)) * np.array(self.canvas), 1)
+        x, y = (rng.random(2) * (size - window)).astype(int)
+        w, h = window.astype(int)
+        return cv2.resize(photo[y:y + h, x:x + w], self.canvas)
 
     def _tied_background(self, scene: _Scene, pose: _Pose, scale: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:
         """The photograph that the target belongs to, and the matrix that puts the cutout where it is in there."""
@@ -207,3 +219,8 @@ class CompositePairs:
         mirror = rng.choice([-1, 1])
         matrix = placement(cutout.alpha.shape[::-1], centre, (mirror * scale, scale), 0.2 * rng.standard_normal())
         return warp(cutout, matrix, self.canvas)
+
+
+def _mean_side(segment: Segment) -> float:
+    """Geometric mean of the sides of a segment's box, pixels of the photograph."""
+    return float(np.sqrt(segment.box[2] * segment.box[3]))

@@ -1,13 +1,12 @@
 """Painting segments onto a canvas, and what a camera does to the result: functions without state."""
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Optional, Tuple
 
 import cv2
 import numpy as np
 
 from .segment_photos import Photograph, Segment
-
-_NOISE = np.random.default_rng(0).standard_normal((512, 512, 3)).astype(np.float32)  # drawing it afresh costs 3 ms
 
 
 @dataclass(frozen=True)
@@ -78,14 +77,12 @@ def warp(cutout: Cutout, matrix: np.ndarray, canvas_size: Tuple[int, int]) -> Op
         The layer, or None if nothing falls on the canvas.
     """
     rgb, alpha = cutout.rgb, cutout.alpha
-    shrink = np.sqrt(abs(np.linalg.det(matrix[:, :2])))
-    if shrink < 0.5:  # bilinear sampling alone would alias
-        small = tuple(max(2, round(n * 2 * shrink)) for n in alpha.shape[::-1])
-        ratio = np.array(alpha.shape[::-1]) / small
-        # Pixel centres: old = (new + 0.5) * ratio - 0.5.
-        matrix = np.hstack([matrix[:, :2] * ratio, matrix[:, 2:] + matrix[:, :2] @ (0.5 * ratio - 0.5)[:, None]])
-        rgb = cv2.resize(rgb, small, interpolation=cv2.INTER_AREA)
-        alpha = cv2.resize(alpha, small, interpolation=cv2.INTER_AREA)
+    while abs(np.linalg.det(matrix[:, :2])) < 0.25 and min(alpha.shape) >= 4:  # bilinear sampling alone would alias
+        h, w = alpha.shape[0] // 2, alpha.shape[1] // 2
+        rgb = cv2.resize(rgb[:2 * h, :2 * w], (w, h), interpolation=cv2.INTER_AREA)
+        alpha = cv2.resize(alpha[:2 * h, :2 * w], (w, h), interpolation=cv2.INTER_AREA)
+        # A pixel centre at n was at 2 n + 0.5.
+        matrix = np.hstack([2 * matrix[:, :2], matrix[:, 2:] + matrix[:, :2].sum(1, keepdims=True) / 2])
     h, w = alpha.shape
     corners = matrix @ np.array([[0, w, 0, w], [0, 0, h, h], [1, 1, 1, 1]])  # (2, 4)
     low = np.maximum(np.floor(corners.min(1)).astype(int) - 1, 0)
@@ -147,11 +144,16 @@ def camera(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         kernel = cv2.warpAffine(kernel, cv2.getRotationMatrix2D((middle, middle), angle, 1), (length, length))
         image = cv2.filter2D(image, -1, kernel / kernel.sum())
     if noise < 0.4:
-        y, x = rng.integers(0, 512, 2)
-        grain = np.take(np.take(_NOISE, np.arange(y, y + image.shape[0]) % 512, 0),
-                        np.arange(x, x + image.shape[1]) % 512, 1)  # (H, W, 3)
+        y, x = rng.integers(0, 256, 2)
+        grain = _grain(*image.shape[:2])[y:y + image.shape[0], x:x + image.shape[1]]  # (H, W, 3)
         image = cv2.addWeighted(image, 1.0, grain, rng.uniform(1.5, 8), 0, dtype=cv2.CV_8U)
     if jpeg < 0.2:
         _, data = cv2.imencode('.jpg', image, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(30, 85))])
         image = cv2.imdecode(data, cv2.IMREAD_COLOR)
     return image
+
+
+@lru_cache(maxsize=4)
+def _grain(height: int, width: int) -> np.ndarray:
+    """A sheet of noise to take windows from; drawing it afresh for every frame would cost 3 ms."""
+    return np.random.default_rng(0).standard_normal((height + 256, width + 256, 3), np.float32)

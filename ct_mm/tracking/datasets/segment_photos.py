@@ -38,8 +38,8 @@ class SegmentPhotos:
 
     Photographs are read when they are first asked for, made smaller, and kept (about 0.3 MB each).
 
-    A segment is a target if it takes up 1 % to 35 % of the photograph, touches one border at most, fills its box,
-    is neither tiny nor a sliver, has texture of its own, and stands out from what surrounds it: a patch of plain sky
+    A segment is a target if it takes up 1 % to 35 % of the photograph, touches one border at most, fills its
+    box and its convex hull, is neither tiny nor a sliver, has texture of its own, and stands out from what surrounds it: a patch of plain sky
     or grass can not be told from the sky or grass beside it, by no tracker.
 
     Args:
@@ -47,6 +47,8 @@ class SegmentPhotos:
         area: Smallest and largest area of a target relative to the photograph. Defaults to (0.01, 0.35).
         min_side: Shortest side of a target's box in pixels of the kept photograph. Defaults to 16.
         min_fill: Least area of the segment relative to its box. Defaults to 0.4.
+        min_solidity: Least area of the segment relative to its convex hull. Defaults to 0.65.
+        max_borders: How many borders of the photograph a target may touch. Defaults to 1.
         max_aspect: Largest ratio of the sides of a target's box. Defaults to 4.
         min_texture: Least standard deviation of the grey values inside, in levels of 255. Defaults to 14.
         min_contrast: Least distance between the mean RGB colours inside and around. Defaults to 20.
@@ -59,10 +61,13 @@ class SegmentPhotos:
                  area: Tuple[float, float] = (0.01, 0.35),
                  min_side: int = 16,
                  min_fill: float = 0.4,
+                 min_solidity: float = 0.65,
+                 max_borders: int = 1,
                  max_aspect: float = 4.0,
                  min_texture: float = 14.0,
                  min_contrast: float = 20.0) -> None:
         self.max_side, self.area, self.min_side, self.min_fill = max_side, tuple(area), min_side, min_fill
+        self.min_solidity, self.max_borders = min_solidity, max_borders
         self.max_aspect, self.min_texture, self.min_contrast = max_aspect, min_texture, min_contrast
         self._load = lru_cache(maxsize=None)(self._load_uncached)
 
@@ -115,13 +120,19 @@ class SegmentPhotos:
     def _shape_is_good(self, x: int, y: int, w: int, h: int, area: int, shape: Tuple[int, int]) -> bool:
         height, width = shape
         borders = (x == 0) + (y == 0) + (x + w == width) + (y + h == height)
-        return (self.area[0] <= area / (height * width) <= self.area[1] and borders <= 1
+        return (self.area[0] <= area / (height * width) <= self.area[1] and borders <= self.max_borders
                 and min(w, h) >= self.min_side and max(w, h) <= self.max_aspect * min(w, h)
                 and area >= self.min_fill * w * h)
 
     def _looks_are_good(self, image: np.ndarray, grey: np.ndarray, segment: Segment) -> bool:
         x, y, w, h = segment.box
         inside = segment.mask > 0
+        outline, _ = cv2.findContours(segment.mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+        # A contour runs through pixel centres, hence half of its length more to the area.
+        hull = cv2.convexHull(np.concatenate(outline))
+        hull_area = cv2.contourArea(hull) + cv2.arcLength(hull, True) / 2 + 1
+        if inside.sum() < self.min_solidity * hull_area:
+            return False
         if grey[y:y + h, x:x + w][inside].std() < self.min_texture:
             return False
         pad = max(4, round(0.15 * max(w, h)))  # the ring around the segment that it must stand out from

@@ -1,4 +1,5 @@
 """PairBrightness: each image becomes a little brighter or darker."""
+import cv2
 import numpy as np
 from mmcv.transforms import BaseTransform
 
@@ -25,7 +26,7 @@ class PairBrightness(BaseTransform):
         for name in ('template', 'search'):
             factor = results['rng'].uniform(1 - self.range, 1 + self.range)
             table = np.clip(np.arange(256) * factor + 0.5, 0, 255).astype(np.uint8)  # (256,)
-            results[name]['img'] = table[results[name]['img']]
+            results[name]['img'] = cv2.LUT(results[name]['img'], table)
         return results
 
     def __repr__(self) -> str:

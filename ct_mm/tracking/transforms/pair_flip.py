@@ -1,4 +1,5 @@
 """PairFlip: both images are mirrored together."""
+import cv2
 import numpy as np
 from mmcv.transforms import BaseTransform
 
@@ -24,7 +25,7 @@ class PairFlip(BaseTransform):
             for name in ('template', 'search'):
                 side = results[name]
                 x, y, w, h = side['bbox']
-                side['img'] = np.ascontiguousarray(side['img'][:, ::-1])  # (H, W, 3)
+                side['img'] = cv2.flip(side['img'], 1)  # (H, W, 3)
                 side['bbox'] = np.array([side['img'].shape[1] - x - w, y, w, h], np.float64)
         return results
 
