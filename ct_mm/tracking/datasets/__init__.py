@@ -6,6 +6,7 @@ from ct_mm.tracking.datasets.pair_dataset import PairDataset
 from ct_mm.tracking.datasets.segment_folder import SegmentFolder
 from ct_mm.tracking.datasets.sequence_folder import SequenceFolder
 from ct_mm.tracking.datasets.sequence_pairs import SequencePairs
+from ct_mm.tracking.datasets.skimage_segments import SkimageSegments
 
 __all__ = [
     'CompositePairs',
@@ -14,5 +15,6 @@ __all__ = [
     'SegmentFolder',
     'SequenceFolder',
     'SequencePairs',
+    'SkimageSegments',
     'read_image',
 ]

@@ -1,14 +1,12 @@
 """CompositePairs: training pairs made from segmented photographs, with boxes exact by construction."""
 from dataclasses import dataclass
-from typing import List, Optional, Tuple
 
 import cv2
 import numpy as np
 
 from ct_mm.registry import DATASETS
 
-from .compositing import (Cutout, Layer, behind, camera, cut_out, paint, placement, recolour, relight, tight_box,
-                          warp)
+from .compositing import Cutout, Layer, behind, camera, cut_out, paint, placement, recolour, relight, tight_box, warp
 from .segment_photos import Photograph, Segment
 
 
@@ -18,9 +16,9 @@ class _Scene:
     background: np.ndarray  # (H, W, 3) uint8
     target: Cutout
     size: float  # geometric mean of the target's sides on the canvas, pixels
-    segment_middle: Optional[np.ndarray]  # (2,) in pixels of the background
-    distractors: List[Cutout]
-    source: List[str]
+    segment_middle: np.ndarray | None  # (2,) in pixels of the background
+    distractors: list[Cutout]
+    source: list[str]
 
 
 @dataclass
@@ -59,8 +57,8 @@ class CompositePairs:
 
     def __init__(self,
                  images: dict,
-                 canvas: Tuple[int, int] = (320, 240),
-                 target_size: Tuple[float, float] = (16, 120),
+                 canvas: tuple[int, int] = (320, 240),
+                 target_size: tuple[float, float] = (16, 120),
                  static_fraction: float = 0.5,
                  max_distractors: int = 3,
                  occlusion: float = 0.3,
@@ -72,15 +70,15 @@ class CompositePairs:
         self.canvas, self.target_size, self.static_fraction = tuple(canvas), tuple(target_size), static_fraction
         self.max_distractors, self.occlusion, self.min_visible = max_distractors, occlusion, min_visible
 
-    def draw_pair(self, rng: np.random.Generator) -> Optional[dict]:
+    def draw_pair(self, rng: np.random.Generator) -> dict | None:
         """Renders one pair.
 
         Args:
             rng: The only source of chance.
 
         Returns:
-            ``template`` and ``search``, each with ``img`` (H, W, 3) RGB uint8 and ``bbox`` (4,) float64 xywh in pixels, and
-            ``source``, the photographs' names. None if the target fell off the canvas; draw again then.
+            ``template`` and ``search``, each with ``img`` (H, W, 3) RGB uint8 and ``bbox`` (4,) float64 xywh in pixels,
+            and ``source``, the photographs' names. None if the target fell off the canvas; draw again then.
         """
         static = rng.random() < self.static_fraction
         scene = self._static_scene(rng) if static else self._free_scene(rng)
@@ -93,7 +91,7 @@ class CompositePairs:
             frames.append(frame)
         return dict(template=frames[0], search=frames[1], source=scene.source)
 
-    def _draw_target(self, rng: np.random.Generator, largest: float = np.inf) -> Tuple[Photograph, Segment]:
+    def _draw_target(self, rng: np.random.Generator, largest: float = np.inf) -> tuple[Photograph, Segment]:
         """A photograph and a segment of it that is not larger than so many canvas pixels when it fills the canvas."""
         for _ in range(100):
             photograph = self.photos[rng.integers(len(self.photos))]
@@ -117,8 +115,8 @@ class CompositePairs:
         photograph, segment = self._draw_target(rng, self.target_size[1])
         x, y, w, h = segment.box
         size = max(self._draw_size(segment, rng), self._cover(photograph) * _mean_side(segment))
-        target = cut_out(photograph, segment)
-        distractors = self._draw_distractors(target, [], rng)
+        target = cut_out(photograph, segment, feather=False)  # only its box is needed
+        distractors = self._draw_distractors(cut_out(photograph, segment), [], rng)
         return _Scene(photograph.image, target, size, np.array([x + (w - 1) / 2, y + (h - 1) / 2]), distractors,
                       [photograph.name])
 
@@ -131,7 +129,7 @@ class CompositePairs:
         return _Scene(background.image, target, self._draw_size(segment, rng), None, distractors,
                       [photograph.name, background.name])
 
-    def _draw_distractors(self, target: Cutout, siblings: List[Cutout], rng: np.random.Generator) -> List[Cutout]:
+    def _draw_distractors(self, target: Cutout, siblings: list[Cutout], rng: np.random.Generator) -> list[Cutout]:
         distractors = []
         for _ in range(rng.integers(self.max_distractors + 1)):
             kind = rng.random()
@@ -156,7 +154,7 @@ class CompositePairs:
         return _Pose(centre, pose.stretch * np.exp([growth + aspect, growth - aspect]),
                      pose.angle + 0.12 * rng.standard_normal(), 0.06 * rng.standard_normal())
 
-    def _render(self, scene: _Scene, pose: _Pose, occlusion: float, rng: np.random.Generator) -> Optional[dict]:
+    def _render(self, scene: _Scene, pose: _Pose, occlusion: float, rng: np.random.Generator) -> dict | None:
         cutout = scene.target
         scale = pose.stretch * scene.size / np.sqrt(cutout.alpha.shape[0] * cutout.alpha.shape[1])
         if scene.segment_middle is None:
@@ -196,7 +194,7 @@ class CompositePairs:
         w, h = window.astype(int)
         return cv2.resize(photo[y:y + h, x:x + w], self.canvas)
 
-    def _tied_background(self, scene: _Scene, pose: _Pose, scale: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:
+    def _tied_background(self, scene: _Scene, pose: _Pose, scale: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The photograph that the target belongs to, and the matrix that puts the cutout where it is in there."""
         height, width = scene.background.shape[:2]
         fit = max(1.0, max(self.canvas[0] / (width * scale[0]), self.canvas[1] / (height * scale[1])))
@@ -211,7 +209,7 @@ class CompositePairs:
         return canvas, placement(scene.target.alpha.shape[::-1], middle, scale, pose.angle, pose.shear)
 
     def _beside(self, cutout: Cutout, size: float, box: np.ndarray, rng: np.random.Generator, nearest: float,
-                furthest: float) -> Optional[Layer]:
+                furthest: float) -> Layer | None:
         """A cutout of about the target's size, at a distance given in units of the target's mean side."""
         scale = size * np.exp(0.25 * rng.standard_normal()) / np.sqrt(cutout.alpha.shape[0] * cutout.alpha.shape[1])
         direction, distance = rng.uniform(0, 2 * np.pi), rng.uniform(nearest, furthest)

@@ -1,7 +1,6 @@
 """Painting segments onto a canvas, and what a camera does to the result: functions without state."""
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Optional, Tuple
 
 import cv2
 import numpy as np
@@ -25,19 +24,26 @@ class Layer:
     alpha: np.ndarray
 
     @property
-    def window(self) -> Tuple[slice, slice]:
+    def window(self) -> tuple[slice, slice]:
         """Rows and columns of the canvas."""
         height, width = self.alpha.shape
         return slice(self.y, self.y + height), slice(self.x, self.x + width)
 
 
-def cut_out(photograph: Photograph, segment: Segment) -> Cutout:
-    """Cuts one segment out, with an edge that is feathered over one pixel."""
+def cut_out(photograph: Photograph, segment: Segment, feather: bool = True) -> Cutout:
+    """Cuts one segment out.
+
+    Args:
+        photograph: Where from.
+        segment: Which.
+        feather: Soften the edge over one pixel. Without it the alpha is the exact mask.
+    """
     x, y, w, h = segment.box
     rgb = cv2.copyMakeBorder(photograph.image[y:y + h, x:x + w], 2, 2, 2, 2, cv2.BORDER_REPLICATE)
     alpha = cv2.copyMakeBorder(segment.mask, 2, 2, 2, 2, cv2.BORDER_CONSTANT, value=0)
-    # Eroding first keeps the colours of the old surroundings out of the feathered edge.
-    return Cutout(rgb, cv2.blur(cv2.erode(alpha, np.ones((3, 3), np.uint8)), (3, 3)))
+    if feather:  # eroding first keeps the colours of the old surroundings out of the soft edge
+        alpha = cv2.blur(cv2.erode(alpha, np.ones((3, 3), np.uint8)), (3, 3))
+    return Cutout(rgb, alpha)
 
 
 def recolour(cutout: Cutout, rng: np.random.Generator) -> Cutout:
@@ -49,7 +55,7 @@ def recolour(cutout: Cutout, rng: np.random.Generator) -> Cutout:
     return Cutout(cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB), cutout.alpha)
 
 
-def placement(size: Tuple[int, int], centre, scale, angle: float, shear: float = 0.0) -> np.ndarray:
+def placement(size: tuple[int, int], centre, scale, angle: float, shear: float = 0.0) -> np.ndarray:
     """The (2, 3) matrix that carries the pixels of an image of ``size`` (w, h) onto the canvas.
 
     Args:
@@ -65,7 +71,7 @@ def placement(size: Tuple[int, int], centre, scale, angle: float, shear: float =
     return np.hstack([linear, (np.asarray(centre) - linear @ middle)[:, None]])
 
 
-def warp(cutout: Cutout, matrix: np.ndarray, canvas_size: Tuple[int, int]) -> Optional[Layer]:
+def warp(cutout: Cutout, matrix: np.ndarray, canvas_size: tuple[int, int]) -> Layer | None:
     """Carries a cutout onto a canvas; only the part that falls on the canvas is computed.
 
     Args:
@@ -103,7 +109,7 @@ def paint(canvas: np.ndarray, layer: Layer) -> None:
     canvas[layer.window] = ((layer.rgb * alpha + under * (255 - alpha) + 127) // 255).astype(np.uint8)
 
 
-def behind(layer: Layer, front: Layer, canvas_size: Tuple[int, int]) -> Layer:
+def behind(layer: Layer, front: Layer, canvas_size: tuple[int, int]) -> Layer:
     """The layer with that part made transparent that lies behind ``front``."""
     cover = np.zeros(canvas_size[::-1], np.uint8)
     cover[front.window] = front.alpha
@@ -111,7 +117,7 @@ def behind(layer: Layer, front: Layer, canvas_size: Tuple[int, int]) -> Layer:
     return Layer(layer.x, layer.y, layer.rgb, alpha.astype(np.uint8))
 
 
-def tight_box(layer: Layer) -> Optional[np.ndarray]:
+def tight_box(layer: Layer) -> np.ndarray | None:
     """(4,) float64 xywh in pixels of the canvas around all pixels at least half covered; None if there are none."""
     solid = layer.alpha >= 128
     columns, rows = np.flatnonzero(solid.any(0)), np.flatnonzero(solid.any(1))

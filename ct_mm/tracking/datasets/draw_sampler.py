@@ -1,5 +1,6 @@
 """DrawSampler: which draw numbers a rank gets in an epoch."""
-from typing import Iterator, Optional
+import math
+from collections.abc import Iterator
 
 from mmengine.dist import get_dist_info
 from torch.utils.data import Sampler
@@ -19,13 +20,13 @@ class DrawSampler(Sampler):
         shuffle: Accepted because configs carry it; draws are random already, so their order is never changed.
     """
 
-    def __init__(self, dataset, seed: Optional[int] = None, shuffle: bool = False) -> None:
+    def __init__(self, dataset, seed: int | None = None, shuffle: bool = False) -> None:
         self.rank, self.world_size = get_dist_info()
         self.length = len(dataset)
         self.epoch = 0
 
     def __len__(self) -> int:
-        return -(-self.length // self.world_size)
+        return math.ceil(self.length / self.world_size)
 
     def __iter__(self) -> Iterator[int]:
         start = self.epoch * self.length

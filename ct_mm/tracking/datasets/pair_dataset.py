@@ -1,5 +1,5 @@
 """PairDataset: template and search crops, each pair a pure function of (seed, draw)."""
-from typing import List, Optional, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from mmengine.dataset import Compose
@@ -18,7 +18,7 @@ class PairDataset(Dataset):
 
     Args:
         sources: Configs of sources: anything with ``draw_pair(rng) -> dict | None`` where the dict holds ``template``
-            and ``search`` (each ``img`` (H, W, 3) RGB uint8 and ``bbox`` (4,) xywh in pixels) and ``source`` (file names).
+            and ``search`` (each ``img`` (H, W, 3) RGB uint8 and ``bbox`` (4,) xywh in pixels) and ``source`` (files).
         pipeline: Transforms; they find ``rng`` in the results dict. One that returns None has another pair drawn.
         pairs_per_epoch: Length of an epoch. Defaults to 60000, the CompressTracker recipe.
         ratios: Relative weights of the sources. Defaults to equal ones.
@@ -32,7 +32,7 @@ class PairDataset(Dataset):
                  sources: Sequence[dict],
                  pipeline: Sequence[dict],
                  pairs_per_epoch: int = 60000,
-                 ratios: Optional[Sequence[float]] = None,
+                 ratios: Sequence[float] | None = None,
                  seed: int = 0,
                  max_tries: int = 50) -> None:
         if not sources:
@@ -43,7 +43,7 @@ class PairDataset(Dataset):
         if len(ratios) != len(sources) or min(ratios) < 0 or sum(ratios) <= 0:
             raise ValueError(f'PairDataset: ratios={ratios} must hold one number >= 0 for each of the '
                              f'{len(sources)} sources, and not only zeros')
-        self.sources: List = [DATASETS.build(source) for source in sources]
+        self.sources = [DATASETS.build(source) for source in sources]
         self.pipeline = Compose(list(pipeline))
         self.pairs_per_epoch, self.seed, self.max_tries = pairs_per_epoch, seed, max_tries
         self._cumulative = np.cumsum(ratios) / np.sum(ratios)  # (number of sources,)

@@ -1,6 +1,6 @@
 """SegmentFolder: photographs with label maps beside them (the layout of BSDS500 exports)."""
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Sequence, Tuple, Union
 
 import numpy as np
 
@@ -26,7 +26,7 @@ class SegmentFolder(SegmentPhotos):
     """
 
     def __init__(self,
-                 root: Union[str, Path],
+                 root: str | Path,
                  splits: Sequence[str] = ('', ),
                  suffix: str = '.jpg',
                  segments_suffix: str = '_segments.png',
@@ -48,8 +48,8 @@ class SegmentFolder(SegmentPhotos):
     def _labels(self, name: str) -> Path:
         return Path(name[:-len(self.suffix)] + self.segments_suffix)
 
-    def read(self, index: int) -> Tuple[np.ndarray, np.ndarray]:
-        """Image (H, W, 3) uint8 RGB and label map (H, W) uint8.
+    def read(self, index: int) -> tuple[np.ndarray, list[np.ndarray]]:
+        """Image (H, W, 3) uint8 RGB and one label map (H, W) uint8.
 
         Raises:
             ValueError: A file is damaged, or the label map is not of the photograph's size.
@@ -62,4 +62,4 @@ class SegmentFolder(SegmentPhotos):
         if image.shape[:2] != labels.shape:
             raise ValueError(f'{self._labels(name)} is {labels.shape[1]}x{labels.shape[0]}, but its photograph '
                              f'is {image.shape[1]}x{image.shape[0]}')
-        return image, labels
+        return image, [labels]

@@ -1,7 +1,6 @@
 """Photographs cut into segments: what composites are made of."""
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import List, Tuple
 
 import cv2
 import numpy as np
@@ -15,7 +14,7 @@ class Segment:
         box: (x, y, w, h) in pixels, tight around the mask.
         mask: (h, w) uint8, 255 inside the segment.
     """
-    box: Tuple[int, int, int, int]
+    box: tuple[int, int, int, int]
     mask: np.ndarray
 
 
@@ -30,7 +29,7 @@ class Photograph:
     """
     name: str
     image: np.ndarray
-    segments: List[Segment]
+    segments: list[Segment]
 
 
 class SegmentPhotos:
@@ -38,9 +37,9 @@ class SegmentPhotos:
 
     Photographs are read when they are first asked for, made smaller, and kept (about 0.3 MB each).
 
-    A segment is a target if it takes up 1 % to 35 % of the photograph, touches one border at most, fills its
-    box and its convex hull, is neither tiny nor a sliver, has texture of its own, and stands out from what surrounds it: a patch of plain sky
-    or grass can not be told from the sky or grass beside it, by no tracker.
+    A segment is a target if it takes up 1 % to 35 % of the photograph, touches one border at most, fills its box and
+    its convex hull, is neither tiny nor a sliver, has texture of its own, and stands out from what surrounds it: no
+    tracker can tell a patch of plain sky from the sky beside it.
 
     Args:
         max_side: Longer side of the kept photograph in pixels. Defaults to 400.
@@ -54,11 +53,11 @@ class SegmentPhotos:
         min_contrast: Least distance between the mean RGB colours inside and around. Defaults to 20.
     """
 
-    names: List[str]
+    names: list[str]
 
     def __init__(self,
                  max_side: int = 400,
-                 area: Tuple[float, float] = (0.01, 0.35),
+                 area: tuple[float, float] = (0.01, 0.35),
                  min_side: int = 16,
                  min_fill: float = 0.4,
                  min_solidity: float = 0.65,
@@ -84,20 +83,25 @@ class SegmentPhotos:
         self.__dict__.update(state)
         self._load = lru_cache(maxsize=None)(self._load_uncached)
 
-    def read(self, index: int) -> Tuple[np.ndarray, np.ndarray]:
-        """Image (H, W, 3) uint8 RGB and label map (H, W) of integers; labels need not be connected."""
+    def read(self, index: int) -> tuple[np.ndarray, list[np.ndarray]]:
+        """Image (H, W, 3) uint8 RGB and label maps, each (H, W) of integers; labels need not be connected."""
         raise NotImplementedError
 
     def _load_uncached(self, index: int) -> Photograph:
-        image, labels = self.read(index)
+        image, label_maps = self.read(index)
         scale = self.max_side / max(image.shape[:2])
         if scale < 1:
             size = (round(image.shape[1] * scale), round(image.shape[0] * scale))
             image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-            labels = cv2.resize(labels.astype(np.int32).astype(np.float32), size, interpolation=cv2.INTER_NEAREST)
-        return Photograph(self.names[index], np.ascontiguousarray(image), self.find_targets(image, labels))
+            label_maps = [cv2.resize(labels.astype(np.float32), size, interpolation=cv2.INTER_NEAREST)
+                          for labels in label_maps]
+        targets: list[Segment] = []
+        for labels in label_maps:
+            targets += [found for found in self.find_targets(image, labels)
+                        if all(_iou(found, known) < 0.7 for known in targets)]
+        return Photograph(self.names[index], image, targets)
 
-    def find_targets(self, image: np.ndarray, labels: np.ndarray) -> List[Segment]:
+    def find_targets(self, image: np.ndarray, labels: np.ndarray) -> list[Segment]:
         """The segments that pass every test in the class docstring, in the order of their labels.
 
         Args:
@@ -117,7 +121,7 @@ class SegmentPhotos:
                     targets.append(segment)
         return targets
 
-    def _shape_is_good(self, x: int, y: int, w: int, h: int, area: int, shape: Tuple[int, int]) -> bool:
+    def _shape_is_good(self, x: int, y: int, w: int, h: int, area: int, shape: tuple[int, int]) -> bool:
         height, width = shape
         borders = (x == 0) + (y == 0) + (x + w == width) + (y + h == height)
         return (self.area[0] <= area / (height * width) <= self.area[1] and borders <= self.max_borders
@@ -143,3 +147,10 @@ class SegmentPhotos:
         ring = cv2.dilate(solid, np.ones((2 * pad + 1, 2 * pad + 1), np.uint8)) > solid
         contrast = patch[ring].mean(0) - patch[solid > 0].mean(0)  # (3,)
         return bool(ring.any()) and float(np.linalg.norm(contrast)) >= self.min_contrast
+
+
+def _iou(first: Segment, second: Segment) -> float:
+    """Intersection over union of two boxes."""
+    (x1, y1, w1, h1), (x2, y2, w2, h2) = first.box, second.box
+    both = max(min(x1 + w1, x2 + w2) - max(x1, x2), 0) * max(min(y1 + h1, y2 + h2) - max(y1, y2), 0)
+    return both / (w1 * h1 + w2 * h2 - both)

@@ -1,5 +1,4 @@
 """SequencePairs: training pairs from annotated sequences."""
-from typing import Optional
 
 import numpy as np
 
@@ -23,7 +22,7 @@ class SequencePairs:
         self.dataset = DATASETS.build(dataset)
         self._sample, self._load = SamplePair(max_gap), LoadPair()
 
-    def draw_pair(self, rng: np.random.Generator) -> Optional[dict]:
+    def draw_pair(self, rng: np.random.Generator) -> dict | None:
         """One pair as ``LoadPair`` gives it, or None if the drawn sequence has no two visible frames."""
         sequence = self.dataset.get_sequence(int(rng.integers(len(self.dataset))))
         results = self._sample(dict(rng=rng, sequence=sequence))

@@ -4,7 +4,6 @@ The arithmetic is that of the released OSTrack and CompressTracker code, bit for
 weights have seen exactly these pixels.
 """
 import math
-from typing import Tuple
 
 import cv2
 import numpy as np
@@ -22,11 +21,11 @@ def crop_side(box_xywh, area_factor: float) -> int:
     """
     _, _, w, h = box = [float(v) for v in box_xywh]
     if not all(math.isfinite(v) for v in box) or w <= 0 or h <= 0:
-        raise ValueError(f'cannot crop around the box {_show(box)}: w and h must be positive and all four numbers finite')
+        raise ValueError(f'cannot crop around the box {_show(box)}: w and h must be positive, all four finite')
     return math.ceil(math.sqrt(w * h) * area_factor)
 
 
-def crop_square(image: np.ndarray, box_xywh, area_factor: float, output_size: int) -> Tuple[np.ndarray, float]:
+def crop_square(image: np.ndarray, box_xywh, area_factor: float, output_size: int) -> tuple[np.ndarray, float]:
     """Cuts a square around a box, pads with zeros what lies outside of the image, and resizes.
 
     Args:

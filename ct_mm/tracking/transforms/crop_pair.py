@@ -1,6 +1,4 @@
 """CropPair: from two frames with boxes to the crops a tracker is trained on."""
-from typing import Optional
-
 import numpy as np
 from mmcv.transforms import BaseTransform
 
@@ -52,7 +50,7 @@ class CropPair(BaseTransform):
         offset = 0.5 * self.center_jitter * np.sqrt(size.prod()) * rng.uniform(-1, 1, 2)  # (2,)
         return np.concatenate([box[:2] + 0.5 * box[2:] + offset - 0.5 * size, size])
 
-    def transform(self, results: dict) -> Optional[dict]:
+    def transform(self, results: dict) -> dict | None:
         """Crops both sides of the pair.
 
         Raises:

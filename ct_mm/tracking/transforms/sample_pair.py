@@ -1,6 +1,4 @@
 """SamplePair: which two frames of a sequence become a training pair."""
-from typing import Optional
-
 import numpy as np
 from mmcv.transforms import BaseTransform
 
@@ -27,7 +25,7 @@ class SamplePair(BaseTransform):
             raise ValueError(f'SamplePair: max_gap must be at least 1, got {max_gap}')
         self.max_gap = max_gap
 
-    def transform(self, results: dict) -> Optional[dict]:
+    def transform(self, results: dict) -> dict | None:
         """Adds ``frame_ids``."""
         sequence, rng = results['sequence'], results['rng']
         visible = np.flatnonzero(sequence.visible)  # (V,) frame numbers
