@@ -71,7 +71,8 @@ setup(
     extras_require={
         'onedl': ['onedl-mmengine>=0.10.12,<0.11', 'onedl-mmcv>=2.3.6,<2.4', 'onedl-mim>=0.5.1,<0.6'],
         # Without openmim: its dependencies pin setuptools~=60.2, which torch >= 2.13 refuses.
-        'openmmlab': ['mmengine>=0.10.7,<0.11', 'mmcv-lite>=2.2.0,<2.3'],
+        # MMEngine 0.10.7 reads `ct_mm::folder/file.py` with pkg_resources, which setuptools 82 no longer has.
+        'openmmlab': ['mmengine>=0.10.7,<0.11', 'mmcv-lite>=2.2.0,<2.3', 'setuptools>=77,<82'],
         'quickstart': ['scikit-image>=0.22'],
         'tests': ['pytest>=7.4', 'ruff>=0.6'],
     })

@@ -57,5 +57,7 @@ _require_openmmlab()
 
 from mmengine.config import utils as _config_utils  # noqa: E402  (after the check, for its error)
 
-# `ct_mm::folder/file.py` as a base file: MMEngine keeps a closed list of the packages it looks into.
-_config_utils.MODULE2PACKAGE.setdefault('ct_mm', 'ct_mm')
+# `ct_mm::folder/file.py` as a base file: MMEngine keeps a closed list of the packages it looks into. It asks the
+# named *distribution* where it is before it asks the module, and MMEngine 0.10.7 gets a wrong answer for an editable
+# install; a module inside the package is no distribution, and lies in the same folder.
+_config_utils.MODULE2PACKAGE.setdefault('ct_mm', 'ct_mm.version')
