@@ -1,0 +1,63 @@
+"""Config in, config out: any tracker's config becomes that of its compression."""
+from __future__ import annotations
+
+import copy
+from difflib import get_close_matches
+
+from mmengine.config import Config, ConfigDict
+
+#: Keys of ``compress`` that go to the ReplacementDistiller as they are.
+DISTILLER_KEYS = ('teacher', 'num_stages', 'stage_sizes', 'copy', 'layers', 'pass_through', 'mimic', 'guidance',
+                  'predictions', 'trust_teacher')
+#: Keys of ``compress`` that become hooks.
+HOOK_KEYS = ('replacement', 'export')
+
+
+def compress(cfg: Config) -> Config:
+    """Wraps the model of a config in a ReplacementDistiller.
+
+    Args:
+        cfg: A config with a ``model`` and ``compress``, a dict: ``teacher`` (checkpoint of that very model,
+            required), ``num_stages`` or ``stage_sizes``, ``copy``, ``layers``, ``pass_through``,
+            ``mimic``, ``guidance``, ``predictions``, ``trust_teacher`` (see
+            :class:`~ct_mm.compression.ReplacementDistiller`), ``replacement`` (arguments of
+            ``ct_mm.ReplacementRateHook``) and ``export`` (arguments of ``ct_mm.StudentExportHook``).
+
+    Returns:
+        An ordinary config, ready for a Runner. A config that is wrapped already comes back unchanged.
+
+    Raises:
+        ValueError: If ``compress`` or ``model`` is missing, a key is unknown, or a required one is absent.
+    """
+    model = cfg.get('model')
+    if model is not None and _is_distiller(model):
+        return cfg
+    settings = cfg.get('compress')
+    if model is None or settings is None:
+        raise ValueError(f"the config {cfg.filename or ''} needs both `model` and `compress`, such as "
+                         f"compress = dict(teacher='work_dirs/my_tracker/epoch_300.pth', num_stages=4)")
+    known = (*DISTILLER_KEYS, *HOOK_KEYS)
+    for key in settings:
+        if key not in known:
+            close = get_close_matches(key, known, n=1)
+            raise ValueError(f'compress.{key} is unknown{f"; did you mean {close[0]}?" if close else ""} '
+                             f'(known: {", ".join(known)})')
+    if not settings.get('teacher'):
+        raise ValueError('compress.teacher is missing: the checkpoint of the trained model that is to be compressed')
+    arguments = {key: settings[key] for key in DISTILLER_KEYS if key in settings}
+    if arguments.get('stage_sizes') is not None:
+        arguments.pop('num_stages', None)  # the base config gives a number; the sizes are more precise
+    cfg = copy.deepcopy(cfg)
+    cfg.model = ConfigDict(type='ct_mm.ReplacementDistiller', model=model, **arguments)
+    seed = (cfg.get('randomness') or {}).get('seed')
+    rate_hook = dict(type='ct_mm.ReplacementRateHook', seed=seed or 0, **settings.get('replacement', {}))
+    export_hook = dict(type='ct_mm.StudentExportHook', **settings.get('export', {}))
+    cfg.custom_hooks = [*(cfg.get('custom_hooks') or []), rate_hook, export_hook]
+    # Stages that the teacher runs leave student layers without gradient in that step.
+    cfg.setdefault('find_unused_parameters', True)
+    return cfg
+
+
+def _is_distiller(model: dict) -> bool:
+    kind = model.get('type')
+    return (kind if isinstance(kind, str) else getattr(kind, '__name__', '')).endswith('ReplacementDistiller')

@@ -1,0 +1,5 @@
+"""Hooks of a compression run."""
+from .replacement_rate_hook import ReplacementRateHook
+from .student_export_hook import StudentExportHook
+
+__all__ = ['ReplacementRateHook', 'StudentExportHook']

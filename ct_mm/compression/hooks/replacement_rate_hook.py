@@ -1,0 +1,60 @@
+"""Anneals the replacement rate and draws each step's path."""
+from __future__ import annotations
+
+from typing import Any
+
+from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
+from mmengine.runner import Runner
+
+from ct_mm.registry import HOOKS
+
+from ..replacement import replacement_rate, sample_path
+
+
+@HOOKS.register_module()
+class ReplacementRateHook(Hook):
+    """Gives the distiller its path before each iteration and publishes ``train/replacement_rate``.
+
+    Rate and path are pure functions of the iteration and the seed: there is no state to save, and every
+    rank gets the same.
+
+    Args:
+        schedule: ``three_phase`` (the paper's), ``linear`` or ``constant``.
+        initial: Rate of the first step.
+        hold: Part of the training that the first and the last of the three phases take each.
+        by_epoch: Whether the rate changes with epochs (the released code) or iterations; ``None`` takes
+            epochs if there are at least 10 of them.
+        seed: Seed of the paths.
+    """
+
+    priority = 'NORMAL'
+
+    def __init__(
+        self,
+        schedule: str = 'three_phase',
+        initial: float = 0.5,
+        hold: float = 0.1,
+        by_epoch: bool | None = None,
+        seed: int = 0,
+    ) -> None:
+        replacement_rate(0, 1, schedule, initial, hold)  # a wrong argument is an error before training
+        self.schedule, self.initial, self.hold = schedule, initial, hold
+        self.by_epoch = by_epoch
+        self.seed = seed
+
+    def rate(self, runner: Runner) -> float:
+        """Rate of the runner's current iteration."""
+        epochs = runner.max_epochs or 0  # None in an iteration-based loop
+        by_epoch = epochs >= 10 if self.by_epoch is None else self.by_epoch
+        if by_epoch and not epochs:
+            raise ValueError('replacement.by_epoch=True needs an epoch-based training loop')
+        step, steps = (runner.epoch, epochs) if by_epoch else (runner.iter, runner.max_iters)
+        return replacement_rate(step, steps, self.schedule, self.initial, self.hold)
+
+    def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
+        """Sets the path of this iteration."""
+        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        rate = self.rate(runner)
+        model.path = sample_path(self.seed, runner.iter, rate, model.divided.plan.num_stages)
+        runner.message_hub.update_scalar('train/replacement_rate', rate)

@@ -1,0 +1,5 @@
+"""What a student learns from its teacher."""
+from .feature_mimic_loss import FeatureMimicLoss
+from .prediction_guidance_loss import PredictionGuidanceLoss
+
+__all__ = ['FeatureMimicLoss', 'PredictionGuidanceLoss']

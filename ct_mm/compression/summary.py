@@ -1,0 +1,83 @@
+"""The table that says, before the first step, what was decided."""
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import nn
+from torch.utils._pytree import tree_map
+from torch.utils.flop_counter import FlopCounterMode
+
+if TYPE_CHECKING:
+    from .replacement_distiller import ReplacementDistiller
+
+
+def count_flops(model: nn.Module, inputs: Any, data_samples: list | None = None) -> float:
+    """Floating point operations of one forward pass, attention products included.
+
+    Args:
+        model: A model with the mode ``tensor``.
+        inputs: A batch B; tensors or a structure of them, batch first.
+        data_samples: Its annotations.
+
+    Returns:
+        Operations for each sample, a multiplication and an addition counted as two.
+    """
+    batch = next(value for value in _leaves(inputs) if isinstance(value, torch.Tensor)).shape[0]
+    one = tree_map(lambda value: value[:1] if isinstance(value, torch.Tensor) else value, inputs)
+    if not all(isinstance(value, torch.Tensor) for value in _leaves(inputs)):
+        one, used = inputs, batch  # lists of images cannot be cut so easily: count them all
+    else:
+        used, data_samples = 1, data_samples[:1] if data_samples else data_samples
+    training = model.training
+    model.eval()
+    try:
+        with torch.no_grad(), FlopCounterMode(display=False) as counter:
+            model(one, data_samples, mode='tensor')
+    finally:
+        model.train(training)
+    return counter.get_total_flops() / used
+
+
+def _leaves(value: Any) -> list[Any]:
+    if isinstance(value, dict):
+        return [leaf for item in value.values() for leaf in _leaves(item)]
+    if isinstance(value, (list, tuple)):
+        return [leaf for item in value for leaf in _leaves(item)]
+    return [value]
+
+
+def division_summary(distiller: ReplacementDistiller, inputs: Any, data_samples: list | None) -> str:
+    """Writes the table.
+
+    Args:
+        distiller: After its teacher was read.
+        inputs: A batch to count operations with.
+        data_samples: Its annotations.
+
+    Returns:
+        Several lines: stages, sizes, what each loss reads, what of the teacher's file was not used.
+    """
+    plan, path = distiller.divided.plan, distiller.stack.path
+    lines = ['', f'Division of {path} into {plan.num_stages} stages', 'stage  teacher layers  starts from']
+    for i, (stage, copied) in enumerate(zip(plan.stages, plan.copied_layers)):
+        source = f'layer {copied[0]}' if len(copied) == 1 else f'the mean of layers {copied[0]}-{copied[-1]}'
+        lines.append(f'{i:5d}  {f"{stage[0]}-{stage[-1]}":>14}  {source}')
+    lines += ['', f'{"":8}{"layers":>8}{"parameters (M)":>16}{"GFLOPs":>10}']
+    rows = (('teacher', distiller.teacher, plan.num_layers), ('student', distiller.student, plan.num_stages))
+    for name, model, layers in rows:
+        parameters = sum(p.numel() for p in model.parameters()) / 1e6
+        flops = count_flops(model, inputs, data_samples) / 1e9
+        lines.append(f'{name:8}{layers:8d}{parameters:16.2f}{flops:10.3f}')
+    groups = getattr(distiller.divided, 'token_groups', None)
+    lines += [
+        '(one sample; a multiplication and an addition are two operations; attention products included)', '',
+        'loss_mimic     off' if distiller.mimic is None else
+        f'loss_mimic     output of {path}[{", ".join(map(str, plan.ends))}], token groups {groups or "one"}',
+        'loss_guidance  off' if distiller.guidance is None else
+        f'loss_guidance  output of {distiller.predictions}: {", ".join(distiller.guidance.losses)}',
+    ]
+    unused = distiller.unused_teacher_keys
+    lines.append(f'teacher        {distiller.teacher_file}: all weights of the model found, '
+                 f'{len(unused)} not used{": " + ", ".join(unused[:8]) if unused else ""}')
+    return '\n'.join(lines)

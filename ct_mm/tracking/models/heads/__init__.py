@@ -1,0 +1,4 @@
+"""Heads of trackers."""
+from .center_head import CenterHead
+
+__all__ = ['CenterHead']

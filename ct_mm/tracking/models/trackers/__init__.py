@@ -1,0 +1,5 @@
+"""Trackers."""
+from .base_tracker import BaseTracker
+from .ostrack import OSTrack
+
+__all__ = ['BaseTracker', 'OSTrack']

@@ -1,0 +1,119 @@
+"""OSTrack: one ViT for features and matching, a centre head on the search tokens.
+
+References:
+    Joint Feature Learning and Relation Modeling for Tracking: A One-Stream Framework,
+    arXiv 2203.11991.
+"""
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ct_mm.registry import MODELS
+from ct_mm.tracking.structures import TrackDataSample
+from ct_mm.tracking.structures.boxes import clip_xywh, xyxy_to_cxcywh
+from ct_mm.tracking.structures.hann import hann_window
+from ct_mm.tracking.transforms.crop import crop_square
+
+from .base_tracker import BaseTracker
+
+
+@MODELS.register_module()
+class OSTrack(BaseTracker):
+    """One-stream tracker without candidate elimination.
+
+    Args:
+        backbone: Config of a backbone called as ``backbone(template, search)`` that returns tokens
+            (B, T, C), search tokens last, and has ``template_size`` and ``search_size`` in pixels.
+        head: Config of the head, called with the search tokens.
+        template_factor: Side of the template crop over the square root of the target's area.
+        search_factor: Side of the search crop over the square root of the target's area.
+        data_preprocessor: Config of the normalisation.
+        init_cfg: MMEngine's initialisation config.
+    """
+
+    def __init__(
+        self,
+        backbone: dict,
+        head: dict,
+        template_factor: float = 2.0,
+        search_factor: float = 4.0,
+        data_preprocessor: dict | None = None,
+        init_cfg: dict | None = None,
+    ) -> None:
+        super().__init__(data_preprocessor or dict(type='ct_mm.TrackDataPreprocessor'), init_cfg)
+        self.backbone = MODELS.build(backbone)
+        self.head = MODELS.build(head)
+        self.template_factor, self.search_factor = template_factor, search_factor
+        self.register_buffer('window', hann_window(self.head.feat_size), persistent=False)
+        self._template: Tensor | None = None  # (1, 3, Ht, Wt), of the sequence being tracked
+        self._box: np.ndarray | None = None  # (4,), xywh in pixels of the last frame
+
+    def _forward(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Raw predictions of a batch of pairs, see the head."""
+        tokens = self.backbone(inputs['template'], inputs['search'])  # (B, T, C)
+        return self.head(tokens[:, -self.head.feat_size**2:])
+
+    def loss(self, inputs: dict[str, Tensor], data_samples: list[TrackDataSample]) -> dict[str, Tensor]:
+        """Losses of a batch of pairs (CompressTracker, L_track).
+
+        Args:
+            inputs: ``template`` (B, 3, Ht, Wt) and ``search`` (B, 3, Hs, Ws), normalised.
+            data_samples: One sample for each pair; ``gt_instances.bboxes`` (1, 4) is xyxy in pixels of
+                the search crop.
+
+        Returns:
+            The head's weighted losses.
+        """
+        height, width = inputs['search'].shape[-2:]
+        boxes = torch.cat([sample.gt_instances.bboxes for sample in data_samples])  # (B, 4), pixels
+        boxes = xyxy_to_cxcywh(boxes) / boxes.new_tensor([width, height, width, height])  # normalised
+        return self.head.loss(self._forward(inputs), boxes)
+
+    def init(self, image: np.ndarray, box: np.ndarray) -> None:
+        """Cuts the template, which is never updated.
+
+        Args:
+            image: First frame, RGB uint8 (H, W, 3).
+            box: The target there, xywh in pixels.
+
+        Raises:
+            ValueError: If the box has no area.
+        """
+        box = np.asarray(box, dtype=np.float64)
+        if not (np.isfinite(box).all() and box[2] > 0 and box[3] > 0):
+            raise ValueError(f'the first box must be finite and have an area, not xywh {box.tolist()}')
+        crop, _ = crop_square(image, box, self.template_factor, self.backbone.template_size)
+        self._template, self._box = self._to_input(crop), box
+
+    @torch.inference_mode()
+    def track(self, image: np.ndarray) -> tuple[np.ndarray, float]:
+        """Finds the target around its last box, preferring places near it (Hann window).
+
+        Args:
+            image: RGB uint8 (H, W, 3).
+
+        Returns:
+            The box, xywh in pixels, clipped to the image with margin 10, and the score in [0, 1].
+
+        Raises:
+            RuntimeError: If ``init`` was not called.
+        """
+        if self._box is None:
+            raise RuntimeError('call init(image, box) with the first frame before track(image)')
+        crop, scale = crop_square(image, self._box, self.search_factor, self.backbone.search_size)
+        predictions = self._forward(dict(template=self._template, search=self._to_input(crop)))
+        response = predictions['score_map'] * self.window  # (1, 1, S, S)
+        box = self.head.decode(response, predictions['size_map'], predictions['offset_map'])  # (1, 4)
+        box = box[0].double().cpu().numpy() * self.backbone.search_size / scale  # cxcywh, frame pixels in the crop
+        half = self.backbone.search_size / scale / 2
+        x, y, w, h = self._box
+        corner = (x + w / 2 - half + box[0] - box[2] / 2, y + h / 2 - half + box[1] - box[3] / 2)
+        self._box = clip_xywh(np.array([*corner, box[2], box[3]]), *image.shape[:2], margin=10)
+        return self._box.copy(), float(predictions['score_map'].flatten()[response.argmax()])
+
+    def _to_input(self, crop: np.ndarray) -> Tensor:
+        """RGB uint8 (H, W, 3) -> normalised (1, 3, H, W) on the model's device."""
+        image = torch.from_numpy(crop).permute(2, 0, 1).unsqueeze(0)
+        return self.data_preprocessor.normalize(image.to(self.window.device))
