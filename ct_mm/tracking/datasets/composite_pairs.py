@@ -91,16 +91,19 @@ class CompositePairs:
             frames.append(frame)
         return dict(template=frames[0], search=frames[1], source=scene.source)
 
-    def _draw_target(self, rng: np.random.Generator, largest: float = np.inf) -> tuple[Photograph, Segment]:
-        """A photograph and a segment of it that is not larger than so many canvas pixels when it fills the canvas."""
+    def _draw_target(self, rng: np.random.Generator, static: bool = False) -> tuple[Photograph, Segment]:
+        """A photograph and a segment of it; for static pairs a whole one that is small enough."""
         for _ in range(100):
             photograph = self.photos[rng.integers(len(self.photos))]
-            cover = self._cover(photograph)
-            fitting = [s for s in photograph.segments if cover * _mean_side(s) <= largest]
-            if fitting:
-                return photograph, fitting[rng.integers(len(fitting))]
+            segments = photograph.segments
+            if static:  # the photograph has to cover the canvas, which is what may make a segment too large
+                largest = self.target_size[1] / self._cover(photograph)
+                segments = [s for s in segments if _mean_side(s) <= largest and _is_whole(s, photograph.image)]
+            if segments:
+                return photograph, segments[rng.integers(len(segments))]
         raise RuntimeError(f'CompositePairs: none of 100 photographs, the last one {photograph.name}, has a segment '
-                           'that is a good target; loosen area, min_texture or min_contrast of `images`')
+                           f'that is a good target of a {"static" if static else "composite"} pair; loosen area, '
+                           'min_texture or min_contrast of `images`' + ', or raise target_size' * static)
 
     def _cover(self, photograph: Photograph) -> float:
         """The least scale at which a photograph covers the canvas."""
@@ -112,7 +115,7 @@ class CompositePairs:
         return min(size, 1.8 * _mean_side(segment))  # not blown up to a smear
 
     def _static_scene(self, rng: np.random.Generator) -> _Scene:
-        photograph, segment = self._draw_target(rng, self.target_size[1])
+        photograph, segment = self._draw_target(rng, static=True)
         x, y, w, h = segment.box
         size = max(self._draw_size(segment, rng), self._cover(photograph) * _mean_side(segment))
         target = cut_out(photograph, segment, feather=False)  # only its box is needed
@@ -179,7 +182,7 @@ class CompositePairs:
             paint(canvas, target)
         if rng.random() < occlusion:
             occluder = cut_out(*self._draw_target(rng))
-            layer = self._beside(occluder, scene.size, box, rng, nearest=0.4, furthest=0.9)
+            layer = self._beside(occluder, scene.size, box, rng, nearest=0.3, furthest=0.75)
             if layer is not None:
                 seen = behind(target, layer, self.canvas).alpha.sum(dtype=np.int64)
                 if seen >= self.min_visible * whole:
@@ -222,3 +225,9 @@ class CompositePairs:
 def _mean_side(segment: Segment) -> float:
     """Geometric mean of the sides of a segment's box, pixels of the photograph."""
     return float(np.sqrt(segment.box[2] * segment.box[3]))
+
+
+def _is_whole(segment: Segment, image: np.ndarray) -> bool:
+    """Whether the photograph's border does not cut the segment."""
+    x, y, w, h = segment.box
+    return x > 0 and y > 0 and x + w < image.shape[1] and y + h < image.shape[0]

@@ -61,9 +61,9 @@ class PairDataset(Dataset):
         if draw < 0:
             raise IndexError(f'PairDataset: draw numbers begin at 0, got {draw}')
         rng = np.random.default_rng((self.seed, int(draw)))
-        last = 'its source gave none'
         # Chosen before the tries, so that a source with many failures keeps its share.
         source = self.sources[int(np.searchsorted(self._cumulative, rng.random(), side='right'))]
+        last = f'{type(source).__name__} gave none'
         for _ in range(self.max_tries):
             results = source.draw_pair(rng)
             if results is None:

@@ -35,7 +35,10 @@ class SegmentFolder(SegmentPhotos):
         self.root, self.suffix, self.segments_suffix = Path(root), suffix, segments_suffix
         splits = [splits] if isinstance(splits, str) else splits
         found = sorted(self.root.glob(f'*{suffix}')) if self.root.is_dir() else []
-        self.names = [str(path) for path in found if path.name.startswith(tuple(splits))]
+        self.names = [
+            str(path) for path in found
+            if path.name.startswith(tuple(splits)) and not path.name.endswith(segments_suffix)
+        ]
         if not self.names:
             raise FileNotFoundError(
                 f'SegmentFolder: no photographs in root={str(self.root)!r} for splits={list(splits)}; expected\n'
