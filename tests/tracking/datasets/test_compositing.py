@@ -3,7 +3,17 @@ import cv2
 import numpy as np
 import pytest
 
-from ct_mm.tracking.datasets.compositing import Cutout, Layer, behind, camera, paint, placement, relight, tight_box, warp
+from ct_mm.tracking.datasets.compositing import (
+    Cutout,
+    Layer,
+    behind,
+    camera,
+    paint,
+    placement,
+    relight,
+    tight_box,
+    warp,
+)
 
 
 def disc(radius):

@@ -3,9 +3,10 @@ import numpy as np
 import pytest
 import torch
 from mmengine.dataset import pseudo_collate
+from mmengine.runner import Runner
 from torch.utils.data import DataLoader
 
-from ct_mm.registry import DATA_SAMPLERS, DATASETS
+from ct_mm.registry import DATA_SAMPLERS
 from ct_mm.tracking.datasets import draw_sampler
 from ct_mm.tracking.datasets.pair_dataset import PairDataset
 
@@ -65,6 +66,22 @@ def test_pairs_do_not_depend_on_the_number_of_workers(composites):
             assert torch.equal(torch.stack(first['inputs'][name]), torch.stack(second['inputs'][name]))
         for one, two in zip(first['data_samples'], second['data_samples']):
             assert torch.equal(one.gt_instances.bboxes, two.gt_instances.bboxes)
+
+
+def test_the_loader_that_mmengine_builds_draws_anew_each_epoch(composites):
+    loader = Runner.build_dataloader(
+        dict(
+            batch_size=3,
+            num_workers=0,
+            sampler=dict(type='ct_mm.DrawSampler'),
+            dataset=dict(type='ct_mm.PairDataset', sources=[composites()], pipeline=PIPELINE, pairs_per_epoch=6)),
+        seed=0)
+    epochs = []
+    for epoch in (0, 1, 0):
+        loader.sampler.set_epoch(epoch)
+        epochs.append(torch.cat([torch.stack(batch['inputs']['search']) for batch in loader]))  # (6, 3, 64, 64)
+    assert torch.equal(epochs[0], epochs[2])
+    assert not any(torch.equal(one, two) for one in epochs[0] for two in epochs[1])
 
 
 def test_sources_are_mixed_by_their_ratios(toy_source):
