@@ -23,6 +23,6 @@ HOOKS = Registry(
     'hook',
     parent=mmengine_registry.HOOKS,
     scope='ct_mm',
-    locations=['ct_mm.compression.hooks', 'ct_mm.tracking.hooks'])
+    locations=['ct_mm.hooks', 'ct_mm.compression.hooks', 'ct_mm.tracking.hooks'])
 RUNNERS = Registry(
     'runner', parent=mmengine_registry.RUNNERS, scope='ct_mm', locations=['ct_mm.compression'])

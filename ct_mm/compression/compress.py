@@ -49,10 +49,13 @@ def compress(cfg: Config) -> Config:
         arguments.pop('num_stages', None)  # the base config gives a number; the sizes are more precise
     cfg = copy.deepcopy(cfg)
     cfg.model = ConfigDict(type='ct_mm.ReplacementDistiller', model=model, **arguments)
-    seed = (cfg.get('randomness') or {}).get('seed')
-    rate_hook = dict(type='ct_mm.ReplacementRateHook', seed=seed or 0, **settings.get('replacement', {}))
-    export_hook = dict(type='ct_mm.StudentExportHook', **settings.get('export', {}))
-    cfg.custom_hooks = [*(cfg.get('custom_hooks') or []), rate_hook, export_hook]
+    seed = (cfg.get('randomness') or {}).get('seed') or 0
+    cfg.custom_hooks = [
+        *(cfg.get('custom_hooks') or []),
+        dict(type='ct_mm.StepSeedHook', seed=seed),
+        dict(type='ct_mm.ReplacementRateHook', **{'seed': seed, **settings.get('replacement', {})}),
+        dict(type='ct_mm.StudentExportHook', **settings.get('export', {})),
+    ]
     # Stages that the teacher runs leave student layers without gradient in that step.
     cfg.setdefault('find_unused_parameters', True)
     return cfg

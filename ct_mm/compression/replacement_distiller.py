@@ -76,15 +76,15 @@ class ReplacementDistiller(BaseModel):
         self._teacher = Borrowed(teacher_model)
         student = MODELS.build(model)
         self.stack = find_layer_stack(student, layers)
-        self.divided = StageDividedBackbone(
+        divided = StageDividedBackbone(
             student.get_submodule(self.stack.parent_path),
             self.stack.name,
             num_stages=num_stages,
             stage_sizes=stage_sizes,
             copy=copy,
             pass_through=pass_through)
-        self.divided.borrow(teacher_model.get_submodule(self.stack.path))
-        self.student = exchange_submodule(student, self.stack.parent_path, self.divided)
+        divided.borrow(teacher_model.get_submodule(self.stack.path))
+        self.student = exchange_submodule(student, self.stack.parent_path, divided)
         self.data_preprocessor = student.data_preprocessor
         self.mimic = None if mimic is None else MODELS.build(mimic)
         self.predictions = predictions
@@ -97,6 +97,11 @@ class ReplacementDistiller(BaseModel):
     def teacher(self) -> nn.Module:
         """The complete, frozen teacher."""
         return self._teacher.module
+
+    @property
+    def divided(self) -> StageDividedBackbone:
+        """The student's backbone."""
+        return self.student.get_submodule(self.stack.parent_path)
 
     @property
     def path(self) -> tuple[bool, ...] | None:

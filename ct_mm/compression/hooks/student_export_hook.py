@@ -90,7 +90,7 @@ def student_config(cfg: Config, model: dict) -> Config:
     config.model = model
     for key in ('compress', 'runner_type', 'work_dir', 'load_from', 'resume', 'launcher'):
         config.pop(key, None)
-    ours = ('ct_mm.ReplacementRateHook', 'ct_mm.StudentExportHook')
+    ours = ('ct_mm.StepSeedHook', 'ct_mm.ReplacementRateHook', 'ct_mm.StudentExportHook')
     config.custom_hooks = [hook for hook in config.get('custom_hooks') or [] if hook['type'] not in ours]
     return config
 

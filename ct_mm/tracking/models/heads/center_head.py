@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 import math
+import warnings
 
 import torch
 from mmcv.cnn import ConvModule
@@ -57,11 +58,13 @@ class CenterHead(BaseModule):
     @staticmethod
     def _branch(in_channels: int, channels: int, out_channels: int) -> nn.Sequential:
         widths = [in_channels, channels, channels // 2, channels // 4, channels // 8]
-        convs = [
-            # The released models have a bias beside the batch norm; without it their weights would not fit.
-            ConvModule(before, after, 3, padding=1, bias=True, norm_cfg=dict(type='BN'))
-            for before, after in zip(widths, widths[1:])
-        ]
+        with warnings.catch_warnings():
+            # mmcv finds a bias before a batch norm needless, but the released models have it
+            warnings.filterwarnings('ignore', message='Unnecessary conv bias')
+            convs = [
+                ConvModule(before, after, 3, padding=1, bias=True, norm_cfg=dict(type='BN'))
+                for before, after in zip(widths, widths[1:])
+            ]
         return nn.Sequential(*convs, nn.Conv2d(widths[-1], out_channels, 1))
 
     def forward(self, tokens: Tensor) -> dict[str, Tensor]:

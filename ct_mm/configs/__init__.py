@@ -1,0 +1,1 @@
+"""Bases for configs in MMEngine's pure-Python style."""

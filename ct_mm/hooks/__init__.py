@@ -1,0 +1,4 @@
+"""Hooks that any training may use."""
+from .step_seed_hook import StepSeedHook
+
+__all__ = ['StepSeedHook']

@@ -1,0 +1,36 @@
+"""Makes the random numbers of a step a function of the step."""
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+
+from ct_mm.registry import HOOKS
+
+
+@HOOKS.register_module()
+class StepSeedHook(Hook):
+    """Seeds Python, NumPy and PyTorch before each training iteration from (seed, iteration, rank).
+
+    MMEngine's checkpoints hold no state of the random number generators, so a resumed run would draw
+    other drop paths than the uninterrupted one. With this hook both draw the same, with nothing saved.
+
+    Args:
+        seed: Seed of the run.
+    """
+
+    priority = 'VERY_HIGH'
+
+    def __init__(self, seed: int = 0) -> None:
+        self.seed = seed
+
+    def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
+        """Seeds this iteration."""
+        words = np.random.SeedSequence((self.seed, runner.iter, runner.rank)).generate_state(2)
+        random.seed(int(words[0]))
+        np.random.seed(int(words[0]))
+        torch.manual_seed(int(words[1]))
