@@ -1,0 +1,40 @@
+"""Converts a released checkpoint of OSTrack or CompressTracker for `ct_mm.OSTrack`."""
+import argparse
+import sys
+from typing import Optional, Sequence
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Returns the parser of this script."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('src', help='file of OSTrack or CompressTracker, such as OSTrack_ep0300.pth.tar')
+    parser.add_argument('dst', help='file to write, such as checkpoints/ostrack_vitb_256.pth')
+    parser.add_argument(
+        '--weights',
+        choices=['student', 'teacher'],
+        default='student',
+        help='of a CompressTracker training checkpoint, which holds both (default: %(default)s)')
+    parser.add_argument(
+        '--ignore-objects',
+        action='store_true',
+        help='read a file that holds more than tensors (the released ones hold training settings): the tensors are '
+        'read, nothing else is, and no code from the file runs')
+    return parser
+
+
+def main(argv: Optional[Sequence[str]] = None) -> None:
+    """Runs the script.
+
+    Args:
+        argv: The arguments; those of the process by default.
+    """
+    args = build_parser().parse_args(argv)
+    from ct_mm.tracking.model_converters.ostrack_file import convert_ostrack_file
+    try:
+        print(convert_ostrack_file(args.src, args.dst, args.weights, args.ignore_objects))
+    except (OSError, ValueError) as error:
+        sys.exit(f'error: {error}')
+
+
+if __name__ == '__main__':
+    main()
