@@ -1,0 +1,102 @@
+"""Boxes over an image, and a legend under it that says whose they are.
+
+Colours: Okabe and Ito, "Color Universal Design", which people with any kind of colour vision can tell apart.
+"""
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import cv2
+import numpy as np
+
+Color = tuple[int, int, int]
+
+#: The name that is drawn in white and narrower than the others.
+ANNOTATION = 'annotation'
+_WHITE, _DARK = (255, 255, 255), (24, 24, 24)
+_PALETTE = ((230, 159, 0), (86, 180, 233), (240, 100, 170), (0, 190, 130), (240, 228, 66), (213, 94, 0), (70, 110, 255))
+_SHIFT = 4  # fractional bits of OpenCV's coordinates, so that boxes move smoothly
+
+
+def choose_colors(names: Iterable[str]) -> dict[str, Color]:
+    """Gives each name a colour that depends on its place alone, so that it stays the same in all images.
+
+    Args:
+        names: The names in order; ``annotation`` is white and takes no place.
+
+    Returns:
+        RGB by name; from the eighth name on, colours repeat.
+    """
+    others = (name for name in dict.fromkeys(names) if name != ANNOTATION)
+    colors = {name: _PALETTE[index % len(_PALETTE)] for index, name in enumerate(others)}
+    return {ANNOTATION: _WHITE, **colors}
+
+
+def draw_boxes(image: np.ndarray,
+               boxes: Mapping[str, np.ndarray | None],
+               colors: Mapping[str, Color] | None = None) -> np.ndarray:
+    """Draws one box for each name, the first at the bottom.
+
+    Args:
+        image: RGB uint8 (H, W, 3); not changed.
+        boxes: xywh in pixels by name; ``None`` or NaN is not drawn, but keeps its colour.
+        colors: RGB by name. Default: :func:`choose_colors` of the names.
+
+    Returns:
+        A new RGB uint8 image (H, W, 3).
+    """
+    colors = choose_colors(boxes) if colors is None else colors
+    image = np.ascontiguousarray(image).copy()
+    width = max(2, round(min(image.shape[:2]) / 180))
+    for name, box in boxes.items():
+        if box is None or not np.isfinite(box).all():
+            continue
+        # Pixel i covers the interval from i to i + 1, but OpenCV counts from the centres of pixels.
+        x, y, w, h = np.asarray(box, dtype=np.float64)
+        limit = 4 * max(image.shape)  # OpenCV's coordinates are 32-bit
+        corners = np.clip([x - 0.5, y - 0.5, x + w - 0.5, y + h - 0.5], -limit, limit)
+        left, top, right, bottom = (int(round(value * 2**_SHIFT)) for value in corners)
+        line = max(1, width - 1) if name == ANNOTATION else width
+        for color, thickness in ((_DARK, line + 2), (colors[name], line)):  # a rim, visible on any ground
+            cv2.rectangle(image, (left, top), (right, bottom), color, thickness, cv2.LINE_AA, _SHIFT)
+    return image
+
+
+def add_legend(image: np.ndarray,
+               labels: Mapping[str, str],
+               colors: Mapping[str, Color] | None = None,
+               corner: str = '') -> np.ndarray:
+    """Adds a dark strip below an image, where it hides nothing: a sample of each colour with its label.
+
+    Args:
+        image: RGB uint8 (H, W, 3).
+        labels: Text by name, in ASCII (OpenCV's fonts know little else); as many rows as they need.
+        colors: RGB by name. Default: :func:`choose_colors` of the names.
+        corner: Text at the right end of the first row, such as the number of the frame.
+
+    Returns:
+        A new RGB uint8 image (H + strip, W, 3); the strip is as high for all corner texts of one length.
+    """
+    colors = choose_colors(labels) if colors is None else colors
+    font, scale = cv2.FONT_HERSHEY_SIMPLEX, max(0.35, min(image.shape[:2]) / 800)
+    (_, letter), _ = cv2.getTextSize('Mg', font, scale, 1)
+    pad, swatch, row = letter, 2 * letter, round(2.4 * letter)
+    reserved = cv2.getTextSize(corner, font, scale, 1)[0][0] + 2 * pad if corner else 0
+    places, x, line = {}, pad, 0
+    for name, text in labels.items():
+        needed = swatch + pad // 2 + cv2.getTextSize(text, font, scale, 1)[0][0]
+        if x > pad and x + needed > image.shape[1] - pad - (reserved if line == 0 else 0):
+            x, line = pad, line + 1
+        places[name] = (x, line)
+        x += needed + 2 * pad
+    strip = np.full((row * (line + 1) + pad // 2, image.shape[1], 3), _DARK, dtype=np.uint8)
+    for name, (x, line) in places.items():
+        base = row * line + pad // 4 + row // 2 + letter // 2
+        thickness = max(2, letter // 3) if name != ANNOTATION else max(1, letter // 5)
+        middle = base - letter // 2
+        cv2.line(strip, (x, middle), (x + swatch, middle), colors[name], thickness)
+        cv2.putText(strip, labels[name], (x + swatch + pad // 2, base), font, scale, _WHITE, 1, cv2.LINE_AA)
+    if corner:
+        place = (max(pad, image.shape[1] - reserved + pad), pad // 4 + row // 2 + letter // 2)
+        cv2.putText(strip, corner, place, font, scale, (190, 190, 190), 1, cv2.LINE_AA)
+    return np.concatenate([image, strip])
