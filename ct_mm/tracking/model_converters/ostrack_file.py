@@ -83,6 +83,6 @@ def _describe(converted: OSTrackWeights, config: dict, ignored: Sequence[str]) -
         f'template         {template} pixels, {template // patch} x {template // patch} tokens',
         f'search region    {search} pixels, {search // patch} x {search // patch} tokens',
         f'head channels    {head["channels"]}',
-        f'crop factors     {config["template_factor"]} and {config["search_factor"]} (not in the weights; the published ones '
-        f'for this size)',
+        f'crop factors     {config["template_factor"]} and {config["search_factor"]} (not in the weights; as published for '
+        f'this size)',
     ]

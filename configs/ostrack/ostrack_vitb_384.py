@@ -1,0 +1,7 @@
+# OSTrack-384, see ostrack_vitb_256.py.
+_base_ = [
+    '../_base_/models/ostrack_vitb_384px.py',
+    '../_base_/datasets/got10k_pairs_384px.py',
+    '../_base_/schedules/ostrack_300e.py',
+    '../_base_/default_runtime.py',
+]
