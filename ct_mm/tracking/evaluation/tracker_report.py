@@ -122,7 +122,7 @@ def write_track_video(path: Path, sequence: FrameSequence, tracks: Mapping[str, 
     with VideoWriter(path, fps=_frame_rate(sequence)) as writer:
         for index, image in enumerate(sequence):
             truth = sequence.boxes[index] if sequence.visible[index] else None
-            boxes = {ANNOTATION: truth, **{name: track[index] for name, track in tracks.items()}}
+            boxes = {**{name: track[index] for name, track in tracks.items()}, ANNOTATION: truth}
             counter = f'{index + 1:0{digits}d}/{len(sequence)}'
             writer.write(add_legend(draw_boxes(image, boxes, colors), labels, colors, counter))
 

@@ -48,18 +48,23 @@ def draw_boxes(image: np.ndarray,
     colors = choose_colors(boxes) if colors is None else colors
     image = np.ascontiguousarray(image).copy()
     width = max(2, round(min(image.shape[:2]) / 180))
-    for name, box in boxes.items():
-        if box is None or not np.isfinite(box).all():
-            continue
-        # Pixel i covers the interval from i to i + 1, but OpenCV counts from the centres of pixels.
-        x, y, w, h = np.asarray(box, dtype=np.float64)
-        limit = 4 * max(image.shape)  # OpenCV's coordinates are 32-bit
-        corners = np.clip([x - 0.5, y - 0.5, x + w - 0.5, y + h - 0.5], -limit, limit)
-        left, top, right, bottom = (int(round(value * 2**_SHIFT)) for value in corners)
-        line = max(1, width - 1) if name == ANNOTATION else width
-        for color, thickness in ((_DARK, line + 2), (colors[name], line)):  # a rim, visible on any ground
-            cv2.rectangle(image, (left, top), (right, bottom), color, thickness, cv2.LINE_AA, _SHIFT)
+    corners = {name: _corners(box, image) for name, box in boxes.items() if box is not None and np.isfinite(box).all()}
+    widths = {name: max(1, width // 2) if name == ANNOTATION else width for name in corners}
+    # All rims, which make a box visible on any ground, lie below all lines: a rim would hide a box that is close.
+    for extra, shades in ((2, dict.fromkeys(corners, _DARK)), (0, colors)):
+        for name, (start, end) in corners.items():
+            cv2.rectangle(image, start, end, shades[name], widths[name] + extra, cv2.LINE_AA, _SHIFT)
     return image
+
+
+def _corners(box: np.ndarray, image: np.ndarray) -> tuple[tuple[int, int], tuple[int, int]]:
+    """The corners of a box, xywh in pixels, in OpenCV's fixed-point coordinates."""
+    x, y, w, h = np.asarray(box, dtype=np.float64)
+    # Pixel i covers the interval from i to i + 1, but OpenCV counts from the centres of pixels, in 32 bits.
+    limit = 4 * max(image.shape)
+    corners = np.clip([x - 0.5, y - 0.5, x + w - 0.5, y + h - 0.5], -limit, limit)
+    left, top, right, bottom = (int(round(value * 2**_SHIFT)) for value in corners)
+    return (left, top), (right, bottom)
 
 
 def add_legend(image: np.ndarray,
