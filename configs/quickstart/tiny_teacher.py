@@ -1,13 +1,19 @@
-# Trains the teacher of the quick start from nothing, on segments of photographs over photographs.
+# Trains the teacher of the quick start on segments of photographs over photographs. Its backbone starts from a
+# pretrained ViT-S that projects/quickstart_teacher/narrow_vit.py has narrowed to this width.
 _base_ = ['./tiny_tracker.py']
+model = dict(backbone=dict(init_cfg=dict(type='Pretrained', checkpoint='work_dirs/narrow_vit.pth')))
 train_dataloader = dict(
     dataset=dict(
         pairs_per_epoch=3200,
         sources=[dict(type='ct_mm.CompositePairs', images=dict(type='ct_mm.SegmentFolder', root='data/bsds500'))]))
-train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=45)
+train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=36)
 optim_wrapper = dict(
-    type='OptimWrapper', optimizer=dict(type='AdamW', lr=8e-4, weight_decay=0.05), clip_grad=dict(max_norm=1.0))
+    type='OptimWrapper',
+    optimizer=dict(type='AdamW', lr=8e-4, weight_decay=1e-2),
+    paramwise_cfg=dict(custom_keys=dict(backbone=dict(lr_mult=0.25))),
+    clip_grad=dict(max_norm=1.0))
 param_scheduler = [
-    dict(type='LinearLR', start_factor=0.01, by_epoch=False, begin=0, end=300),
-    dict(type='CosineAnnealingLR', eta_min=1e-6, by_epoch=True, begin=0, end=45, convert_to_iter_based=True),
+    dict(type='LinearLR', start_factor=0.01, by_epoch=False, begin=0, end=100),
+    dict(type='CosineAnnealingLR', eta_min=1e-6, by_epoch=True, begin=0, end=36, convert_to_iter_based=True),
 ]
+custom_hooks = [dict(type='ct_mm.StepSeedHook', seed=0)]

@@ -3,7 +3,8 @@ _base_ = ['../_base_/default_runtime.py']
 model = dict(
     type='ct_mm.OSTrack',
     backbone=dict(
-        type='ct_mm.OneStreamViT', embed_dim=128, depth=12, num_heads=4, template_size=64, search_size=128),
+        type='ct_mm.OneStreamViT', embed_dim=128, depth=12, num_heads=4, patch_size=14,
+        template_size=56, search_size=112),
     head=dict(type='ct_mm.CenterHead', in_channels=128, feat_size=8, channels=64),
     template_factor=1.5,
     search_factor=3.0)
@@ -19,7 +20,7 @@ train_dataloader = dict(
             dict(type='ct_mm.PairFlip', prob=0.5),
             dict(
                 type='ct_mm.CropPair',
-                template_size=64, template_factor=1.5, search_size=128, search_factor=3.0,
+                template_size=56, template_factor=1.5, search_size=112, search_factor=3.0,
                 center_jitter=2.0, scale_jitter=0.25),
             dict(type='ct_mm.PairBrightness', range=0.2),
             dict(type='ct_mm.PackTrackInputs'),
