@@ -116,17 +116,11 @@ def build_runner(cfg):
 
 def _read_own_checkpoints() -> None:
     # MMEngine up to 0.10.7 leaves `weights_only` to torch, whose default refuses, since 2.6, the log history in
-    # MMEngine's own checkpoints. The file is one that the user named on the command line or in the config.
+    # MMEngine's own checkpoints, so that it can neither resume nor test them.
     import mmengine
-    import torch
     from mmengine.runner.checkpoint import CheckpointLoader
-    if mmengine.utils.digit_version(mmengine.__version__) >= mmengine.utils.digit_version('0.10.8'):
-        return
 
-    def load(filename: str, map_location=None):
-        path = Path(filename).expanduser()
-        if not path.is_file():
-            raise FileNotFoundError(f'checkpoint {filename} does not exist')
-        return torch.load(path, map_location=map_location, weights_only=False)
-
-    CheckpointLoader.register_scheme(prefixes='', loader=load, force=True)
+    from .checkpoint import read_checkpoint
+    if mmengine.utils.digit_version(mmengine.__version__) < mmengine.utils.digit_version('0.10.8'):
+        CheckpointLoader.register_scheme(
+            prefixes='', loader=lambda filename, map_location=None: read_checkpoint(filename), force=True)

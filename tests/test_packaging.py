@@ -1,5 +1,6 @@
 """What an installation and mim need of the project's layout, and the wall between the two wings."""
 import ast
+import importlib
 import runpy
 import subprocess
 import sys
@@ -10,9 +11,11 @@ import pytest
 import setuptools
 from mmengine.config import Config
 from mmengine.fileio import load
+from mmengine.registry import Registry
 from packaging.requirements import Requirement
 
 import ct_mm
+from ct_mm import registry
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -73,7 +76,7 @@ def test_the_public_names_come_from_the_compression_wing():
     assert ct_mm.compress is compression.compress
     assert ct_mm.CompressRunner is compression.CompressRunner
     with pytest.raises(AttributeError, match='no attribute .nothing'):
-        ct_mm.nothing  # noqa: B018
+        ct_mm.nothing
 
 
 @pytest.mark.parametrize('wing, other', [('compression', 'tracking'), ('tracking', 'compression')])
@@ -92,6 +95,13 @@ def test_the_import_reader_sees_every_kind_of_import(tmp_path):
                     "import ct_mm.tracking.c\nimportlib.import_module('ct_mm.tracking.d')\n")
     assert imported_modules(file, 'ct_mm.compression.hooks') == {
         'ct_mm.tracking.models.b', 'ct_mm.tracking', 'ct_mm.tracking.c', 'ct_mm.tracking.d'}
+
+
+def test_every_location_of_a_registry_can_be_imported():
+    registries = [value for value in vars(registry).values() if isinstance(value, Registry)]
+    assert registries
+    for location in {location for each in registries for location in each._locations}:
+        importlib.import_module(location)
 
 
 def test_every_folder_of_modules_is_a_package():
