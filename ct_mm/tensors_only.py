@@ -7,6 +7,7 @@ an object that does nothing.
 """
 from __future__ import annotations
 
+import copyreg
 import os
 import pickle
 import tarfile
@@ -38,6 +39,7 @@ def load_tensors_only(path: str | os.PathLike) -> tuple[Any, list[str]]:
             read by other means than the pickle alone.
     """
     replaced: set[str] = set()
+    copyreg.clear_extension_cache()  # what is cached there would be had by its number, past the unpickler's eyes
     try:
         with open(path, 'rb') as stream:
             _refuse_other_formats(stream)
@@ -49,6 +51,8 @@ def load_tensors_only(path: str | os.PathLike) -> tuple[Any, list[str]]:
         # A damaged or hostile file fails wherever torch first uses what is not as it must be.
         reason = str(error).strip().split('\n')[0] or type(error).__name__
         raise ValueError(f'checkpoint {path} cannot be read as tensors only: {reason}') from error
+    finally:
+        copyreg.clear_extension_cache()  # lest a placeholder stay there
     return content, sorted(replaced)
 
 

@@ -70,7 +70,7 @@ def _read_plain(src: str | os.PathLike) -> Any:
 def _describe(converted: OSTrackWeights, config: dict, ignored: Sequence[str]) -> list[str]:
     backbone, head = config['backbone'], config['head']
     template, search = (backbone[f'{name}_size'] for name in ('template', 'search'))
-    patch = backbone['patch_size']
+    patch, factors = backbone['patch_size'], f'{config["template_factor"]} and {config["search_factor"]}'
     heads = backbone['num_heads'] and f'{backbone["num_heads"]} (not in the weights; assumed to be {HEAD_WIDTH} wide)'
     unknown_heads = f'not in the weights, and the width is no multiple of {HEAD_WIDTH}: fill in num_heads'
     return [
@@ -83,6 +83,5 @@ def _describe(converted: OSTrackWeights, config: dict, ignored: Sequence[str]) -
         f'template         {template} pixels, {template // patch} x {template // patch} tokens',
         f'search region    {search} pixels, {search // patch} x {search // patch} tokens',
         f'head channels    {head["channels"]}',
-        f'crop factors     {config["template_factor"]} and {config["search_factor"]} (not in the weights; as published for '
-        f'this size)',
+        f'crop factors     {factors} (not in the weights; those published for this size)',
     ]
