@@ -117,8 +117,15 @@ def _mmengine_globals() -> list[Any]:
     # What MMEngine's own checkpoints hold beside tensors: logged scalars, as buffers over numpy arrays.
     multiarray = getattr(np, '_core', None) or np.core
     dtypes = [type(np.dtype(name)) for name in ('float32', 'float64', 'int32', 'int64', 'bool', 'uint8')]
-    return [HistoryBuffer, np.ndarray, np.dtype, multiarray.multiarray._reconstruct,
+    # A buffer pickles its methods as getattr(HistoryBuffer, name); only that one use of getattr is let through.
+    return [HistoryBuffer, (_history_method, 'builtins.getattr'), np.ndarray, np.dtype, multiarray.multiarray._reconstruct,
             multiarray.multiarray.scalar, *dtypes]
+
+
+def _history_method(owner: Any, name: str) -> Any:
+    if owner is not HistoryBuffer or name.startswith('_'):
+        raise pickle.UnpicklingError(f'Unsupported global: getattr of {owner}')
+    return getattr(HistoryBuffer, name)
 
 
 def _first_line(error: Exception) -> str:

@@ -13,6 +13,7 @@ from mmengine.model import BaseModel
 from torch import Tensor, nn
 
 from ct_mm.checkpoint import read_state_dict
+from ct_mm.finite import check_losses
 from ct_mm.registry import MODELS
 
 from .layer_stack import find_layer_stack
@@ -150,6 +151,7 @@ class ReplacementDistiller(BaseModel):
 
         Raises:
             RuntimeError: If the teacher was not read or no path was set.
+            FloatingPointError: If a loss is NaN or infinite.
         """
         if self.unused_teacher_keys is None:
             raise RuntimeError('the teacher has no weights yet: call init_weights() before training')
@@ -170,6 +172,7 @@ class ReplacementDistiller(BaseModel):
         finally:
             self.divided.path = None
         losses.update(self._distillation_losses(outputs, targets))
+        check_losses(losses, data_samples, path=self._path)
         return losses
 
     def _distillation_losses(self, outputs: list, targets: list) -> dict[str, Tensor]:

@@ -90,9 +90,14 @@ def student_config(cfg: Config, model: dict) -> Config:
     config.model = model
     for key in ('compress', 'runner_type', 'work_dir', 'load_from', 'resume', 'launcher'):
         config.pop(key, None)
-    ours = ('ct_mm.StepSeedHook', 'ct_mm.ReplacementRateHook', 'ct_mm.StudentExportHook')
-    config.custom_hooks = [hook for hook in config.get('custom_hooks') or [] if hook['type'] not in ours]
+    # Our hooks belong to the compression (path, export, report of the run); the user's stay.
+    config.custom_hooks = [hook for hook in config.get('custom_hooks') or [] if not is_ours(hook)]
     return config
+
+
+def is_ours(hook: dict) -> bool:
+    """Whether a hook's config names one of this package."""
+    return str(hook['type']).startswith('ct_mm.')
 
 
 def _write_config(config: Config, path: Path) -> None:

@@ -9,6 +9,7 @@ from mmengine.model import BaseModel
 from mmengine.structures import InstanceData
 from torch import Tensor
 
+from ct_mm.finite import check_losses
 from ct_mm.tracking.structures import FrameSequence, TrackDataSample
 
 
@@ -39,9 +40,12 @@ class BaseTracker(BaseModel, metaclass=ABCMeta):
 
         Raises:
             ValueError: If the mode is unknown.
+            FloatingPointError: If a loss is NaN or infinite.
         """
         if mode == 'loss':
-            return self.loss(inputs, data_samples)
+            losses = self.loss(inputs, data_samples)
+            check_losses(losses, data_samples)
+            return losses
         if mode == 'predict':
             return self.predict(inputs, data_samples)
         if mode == 'tensor':
