@@ -61,10 +61,12 @@ def _read_plain(src: str | os.PathLike) -> Any:
         if 'more than tensors' not in str(error):
             raise
         name = re.search(r'GLOBAL (\S+)', str(error.__cause__))
+        if name is None:  # no object is named, so it may well be no checkpoint at all
+            raise
         raise ValueError(
-            f'{src} holds more than tensors{f", such as {name[1]}" if name else ""}, and reading that would run code '
-            f'from the file. --ignore-objects reads the tensors alone and runs nothing; the files that the authors '
-            f'released need it, as they hold the training settings') from error
+            f'{src} holds more than tensors, such as {name[1]}, and reading that would run code from the file. '
+            f'--ignore-objects reads the tensors alone and runs nothing; the files that the authors released need it, '
+            f'as they hold the training settings') from error
 
 
 def _describe(converted: OSTrackWeights, config: dict, ignored: Sequence[str]) -> list[str]:
