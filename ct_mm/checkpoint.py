@@ -14,6 +14,8 @@ from mmengine.fileio import get_local_path
 from mmengine.logging import HistoryBuffer
 from torch import Tensor
 
+from ct_mm.paths import resolve_path
+
 #: Under which key the usual trainers keep the weights in a checkpoint.
 WEIGHT_KEYS = ('state_dict', 'net', 'model')
 
@@ -22,7 +24,8 @@ def read_checkpoint(path: str | os.PathLike, trust: bool = False) -> Any:
     """Reads a checkpoint file as tensors and plain values only.
 
     Args:
-        path: A local path or anything that MMEngine's file backends can fetch.
+        path: A local path, one inside the package (``ct_mm::demo/...``), or anything that MMEngine's file
+            backends can fetch.
         trust: Unpickle arbitrary objects too, which runs code from the file. Only for files of your own.
 
     Returns:
@@ -33,7 +36,7 @@ def read_checkpoint(path: str | os.PathLike, trust: bool = False) -> Any:
         ValueError: If the file is damaged, or holds more than tensors and ``trust`` is not given. The
             message says which.
     """
-    path = os.fspath(path)
+    path = resolve_path(path)
     try:
         with get_local_path(path) as local, torch.serialization.safe_globals(_mmengine_globals()):
             return torch.load(local, map_location='cpu', weights_only=not trust)
@@ -118,8 +121,9 @@ def _mmengine_globals() -> list[Any]:
     multiarray = getattr(np, '_core', None) or np.core
     dtypes = [type(np.dtype(name)) for name in ('float32', 'float64', 'int32', 'int64', 'bool', 'uint8')]
     # A buffer pickles its methods as getattr(HistoryBuffer, name); only that one use of getattr is let through.
-    return [HistoryBuffer, (_history_method, 'builtins.getattr'), np.ndarray, np.dtype, multiarray.multiarray._reconstruct,
-            multiarray.multiarray.scalar, *dtypes]
+    history = [HistoryBuffer, (_history_method, 'builtins.getattr')]
+    arrays = [np.ndarray, np.dtype, multiarray.multiarray._reconstruct, multiarray.multiarray.scalar]
+    return [*history, *arrays, *dtypes]
 
 
 def _history_method(owner: Any, name: str) -> Any:

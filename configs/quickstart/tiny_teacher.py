@@ -5,12 +5,12 @@ model = dict(backbone=dict(init_cfg=dict(type='Pretrained', checkpoint='work_dir
 train_dataloader = dict(
     dataset=dict(
         pairs_per_epoch=3200,
-        sources=[dict(type='ct_mm.CompositePairs', images=dict(type='ct_mm.SegmentFolder', root='data/bsds500'))]))
+        sources=[dict(type='ct_mm.CompositePairs', images=dict(type='ct_mm.SegmentFolder', data_root='data/bsds500'))]))
 train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=36)
 optim_wrapper = dict(
     type='OptimWrapper',
-    optimizer=dict(type='AdamW', lr=8e-4, weight_decay=1e-2),
-    paramwise_cfg=dict(custom_keys=dict(backbone=dict(lr_mult=0.25))),
+    optimizer=dict(type='AdamW', lr=7e-4, weight_decay=1e-2),
+    paramwise_cfg=dict(custom_keys=dict(backbone=dict(lr_mult=0.06))),
     clip_grad=dict(max_norm=1.0))
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.01, by_epoch=False, begin=0, end=100),

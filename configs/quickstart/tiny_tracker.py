@@ -19,9 +19,15 @@ train_dataloader = dict(
             dict(type='ct_mm.PairGrayscale', prob=0.05),
             dict(type='ct_mm.PairFlip', prob=0.5),
             dict(
-                type='ct_mm.CropPair',
-                template_size=56, template_factor=1.5, search_size=112, search_factor=3.0,
+                type='ct_mm.CropPair', template_size=56, template_factor=1.5, search_size=112, search_factor=3.0,
                 center_jitter=2.0, scale_jitter=0.25),
             dict(type='ct_mm.PairBrightness', range=0.2),
             dict(type='ct_mm.PackTrackInputs'),
         ]))
+test_dataloader = dict(
+    batch_size=1,
+    num_workers=0,
+    sampler=dict(type='DefaultSampler', shuffle=False),
+    dataset=dict(type='ct_mm.SequenceFolder', data_root='ct_mm::demo/clips'))
+test_evaluator = dict(type='ct_mm.SOTMetric')
+test_cfg = dict()

@@ -157,8 +157,8 @@ def stream_directions(wide: torch.nn.Module, x: Tensor, width: int) -> Tensor:
     values, vectors = torch.linalg.eigh(moments.double())
     print(f'{width - 1} of {len(values)} directions hold {float(values[1 - width:].sum() / values.sum()):.1%}')
     top = vectors[:, 1 - width:].float()  # (C, c-1)
-    seed = torch.cat([torch.ones(width, 1), torch.randn(width, width - 1, generator=torch.Generator().manual_seed(0))], 1)
-    turn = torch.linalg.qr(seed)[0]  # its first column is the mean direction
+    noise = torch.randn(width, width - 1, generator=torch.Generator().manual_seed(0))
+    turn = torch.linalg.qr(torch.cat([torch.ones(width, 1), noise], 1))[0]  # its first column is the mean direction
     return top @ turn[:, 1:].T
 
 

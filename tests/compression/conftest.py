@@ -99,7 +99,7 @@ def training_cfg(tracker_cfg, tmp_path):
                 sources=[
                     dict(
                         type='ct_mm.CompositePairs', canvas=(160, 120), target_size=(12, 40),
-                        images=dict(type='ct_mm.SegmentFolder', root=str(images)))
+                        images=dict(type='ct_mm.SegmentFolder', data_root=str(images)))
                 ],
                 pipeline=[
                     dict(

@@ -15,7 +15,7 @@ class SegmentFolder(SegmentPhotos):
     """Photographs of one folder, each with an 8-bit label map: ``train_12003.jpg``, ``train_12003_segments.png``.
 
     Args:
-        root: The folder.
+        data_root: The folder.
         splits: Take only files whose name begins with one of these, e.g. ``['train', 'val']``. Defaults to all.
         suffix: Ending of a photograph's name. Defaults to ``'.jpg'``.
         segments_suffix: What takes its place in the name of the label map. Defaults to ``'_segments.png'``.
@@ -26,23 +26,24 @@ class SegmentFolder(SegmentPhotos):
     """
 
     def __init__(self,
-                 root: str | Path,
+                 data_root: str | Path,
                  splits: Sequence[str] = ('', ),
                  suffix: str = '.jpg',
                  segments_suffix: str = '_segments.png',
                  **kwargs) -> None:
         super().__init__(**kwargs)
-        self.root, self.suffix, self.segments_suffix = Path(root), suffix, segments_suffix
+        self.data_root, self.suffix, self.segments_suffix = Path(data_root), suffix, segments_suffix
         splits = [splits] if isinstance(splits, str) else splits
-        found = sorted(self.root.glob(f'*{suffix}')) if self.root.is_dir() else []
+        found = sorted(self.data_root.glob(f'*{suffix}')) if self.data_root.is_dir() else []
         self.names = [
             str(path) for path in found
             if path.name.startswith(tuple(splits)) and not path.name.endswith(segments_suffix)
         ]
         if not self.names:
             raise FileNotFoundError(
-                f'SegmentFolder: no photographs in root={str(self.root)!r} for splits={list(splits)}; expected\n'
-                f'  {self.root.name}/{splits[0]}NAME{suffix}\n  {self.root.name}/{splits[0]}NAME{segments_suffix}')
+                f'SegmentFolder: no photographs in data_root={str(self.data_root)!r} for splits={list(splits)}; '
+                f'expected\n  {self.data_root.name}/{splits[0]}NAME{suffix}\n'
+                f'  {self.data_root.name}/{splits[0]}NAME{segments_suffix}')
         missing = [name for name in self.names if not self._labels(name).is_file()]
         if missing:
             raise FileNotFoundError(f'SegmentFolder: {len(missing)} of {len(self.names)} photographs have no label '

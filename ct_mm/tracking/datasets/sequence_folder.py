@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from torch.utils.data import Dataset
 
+from ct_mm.paths import resolve_path
 from ct_mm.registry import DATASETS
 from ct_mm.tracking.datasets.annotation_io import read_lines, read_numbers
 from ct_mm.tracking.structures import FrameSequence, TrackDataSample
@@ -52,7 +53,7 @@ class SequenceFolder(Dataset):
                  data_root: str | Path,
                  sequences: Sequence[str] | None = None,
                  metainfo: dict | None = None) -> None:
-        self.data_root = Path(data_root)
+        self.data_root = Path(resolve_path(data_root))
         self._metainfo = {**self.METAINFO, **(metainfo or {})}
         self._sequences = [self._load(name) for name in self._choose(sequences)]
 

@@ -31,7 +31,7 @@ def composites(photo_folder):
     """Config of pairs from ``photo_folder`` on a canvas of 160x120; keyword arguments change it."""
 
     def config(**kwargs):
-        images = dict(type='ct_mm.SegmentFolder', root=str(photo_folder), suffix='.png', min_texture=0)
+        images = dict(type='ct_mm.SegmentFolder', data_root=str(photo_folder), suffix='.png', min_texture=0)
         return dict(dict(type='ct_mm.CompositePairs', images=images, canvas=(160, 120), target_size=(20, 60)), **kwargs)
 
     return config

@@ -92,7 +92,7 @@ def test_real_photographs_give_targets_of_the_asked_size(shared):
         dict(
             type='ct_mm.CompositePairs',
             target_size=(24, 90),
-            images=dict(type='ct_mm.SegmentFolder', root=str(shared / 'data' / 'images'), splits=['val_1'])))
+            images=dict(type='ct_mm.SegmentFolder', data_root=str(shared / 'data' / 'images'), splits=['val_1'])))
     sizes, sources, failures = [], set(), 0
     for seed in range(80):
         pair = source.draw_pair(np.random.default_rng(seed))

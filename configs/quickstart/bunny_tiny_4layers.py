@@ -1,0 +1,23 @@
+# The quick start: the shipped 12-layer teacher to 4 layers, on photographs that scikit-image brings along. It ends
+# with a table of teacher, copied layers and student on the shipped clip, and a video of both.
+_base_ = ['./tiny_tracker.py', '../_base_/compress.py']
+teacher = 'ct_mm::demo/teacher/tiny_teacher.pth'
+compress = dict(teacher=teacher, num_stages=4, export=dict(initial=True))
+train_dataloader = dict(
+    dataset=dict(
+        pairs_per_epoch=1600,
+        sources=[dict(type='ct_mm.CompositePairs', images=dict(type='ct_mm.SkimageSegments'))]))
+train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=10)
+optim_wrapper = dict(
+    type='OptimWrapper', optimizer=dict(type='AdamW', lr=4e-4, weight_decay=1e-4), clip_grad=dict(max_norm=1.0))
+param_scheduler = dict(type='CosineAnnealingLR', by_epoch=True, end=10, convert_to_iter_based=True)
+custom_hooks = [
+    dict(
+        type='ct_mm.TrackerReportHook',
+        data_root='ct_mm::demo/clips',
+        video_of=['teacher', 'student'],
+        trackers=dict(
+            teacher=dict(config='ct_mm::configs/quickstart/tiny_tracker.py', checkpoint=teacher),
+            copied=dict(config='{work_dir}/student/student.py', checkpoint='{work_dir}/student/initial.pth'),
+            student=dict(config='{work_dir}/student/student.py', checkpoint='{work_dir}/student/student.pth'))),
+]
