@@ -5,15 +5,15 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
-from torch.nn.attention import SDPBackend, sdpa_kernel
-from torch.utils._pytree import tree_map
-from torch.utils.flop_counter import FlopCounterMode
+from torch.utils._pytree import tree_leaves
+
+from ct_mm.flops import count_flops
 
 if TYPE_CHECKING:
     from .replacement_distiller import ReplacementDistiller
 
 
-def count_flops(model: nn.Module, inputs: Any, data_samples: list | None = None) -> float:
+def flops_per_sample(model: nn.Module, inputs: Any, data_samples: list | None = None) -> float:
     """Floating point operations of one forward pass, attention products included.
 
     Args:
@@ -24,29 +24,14 @@ def count_flops(model: nn.Module, inputs: Any, data_samples: list | None = None)
     Returns:
         Operations for each sample, a multiplication and an addition counted as two.
     """
-    batch = next(value for value in _leaves(inputs) if isinstance(value, torch.Tensor)).shape[0]
-    one = tree_map(lambda value: value[:1] if isinstance(value, torch.Tensor) else value, inputs)
-    if not all(isinstance(value, torch.Tensor) for value in _leaves(inputs)):
-        one, used = inputs, batch  # lists of images cannot be cut so easily: count them all
-    else:
-        used, data_samples = 1, data_samples[:1] if data_samples else data_samples
+    tensors = [leaf for leaf in tree_leaves(inputs) if isinstance(leaf, torch.Tensor)]
+    samples = len(tensors[0]) if tensors[0].dim() == 4 else len(tensors)  # a batch, or a list of images
     training = model.training
     model.eval()
     try:
-        # the fused kernel of the CPU has no formula in the counter; the plain one counts the same products
-        with torch.no_grad(), sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
-            model(one, data_samples, mode='tensor')
+        return count_flops(lambda: model(inputs, data_samples, mode='tensor')) / samples
     finally:
         model.train(training)
-    return counter.get_total_flops() / used
-
-
-def _leaves(value: Any) -> list[Any]:
-    if isinstance(value, dict):
-        return [leaf for item in value.values() for leaf in _leaves(item)]
-    if isinstance(value, (list, tuple)):
-        return [leaf for item in value for leaf in _leaves(item)]
-    return [value]
 
 
 def division_summary(distiller: ReplacementDistiller, inputs: Any, data_samples: list | None) -> str:
@@ -69,7 +54,7 @@ def division_summary(distiller: ReplacementDistiller, inputs: Any, data_samples:
     rows = (('teacher', distiller.teacher, plan.num_layers), ('student', distiller.student, plan.num_stages))
     for name, model, layers in rows:
         parameters = sum(p.numel() for p in model.parameters()) / 1e6
-        flops = count_flops(model, inputs, data_samples) / 1e9
+        flops = flops_per_sample(model, inputs, data_samples) / 1e9
         lines.append(f'{name:8}{layers:8d}{parameters:16.2f}{flops:10.3f}')
     groups = getattr(distiller.divided, 'token_groups', None)
     lines += [

@@ -3,9 +3,8 @@ from __future__ import annotations
 
 import numpy as np
 from torch import nn
-from torch.nn.attention import SDPBackend, sdpa_kernel
-from torch.utils.flop_counter import FlopCounterMode
 
+from ct_mm import flops as operations
 from ct_mm.tracking.models.trackers import BaseTracker
 
 
@@ -48,11 +47,7 @@ def count_flops(tracker: BaseTracker, image: np.ndarray, box: np.ndarray) -> int
 
     Returns:
         Operations of all matrix products and convolutions, attention included; a multiplication and an addition count
-        as two.
+        as two (see :func:`ct_mm.flops.count_flops`).
     """
     tracker.init(image, box)
-    # The counter knows fused attention on CUDA only and would take it for free on a CPU; the plain kernels consist of
-    # matrix products, which it counts everywhere.
-    with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
-        tracker.track(image)
-    return counter.get_total_flops()
+    return operations.count_flops(lambda: tracker.track(image))
