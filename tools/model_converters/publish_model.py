@@ -1,0 +1,44 @@
+"""Makes a training checkpoint fit to be given away: the weights alone, as tensors, in half precision if asked."""
+import argparse
+import sys
+from typing import Optional, Sequence
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Returns the parser of this script."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('src', help='training checkpoint')
+    parser.add_argument('dst', help='file to write')
+    parser.add_argument('--half', action='store_true', help='store floating point weights as float16')
+    return parser
+
+
+def main(argv: Optional[Sequence[str]] = None) -> None:
+    """Runs the script.
+
+    Args:
+        argv: The arguments; those of the process by default.
+    """
+    args = build_parser().parse_args(argv)
+    from ct_mm.checkpoint import read_state_dict, save_checkpoint
+    try:
+        state = read_state_dict(args.src)
+    except (OSError, ValueError) as error:
+        sys.exit(f'error: {error}')
+    largest = 0.0
+    for name, value in state.items():
+        if args.half and value.is_floating_point():
+            half = value.half()
+            if not half.isfinite().all():
+                sys.exit(f'error: {name} holds values beyond float16; publish without --half')
+            scale = value.abs().max().clamp(min=1e-12)
+            largest = max(largest, float((half.float() - value).abs().max() / scale))
+            value = half
+        state[name] = value.clone()  # a view would save the whole tensor it looks at
+    save_checkpoint(dict(state_dict=state, meta=dict(half=args.half)), args.dst)
+    size = sum(value.numel() * value.element_size() for value in state.values()) / 1e6
+    print(f"{args.dst}: {len(state)} tensors, {size:.2f} MB; largest rounding {largest:.1e} of a tensor's maximum")
+
+
+if __name__ == '__main__':
+    main()
