@@ -1,0 +1,199 @@
+"""Every shipped config: it loads, its model is the published one, its crops are those the model takes."""
+import functools
+import re
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.fileio import load
+
+import ct_mm
+from ct_mm.compression import ReplacementDistiller
+from ct_mm.registry import DATA_SAMPLERS, DATASETS, HOOKS, METRICS, MODELS, TRANSFORMS
+
+ROOT = Path(__file__).resolve().parents[1]
+CONFIGS = sorted(file.relative_to(ROOT / 'configs').as_posix() for file in (ROOT / 'configs').rglob('*.py')
+                 if '_base_' not in file.parts)
+STUDENTS = [name for name in CONFIGS if name.startswith('compress_tracker/')]
+OSTRACK = [name for name in CONFIGS if name.startswith('ostrack/')]
+every_config = pytest.mark.parametrize('name', CONFIGS)
+
+
+def read(name):
+    return Config.fromfile(ROOT / 'configs' / name)
+
+
+@functools.cache
+def built(name):
+    """The model that a run of this config trains, its weights never made."""
+    cfg = read(name)
+    if 'compress' in cfg:
+        if not cfg.compress.get('teacher'):
+            cfg.compress.teacher = 'named_by_the_user.pth'
+        cfg = ct_mm.compress(cfg)
+    with torch.device('meta'):
+        return MODELS.build(cfg.model)
+
+
+def tracker_of(model):
+    return model.student if isinstance(model, ReplacementDistiller) else model
+
+
+def millions(model, counted=lambda key: True):
+    return sum(value.numel() for key, value in model.named_parameters() if counted(key)) / 1e6
+
+
+def types_in(value):
+    if isinstance(value, dict):
+        yield from [value['type']] if isinstance(value.get('type'), str) else []
+        for item in value.values():
+            yield from types_in(item)
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            yield from types_in(item)
+
+
+@every_config
+def test_the_model_is_built_and_divided_as_asked(name):
+    model = built(name)
+    cfg = read(name)
+    assert isinstance(model, ReplacementDistiller) == ('compress' in cfg)
+    if 'compress' in cfg and not cfg.compress.get('stage_sizes'):
+        assert model.divided.plan.num_stages == cfg.compress.num_stages
+        assert cfg.runner_type == 'ct_mm.CompressRunner'
+
+
+@every_config
+def test_the_crops_of_the_pipeline_are_those_of_the_model(name):
+    cfg = read(name)
+    tracker = tracker_of(built(name))
+    crops = [TRANSFORMS.build(step) for step in cfg.get('train_dataloader', {}).get('dataset', {}).get('pipeline', [])
+             if step['type'] == 'ct_mm.CropPair']
+    if not crops:
+        pytest.skip('this config trains nothing')
+    for crop in crops:
+        assert (crop.template_size, crop.search_size) == (tracker.backbone.template_size, tracker.backbone.search_size)
+        assert (crop.template_factor, crop.search_factor) == (tracker.template_factor, tracker.search_factor)
+
+
+@every_config
+def test_the_head_fits_the_tokens(name):
+    tracker = tracker_of(built(name))
+    assert tracker.head.feat_size**2 == tracker.backbone.token_groups['search']
+
+
+@every_config
+def test_our_types_carry_our_scope(name):
+    ours = {type_name for registry in (MODELS, DATASETS, DATA_SAMPLERS, TRANSFORMS, METRICS, HOOKS)
+            for type_name in (registry.import_from_location(), registry.module_dict)[1]}
+    for kind in types_in(read(name).to_dict()):
+        assert kind not in ours, f'{kind} must be written ct_mm.{kind}'
+        assert not kind.startswith('ct_mm.') or kind.removeprefix('ct_mm.') in ours, f'{kind} does not exist'
+
+
+@pytest.mark.parametrize('name', STUDENTS + OSTRACK)
+def test_the_size_is_the_published_one(name):
+    """The papers count without position embeddings: `thop` sees parameters of known layers only."""
+    published = {2: 21.2, 3: 28.3, 4: 35.4, 6: 49.6, 8: 63.7, 12: 92.1}
+    model = built(name)
+    layers = model.divided.plan.num_stages if isinstance(model, ReplacementDistiller) else 12
+    assert abs(millions(tracker_of(model), lambda key: 'pos_embed' not in key) - published[layers]) < 0.1
+
+
+@pytest.mark.parametrize('layers', [2, 3, 4, 6, 8])
+def test_there_is_a_student_of_each_published_number_of_layers(layers):
+    model = built(f'compress_tracker/ostrack_vitb_256_{layers}layers.py')
+    assert model.divided.plan.num_stages == layers
+    assert abs(millions(model.teacher) - 92.37) < 0.1
+    assert all(not value.requires_grad for value in model.teacher.parameters())
+
+
+@pytest.mark.parametrize('name', OSTRACK)
+def test_the_recipe_of_ostrack(name):
+    cfg = read(name)
+    assert cfg.optim_wrapper.optimizer == dict(type='AdamW', lr=4e-4, weight_decay=1e-4)
+    assert cfg.optim_wrapper.paramwise_cfg.custom_keys == dict(backbone=dict(lr_mult=0.1))
+    assert cfg.optim_wrapper.clip_grad == dict(max_norm=0.1)
+    assert cfg.train_cfg.max_epochs == 300 and cfg.param_scheduler[0].milestones == [240]
+    assert cfg.model.backbone.drop_path_rate == 0.1
+    assert cfg.train_dataloader.batch_size == 32 and cfg.train_dataloader.dataset.pairs_per_epoch == 60000
+
+
+@pytest.mark.parametrize('name', STUDENTS)
+def test_the_recipe_of_compress_tracker(name):
+    cfg = ct_mm.compress(read(name))
+    assert cfg.optim_wrapper.optimizer == dict(type='AdamW', lr=4e-5, weight_decay=1e-4)
+    assert 'paramwise_cfg' not in cfg.optim_wrapper and cfg.optim_wrapper.clip_grad == dict(max_norm=0.1)
+    assert cfg.train_cfg.max_epochs == 500 and cfg.param_scheduler[0].milestones == [400]
+    size = re.search(r'_(\d+)_', name)[1]
+    assert cfg.model.teacher == f'checkpoints/ostrack_vitb_{size}.pth'
+    assert cfg.model.model == read(f'ostrack/ostrack_vitb_{size}.py').model  # its own teacher, or nothing would fit
+
+
+def test_ostrack_384_crops_as_published():
+    model = built('ostrack/ostrack_vitb_384.py')
+    assert (model.backbone.template_size, model.backbone.search_size) == (192, 384)
+    assert (model.template_factor, model.search_factor) == (2.0, 5.0)
+
+
+@pytest.fixture
+def got10k(tmp_path, monkeypatch):
+    """A current folder with data/got10k in the layout of its authors, 2 sequences of 3 frames in each part."""
+    rng = np.random.default_rng(0)
+    for part in ('train', 'val'):
+        folder = tmp_path / 'data' / 'got10k' / part
+        names = [f'GOT-10k_{part.title()}_{i:06d}' for i in (1, 2)]
+        for name in names:
+            (folder / name).mkdir(parents=True)
+            for frame in range(1, 4):
+                image = rng.integers(0, 255, (120, 160, 3), dtype=np.uint8)
+                cv2.imwrite(str(folder / name / f'{frame:08d}.jpg'), image)
+            (folder / name / 'groundtruth.txt').write_text('60.0000,40.0000,40.0000,30.0000\n' * 3)
+            (folder / name / 'absence.label').write_text('0\n' * 3)
+            (folder / name / 'cover.label').write_text('8\n' * 3)
+        (folder / 'list.txt').write_text('\n'.join(names) + '\n')
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.parametrize('name', OSTRACK + ['compress_tracker/ostrack_vitb_256_4layers.py'])
+def test_the_data_of_got10k_arrive_in_the_size_of_the_model(name, got10k):
+    cfg = read(name)
+    tracker = tracker_of(built(name))
+    dataset = DATASETS.build(cfg.train_dataloader.dataset)
+    sampler = DATA_SAMPLERS.build(dict(cfg.train_dataloader.sampler, dataset=dataset))
+    item = dataset[next(iter(sampler))]
+    for side in ('template', 'search'):
+        size = getattr(tracker.backbone, f'{side}_size')
+        assert item['inputs'][side].shape == (3, size, size)
+    assert len(dataset) == 60000
+    assert len(DATASETS.build(cfg.test_dataloader.dataset)) == 2
+    METRICS.build(cfg.test_evaluator)
+    assert (cfg.val_dataloader, cfg.val_evaluator) == (cfg.test_dataloader, cfg.test_evaluator)
+
+
+def metafile_models():
+    return [(metafile, model) for metafile in load(ROOT / 'model-index.yml')['Import']
+            for model in load(ROOT / metafile)['Models']]
+
+
+def test_the_model_index_lists_each_published_config_once():
+    listed = sorted(model['Config'].removeprefix('configs/') for _, model in metafile_models())
+    assert listed == sorted(STUDENTS + OSTRACK)
+    names = [model['Name'] for _, model in metafile_models()]
+    assert len(set(names)) == len(names)
+
+
+@pytest.mark.parametrize('metafile, model', metafile_models(), ids=lambda value: value['Name'] if isinstance(
+    value, dict) else '')
+def test_a_metafile_says_what_is_so(metafile, model):
+    content = load(ROOT / metafile)
+    assert model['In Collection'] in {collection['Name'] for collection in content['Collections']}
+    tracker = tracker_of(built(model['Config'].removeprefix('configs/')))
+    assert model['Metadata']['Parameters'] == sum(value.numel() for value in tracker.parameters())
+    assert 'Weights' not in model
+    for result in model.get('Results', []):
+        assert result['Task'] == 'Single Object Tracking'
+        assert all(metric.endswith('(paper)') for metric in result['Metrics'])
