@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import re
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -43,14 +44,16 @@ def read_checkpoint(path: str | os.PathLike, trust: bool = False) -> Any:
     except FileNotFoundError as error:
         raise FileNotFoundError(f'checkpoint {path} does not exist') from error
     except pickle.UnpicklingError as error:
-        if 'weights_only' not in str(error).lower() and 'global' not in str(error).lower():
-            raise ValueError(f'checkpoint {path} is damaged: {_first_line(error)}') from error
-        raise ValueError(f'checkpoint {path} holds more than tensors, and reading it would run code from it. '
-                         f'If you trust its source, say so (compress.trust_teacher=True, or the flag of the tool). '
-                         f'Reason: {_first_line(error)}') from error
-    except (RuntimeError, EOFError) as error:
-        # torch reports a cut or overwritten zip archive as a RuntimeError of its reader
-        raise ValueError(f'checkpoint {path} is damaged or cut short: {_first_line(error)}') from error
+        refused = re.search(r'(?i)unsupported (?:global|class|operand)\W+[^\n]*?(?= was not| whose|$)', str(error))
+        if refused is None:
+            raise ValueError(f'checkpoint {path} is damaged or no checkpoint: {_last_line(error)}') from error
+        raise ValueError(
+            f'checkpoint {path} holds more than tensors ({refused.group()}), and reading that would run code from '
+            f'the file. If you trust its source, set compress.trust_teacher=True; the converters in '
+            f'tools/model_converters read its tensors alone with --ignore-objects') from error
+    except (RuntimeError, EOFError, LookupError, TypeError, AttributeError, ValueError) as error:
+        # a cut archive is a RuntimeError of torch's reader; other bytes fail wherever its unpickler trips over them
+        raise ValueError(f'checkpoint {path} is damaged or cut short: {_last_line(error)}') from error
 
 
 def read_state_dict(path: str | os.PathLike, trust: bool = False) -> dict[str, Tensor]:
@@ -132,5 +135,7 @@ def _history_method(owner: Any, name: str) -> Any:
     return getattr(HistoryBuffer, name)
 
 
-def _first_line(error: Exception) -> str:
-    return str(error).strip().split('\n')[0]
+def _last_line(error: Exception) -> str:
+    # torch puts advice on unsafe loading before the reason
+    lines = [line for line in str(error).splitlines() if line.strip() and 'documentation' not in line]
+    return lines[-1].strip() if lines else type(error).__name__

@@ -21,23 +21,18 @@ from torch import Tensor
 
 from ct_mm.checkpoint import save_checkpoint
 from ct_mm.registry import DATASETS, MODELS
+from ct_mm.tracking.model_converters.vit import convert_vit_weights
 
 
 def wide_tokens_model(weights: dict, template_size: int, search_size: int) -> torch.nn.Module:
-    """The pretrained ViT as a one-stream backbone; its position embedding is resized to both grids."""
+    """The pretrained ViT as a one-stream backbone."""
     width, _, patch, _ = weights['patch_embed.proj.weight'].shape
     depth = 1 + max(int(name.split('.')[1]) for name in weights if name.startswith('blocks.'))
     model = MODELS.build(
         dict(
             type='ct_mm.OneStreamViT', embed_dim=width, depth=depth, num_heads=width // 64, patch_size=patch,
             template_size=template_size, search_size=search_size))
-    state = {name: value for name, value in weights.items() if name not in ('cls_token', 'pos_embed')}
-    grid = weights['pos_embed'][:, 1:]  # (1, G*G, C), without the class token
-    side = int(grid.shape[1]**0.5)
-    grid = grid.transpose(1, 2).reshape(1, width, side, side)
-    for name, size in (('template', template_size), ('search', search_size)):
-        resized = F.interpolate(grid, size=size // patch, mode='bicubic', antialias=True)
-        state[f'pos_embed_{name}'] = resized.flatten(2).transpose(1, 2)
+    state = convert_vit_weights(weights, template_size, search_size, antialias=True)
     model.load_state_dict(state)
     return model.eval()
 
