@@ -6,7 +6,7 @@ train_dataloader = dict(
     dataset=dict(
         pairs_per_epoch=3200,
         sources=[dict(type='ct_mm.CompositePairs', images=dict(type='ct_mm.SegmentFolder', data_root='data/bsds500'))]))
-train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=36)
+train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=16)
 optim_wrapper = dict(
     type='OptimWrapper',
     optimizer=dict(type='AdamW', lr=7e-4, weight_decay=1e-2),
@@ -14,6 +14,7 @@ optim_wrapper = dict(
     clip_grad=dict(max_norm=1.0))
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.01, by_epoch=False, begin=0, end=100),
-    dict(type='CosineAnnealingLR', eta_min=1e-6, by_epoch=True, begin=0, end=36, convert_to_iter_based=True),
+    dict(
+        type='CosineAnnealingLR', T_max=36, eta_min=1e-6, by_epoch=True, begin=0, end=16, convert_to_iter_based=True),
 ]
 custom_hooks = [dict(type='ct_mm.StepSeedHook', seed=0)]
