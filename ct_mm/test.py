@@ -22,7 +22,7 @@ def find_checkpoint(args: argparse.Namespace) -> str:
         args (argparse.Namespace): What ``build_parser`` parsed.
 
     Returns:
-        str: A path, or an address that MMEngine's loaders understand (it holds ``://``).
+        str: A path (``ct_mm::`` resolved), or an address that MMEngine's loaders understand (it holds ``://``).
 
     Raises:
         ValueError: If none or two are named.
@@ -31,9 +31,32 @@ def find_checkpoint(args: argparse.Namespace) -> str:
     named = [value for value in (args.checkpoint, args.checkpoint_option) if value]
     if len(named) != 1:
         raise ValueError(f'name one checkpoint, as second argument or with --checkpoint; got {named or "none"}')
-    if '://' not in named[0] and not Path(named[0]).is_file():
-        raise FileNotFoundError(f'checkpoint {named[0]!r} is no file seen from {Path.cwd()}')
-    return named[0]
+    from .paths import resolve_path
+    checkpoint = resolve_path(named[0])
+    if '://' not in checkpoint and not Path(checkpoint).is_file():
+        raise FileNotFoundError(f'checkpoint {checkpoint!r} is no file seen from {Path.cwd()}')
+    return checkpoint
+
+
+def keep_testing_only(cfg) -> None:
+    """Takes training and validation out of a config, in place.
+
+    MMEngine refuses half a training section, and a test needs none: neither its data nor its photographs.
+
+    Args:
+        cfg (mmengine.config.Config): The config.
+
+    Raises:
+        ValueError: If the config says nothing of a test.
+    """
+    missing = [key for key in ('test_dataloader', 'test_evaluator') if cfg.get(key) is None]
+    if missing:
+        raise ValueError(f'{cfg.filename} has no {" and no ".join(missing)}: there is nothing to test on')
+    for key in ('train_dataloader', 'train_cfg', 'optim_wrapper', 'param_scheduler', 'val_dataloader', 'val_cfg',
+                'val_evaluator'):
+        cfg.pop(key, None)
+    if cfg.get('test_cfg') is None:
+        cfg.test_cfg = {}
 
 
 def main(argv: Optional[Sequence[str]] = None) -> None:
@@ -53,6 +76,10 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
     cfg = cli.load_config(args)
     cfg.load_from = checkpoint
     cfg.resume = False
+    try:
+        keep_testing_only(cfg)
+    except ValueError as error:
+        parser.error(str(error))
     cli.build_runner(cfg).test()
 
 

@@ -225,3 +225,11 @@ def test_train_resume_and_test(folder):
     test.main(['toy.py', 'work_dirs/toy/epoch_2.pth', '--cfg-options', 'experiment_name=cli_test'])
     total = float(saved['state_dict']['weight'].sum())
     assert CliToyMetric.reported == [pytest.approx([total * index for index in range(4)], rel=1e-6)]
+
+
+def test_a_test_needs_no_training_section_but_something_to_test_on():
+    cfg = Config(dict(train_dataloader=dict(batch_size=1), val_cfg={}, test_dataloader={}, test_evaluator={}))
+    test.keep_testing_only(cfg)
+    assert set(cfg) == {'test_dataloader', 'test_evaluator', 'test_cfg'}
+    with pytest.raises(ValueError, match='no test_dataloader and no test_evaluator'):
+        test.keep_testing_only(Config(dict(model={})))
