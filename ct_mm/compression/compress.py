@@ -10,7 +10,7 @@ from mmengine.config import Config, ConfigDict
 DISTILLER_KEYS = ('teacher', 'num_stages', 'stage_sizes', 'copy', 'layers', 'pass_through', 'mimic', 'guidance',
                   'predictions', 'trust_teacher')
 #: Keys of ``compress`` that become hooks.
-HOOK_KEYS = ('replacement', 'export')
+HOOK_KEYS = ('replacement', 'export', 'fit')
 
 
 def compress(cfg: Config) -> Config:
@@ -21,7 +21,8 @@ def compress(cfg: Config) -> Config:
             required), ``num_stages`` or ``stage_sizes``, ``copy``, ``layers``, ``pass_through``,
             ``mimic``, ``guidance``, ``predictions``, ``trust_teacher`` (see
             :class:`~ct_mm.compression.ReplacementDistiller`), ``replacement`` (arguments of
-            ``ct_mm.ReplacementRateHook``) and ``export`` (arguments of ``ct_mm.StudentExportHook``).
+            ``ct_mm.ReplacementRateHook``), ``export`` (arguments of ``ct_mm.StudentExportHook``) and ``fit``
+            (arguments of ``ct_mm.StageFitHook``, which is off without it).
 
     Returns:
         An ordinary config, ready for a Runner. A config that is wrapped already comes back unchanged.
@@ -56,6 +57,8 @@ def compress(cfg: Config) -> Config:
         dict(type='ct_mm.ReplacementRateHook', **{'seed': seed, **settings.get('replacement', {})}),
         dict(type='ct_mm.StudentExportHook', **settings.get('export', {})),
     ]
+    if settings.get('fit') is not None:
+        cfg.custom_hooks.append(dict(type='ct_mm.StageFitHook', **settings.fit))
     # Stages that the teacher runs leave student layers without gradient in that step.
     cfg.setdefault('find_unused_parameters', True)
     return cfg

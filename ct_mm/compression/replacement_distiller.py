@@ -100,6 +100,11 @@ class ReplacementDistiller(BaseModel):
         return self._teacher.module
 
     @property
+    def teacher_blocks(self) -> nn.ModuleList:
+        """The teacher's N blocks."""
+        return self.teacher.get_submodule(self.stack.path)
+
+    @property
     def divided(self) -> StageDividedBackbone:
         """The student's backbone."""
         return self.student.get_submodule(self.stack.parent_path)
@@ -130,7 +135,7 @@ class ReplacementDistiller(BaseModel):
         state = self.teacher.state_dict()
         names = plain_names(self.student, teacher=True)
         self.student.load_state_dict({key: state[name] for key, name in names.items()})
-        self.divided.copy_layers(self.teacher.get_submodule(self.stack.path))
+        self.divided.copy_layers(self.teacher_blocks)
         self._is_init = True
 
     def forward(self, inputs: Any, data_samples: list | None = None, mode: str = 'tensor') -> Any:
@@ -161,8 +166,7 @@ class ReplacementDistiller(BaseModel):
         if self._summary_due:
             self._summary_due = False
             print_log(division_summary(self, inputs, data_samples), 'current')
-        blocks = self.teacher.get_submodule(self.stack.path)
-        teacher_ends = [blocks[end] for end in self.divided.plan.ends]
+        teacher_ends = [self.teacher_blocks[end] for end in self.divided.plan.ends]
         with torch.no_grad(), tap_outputs([*teacher_ends, *self._prediction_modules(self.teacher)]) as targets:
             self.teacher(inputs, data_samples, mode='tensor')
         self.divided.path = self._path

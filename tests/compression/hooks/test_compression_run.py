@@ -182,3 +182,20 @@ def test_testing_the_compression_config_tests_the_student(run, tmp_path):
     runner.load_or_resume()
     trained = read_state_dict(tmp_path / 'run' / 'epoch_4.pth')
     assert all(torch.equal(value, trained[name]) for name, value in runner.model.state_dict().items())
+
+
+def test_a_fitted_start_is_nearer_to_the_teacher_and_a_resumed_run_is_not_fitted_again(run, tmp_path, monkeypatch):
+    from ct_mm.compression.hooks import stage_fit_hook
+    tables = []
+    monkeypatch.setattr(stage_fit_hook, 'print_log', lambda text, *_: tables.append(text))
+    fit = dict(fit=dict(samples=12, batch_size=4), export=dict(initial=True))
+    whole = run('whole', compress=fit).model
+    rows = [line.split() for line in tables[0].splitlines()[3:]]
+    assert len(rows) == 3 and all(float(fitted) > float(copied) for _, copied, fitted, *_ in rows)
+    initial = read_state_dict(tmp_path / 'whole' / 'student' / 'initial.pth')
+    teacher = whole.teacher.state_dict()
+    assert torch.equal(initial['backbone.blocks.2.mlp.fc2.weight'], teacher['backbone.blocks.5.mlp.fc2.weight'])
+    run('halves', stop_after=2, compress=fit)
+    resumed = run('halves', resume=True, compress=fit).model.state_dict()
+    assert len(tables) == 2, 'one for each start, none for the resumed part'
+    assert all(torch.equal(value, resumed[name]) for name, value in whole.state_dict().items())
