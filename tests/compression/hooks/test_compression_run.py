@@ -6,9 +6,9 @@ import sys
 import pytest
 import torch
 from mmengine.config import Config
-from mmengine.registry import RUNNERS
 
 from ct_mm.checkpoint import read_state_dict
+from ct_mm.cli import build_runner
 from ct_mm.compression import replacement_rate, sample_path
 
 
@@ -25,7 +25,7 @@ def run(tmp_path, training_cfg, teacher_file):
             'resume': resume,
             **more
         })
-        runner = RUNNERS.build(cfg)
+        runner = build_runner(cfg)
         if stop_after is not None:
             # as a kill after that epoch's checkpoint: the schedule is that of the whole run
             class Killed(Exception):
@@ -93,7 +93,7 @@ def test_the_work_dir_holds_a_flat_config_that_resumes(run, tmp_path):
     cfg = Config.fromfile(dumped)
     assert '_base_' not in dumped.read_text() and cfg.model.type == 'ct_mm.ReplacementDistiller'
     cfg.resume, cfg.work_dir = True, str(tmp_path / 'run')
-    runner = RUNNERS.build(cfg)
+    runner = build_runner(cfg)
     runner.train()
     assert runner.epoch == 4 and (tmp_path / 'run' / 'student' / 'student.pth').is_file()
 
@@ -178,7 +178,7 @@ def test_testing_the_compression_config_tests_the_student(run, tmp_path):
     run('run')
     cfg = Config.fromfile(next((tmp_path / 'run').glob('*.py')))
     cfg.work_dir, cfg.load_from, cfg.resume = str(tmp_path / 'test'), str(tmp_path / 'run' / 'epoch_4.pth'), False
-    runner = RUNNERS.build(cfg)
+    runner = build_runner(cfg)
     runner.load_or_resume()
     trained = read_state_dict(tmp_path / 'run' / 'epoch_4.pth')
     assert all(torch.equal(value, trained[name]) for name, value in runner.model.state_dict().items())
