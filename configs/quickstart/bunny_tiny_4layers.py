@@ -14,12 +14,12 @@ compress = dict(
 train_dataloader = dict(
     batch_size=16,
     dataset=dict(
-        pairs_per_epoch=800,
+        pairs_per_epoch=240,
         sources=[dict(type='ct_mm.CompositePairs', images=dict(type='ct_mm.SkimageSegments', names=photographs))],
         pipeline=[dict(type='ct_mm.PairChannelShuffle', prob=0.7), *_base_.train_dataloader.dataset.pipeline]))
 train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=10)
 optim_wrapper = dict(
-    type='OptimWrapper', optimizer=dict(type='AdamW', lr=1e-5, weight_decay=1e-4), clip_grad=dict(max_norm=1.0))
+    type='OptimWrapper', optimizer=dict(type='AdamW', lr=2e-6, weight_decay=1e-4), clip_grad=dict(max_norm=1.0))
 param_scheduler = dict(type='CosineAnnealingLR', by_epoch=True, end=10, convert_to_iter_based=True)
 custom_hooks = [
     dict(
