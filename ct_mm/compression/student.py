@@ -80,7 +80,7 @@ def plain_model_config(model: dict, stack: LayerStack, plan: StagePlan) -> Confi
 
     Returns:
         A copy of the config with K layers, or ``None`` if no key of the owner of the blocks holds their
-        number, or the model built from it would differ from the student.
+        number.
     """
     config = ConfigDict(copy.deepcopy(dict(model)))
     owner: Any = config

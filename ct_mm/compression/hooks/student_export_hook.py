@@ -63,8 +63,9 @@ class StudentExportHook(Hook):
         folder = Path(runner.work_dir) / self.folder
         divided, model_cfg = distiller.divided, runner.cfg.model.model
         model = plain_model_config(model_cfg, distiller.stack, divided.plan)
-        weights = plain_state_dict(distiller.student)
-        if model is None:
+        if model is not None:
+            weights = plain_state_dict(distiller.student)
+        else:
             model = divided_model_config(model_cfg, distiller.stack, divided.plan, divided.slots[0].returns)
             weights = {key: value.detach().cpu().clone() for key, value in distiller.student.state_dict().items()}
             print_log(f'the config of {model_cfg.type} has no key for its number of layers: the student is exported '
