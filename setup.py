@@ -67,7 +67,7 @@ setup(
     python_requires='>=3.10',
     # MMEngine and MMCV are missing on purpose: each has two distributions that fill the same modules, and
     # naming one would overwrite the other. `import ct_mm` says what is missing; the first two extras bring it.
-    install_requires=['numpy>=1.23', 'opencv-python>=4.6', 'torch>=2.7'],
+    install_requires=['filelock>=3.12', 'numpy>=1.23', 'opencv-python>=4.6', 'torch>=2.7'],
     extras_require={
         'onedl': ['onedl-mmengine>=0.10.12,<0.11', 'onedl-mmcv>=2.3.6,<2.4', 'onedl-mim>=0.5.1,<0.6'],
         # Without openmim: its dependencies pin setuptools~=60.2, which torch >= 2.13 refuses.

@@ -26,3 +26,5 @@ HOOKS = Registry(
     locations=['ct_mm.hooks', 'ct_mm.compression.hooks', 'ct_mm.tracking.hooks'])
 RUNNERS = Registry(
     'runner', parent=mmengine_registry.RUNNERS, scope='ct_mm', locations=['ct_mm.compression'])
+LOOPS = Registry(
+    'loop', parent=mmengine_registry.LOOPS, scope='ct_mm', locations=['ct_mm.tracking.evaluation'])

@@ -4,6 +4,7 @@ from ct_mm.tracking.datasets.draw_sampler import DrawSampler
 from ct_mm.tracking.datasets.image_io import read_image
 from ct_mm.tracking.datasets.pair_dataset import PairDataset
 from ct_mm.tracking.datasets.segment_folder import SegmentFolder
+from ct_mm.tracking.datasets.sequence_dataset import SequenceDataset
 from ct_mm.tracking.datasets.sequence_folder import SequenceFolder
 from ct_mm.tracking.datasets.sequence_pairs import SequencePairs
 from ct_mm.tracking.datasets.skimage_segments import SkimageSegments
@@ -13,6 +14,7 @@ __all__ = [
     'DrawSampler',
     'PairDataset',
     'SegmentFolder',
+    'SequenceDataset',
     'SequenceFolder',
     'SequencePairs',
     'SkimageSegments',

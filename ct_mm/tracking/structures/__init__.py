@@ -8,10 +8,11 @@ from ct_mm.tracking.structures.boxes import (
     xyxy_to_cxcywh,
     xyxy_to_xywh,
 )
+from ct_mm.tracking.structures.frame_files import FrameFiles
 from ct_mm.tracking.structures.frame_sequence import FrameSequence
 from ct_mm.tracking.structures.track_data_sample import TrackDataSample
 
 __all__ = [
-    'FrameSequence', 'TrackDataSample', 'clip_xywh', 'cxcywh_to_xyxy', 'paired_giou', 'paired_iou', 'xywh_to_xyxy',
-    'xyxy_to_cxcywh', 'xyxy_to_xywh'
+    'FrameFiles', 'FrameSequence', 'TrackDataSample', 'clip_xywh', 'cxcywh_to_xyxy', 'paired_giou', 'paired_iou',
+    'xywh_to_xyxy', 'xyxy_to_cxcywh', 'xyxy_to_xywh'
 ]

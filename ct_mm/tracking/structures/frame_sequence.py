@@ -7,6 +7,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from ct_mm.tracking.structures.frame_files import FrameFiles
+
 
 class FrameSequence:
     """The frames of one video or image folder together with one box per frame.
@@ -24,6 +26,12 @@ class FrameSequence:
         boxes: xywh, (T, 4), pixels, 0-based; one row per frame. Stored as float64.
         visible: (T,), whether the object is visible in each frame. Default: True wherever the box is finite and has
             a positive size, the rule of GOT-10k and LaSOT.
+        attributes: Names of the challenges that the benchmark lists for this sequence, such as ``'Fast Motion'``.
+            Default: None, the benchmark lists none.
+        first_box_only: Whether only the first box is known (the rest is kept by the benchmark's server); the other rows
+            of ``boxes`` are NaN then. Defaults to False.
+        is_still: Whether this is a photograph and no video, so that one frame may serve as template and as search
+            frame. Defaults to False.
 
     Raises:
         FileNotFoundError: The video file does not exist.
@@ -34,10 +42,18 @@ class FrameSequence:
                  name: str,
                  frames: str | Path | Sequence[str | Path],
                  boxes: np.ndarray,
-                 visible: np.ndarray | None = None) -> None:
+                 visible: np.ndarray | None = None,
+                 attributes: Sequence[str] | None = None,
+                 first_box_only: bool = False,
+                 is_still: bool = False) -> None:
         self.name = name
+        self.attributes = None if attributes is None else tuple(attributes)
+        self.first_box_only, self.is_still = first_box_only, is_still
         self.is_video = isinstance(frames, (str, Path))
-        self.frames = str(frames) if self.is_video else [str(frame) for frame in frames]
+        if self.is_video:
+            self.frames = str(frames)
+        else:
+            self.frames = frames if isinstance(frames, FrameFiles) else [str(frame) for frame in frames]
         self.boxes = np.array(boxes, dtype=np.float64)  # (T, 4)
         if self.boxes.ndim != 2 or self.boxes.shape[1] != 4 or len(self.boxes) == 0:
             raise ValueError(f'sequence {name!r}: boxes must be (T, 4) with T > 0, but are {self.boxes.shape}')

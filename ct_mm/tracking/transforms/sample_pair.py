@@ -10,8 +10,8 @@ class SamplePair(BaseTransform):
     """Draws a template frame and a later search frame, both with the target visible.
 
     The template frame is uniform over the visible frames that have a visible frame within the next ``max_gap``, the
-    search frame uniform over those (causal sampling of the OSTrack recipe). A sequence with a single frame, such as
-    a still image, gives that frame twice.
+    search frame uniform over those (causal sampling of the OSTrack recipe). A photograph (``is_still``) gives its one
+    frame twice.
 
     Reads ``rng`` and ``sequence`` (a ``FrameSequence``); adds ``frame_ids``, (template, search). Returns None, so
     that another sequence is drawn, if the sequence has no such two frames.
@@ -29,7 +29,7 @@ class SamplePair(BaseTransform):
         """Adds ``frame_ids``."""
         sequence, rng = results['sequence'], results['rng']
         visible = np.flatnonzero(sequence.visible)  # (V,) frame numbers
-        if len(sequence) == 1:
+        if sequence.is_still:
             results['frame_ids'] = (0, 0)
             return results if len(visible) else None
         # Since frame numbers are sorted, the candidates after visible[i] are visible[i + 1:end[i]].

@@ -1,0 +1,203 @@
+"""What all readers of annotated sequences share."""
+from __future__ import annotations
+
+import difflib
+import hashlib
+import os
+from abc import ABCMeta, abstractmethod
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from mmengine.logging import print_log
+from torch.utils.data import Dataset
+
+from ct_mm.paths import resolve_path
+from ct_mm.tracking.datasets.sequence_index import SequenceIndex
+from ct_mm.tracking.structures import FrameSequence, TrackDataSample
+
+
+class SequenceDataset(Dataset, metaclass=ABCMeta):
+    """Annotated sequences: one item each for testing, and the source of frames for training pairs.
+
+    All annotations are read and checked before the first item is given out, so that a fault in the last sequence does
+    not surface hours into an evaluation; frames are read only when they are asked for. What was read is kept in
+    ``index_dir`` (see :class:`SequenceIndex`).
+
+    A subclass writes ``list_units``, ``read_unit`` and ``watch`` and sets ``tree``.
+
+    In an evaluation (``test_mode=True``) anything wrong with a sequence is an error. In training a sequence that cannot
+    be read is left out with a warning, up to ``max_bad_sequences``.
+
+    Args:
+        data_root: Folder of the data set; ``ct_mm::`` in front means inside the package.
+        split: Part of the data set, if it has parts.
+        sequences: Names of the units to take, in this order. Default: all of the split.
+        test_mode: Whether this is for evaluation. Defaults to True.
+        index_dir: Folder of the indices of all data sets. Default: ``work_dirs/index``, in the current folder; None
+            keeps none.
+        max_bad_sequences: How many faulty sequences a training leaves out before it gives up. Defaults to 10.
+        metainfo: Added to the ``metainfo`` of the data set. Default: None.
+
+    Raises:
+        FileNotFoundError: The data set is not where it should be; the message shows the tree expected and found.
+        ValueError: An argument or an annotation is not as it must be; the message names file and line or frame.
+    """
+
+    #: The expected folder tree, shown in errors; ``{root}`` stands for ``data_root``.
+    tree = ''
+    METAINFO: dict = dict(task_name='sot')
+
+    def __init__(self,
+                 data_root: str | os.PathLike,
+                 split: str | None = None,
+                 sequences: Sequence[str] | None = None,
+                 test_mode: bool = True,
+                 index_dir: str | os.PathLike | None = 'work_dirs/index',
+                 max_bad_sequences: int = 10,
+                 metainfo: dict | None = None) -> None:
+        self.data_root = Path(resolve_path(data_root))
+        self.split, self.test_mode, self.max_bad_sequences = split, test_mode, max_bad_sequences
+        self._metainfo = dict(self.METAINFO, dataset_type=type(self).__name__, **(dict(split=split) if split else {}))
+        self._metainfo.update(metainfo or {})
+        self.title = f'{type(self).__name__}{f" {split}" if split else ""}'
+        if not self.data_root.is_dir():
+            raise FileNotFoundError(self.misplaced(f'data_root {self.data_root} is not a folder', self.data_root.parent))
+        self._bad: list[str] = []
+        units = self._choose(self.list_units(), sequences)
+        self._index = SequenceIndex(units, self.watch, self._read_checked, self._index_folder(index_dir), self.title,
+                                    None if test_mode else self._leave_out)
+        if not len(self._index):
+            raise ValueError(self.misplaced(f'there is no sequence in {self.data_root}', self.data_root))
+
+    @abstractmethod
+    def list_units(self) -> list[str]:
+        """Names of all units of the split, in the benchmark's order; cheap, reads no annotation.
+
+        Raises:
+            FileNotFoundError: The data set is not as expected; the message is made by ``misplaced``.
+        """
+
+    @abstractmethod
+    def read_unit(self, name: str) -> Sequence[FrameSequence]:
+        """The sequences of one unit, in most data sets one.
+
+        Raises:
+            OSError: A file is missing or damaged.
+            ValueError: An annotation is not as it must be; the message names file and line.
+        """
+
+    @abstractmethod
+    def watch(self, name: str) -> Sequence[Path]:
+        """The files and folders that ``read_unit`` reads: if one of them changes, the unit is read again."""
+
+    @property
+    def metainfo(self) -> dict:
+        """A copy of the facts about the data set, as MMEngine's metrics and visualizers expect it."""
+        return dict(self._metainfo)
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """Number of frames of each sequence, (S,)."""
+        return self._index.lengths
+
+    @property
+    def names(self) -> list[str]:
+        """Names of all sequences in order."""
+        return self._index.names
+
+    def __len__(self) -> int:
+        return len(self._index)
+
+    def get_sequence(self, index: int) -> FrameSequence:
+        """Returns sequence ``index`` with its frames not yet read."""
+        return self._index[index]
+
+    def __getitem__(self, index: int) -> dict:
+        """Returns one sequence as a tracker's ``predict`` takes it.
+
+        Args:
+            index: Number of the sequence.
+
+        Returns:
+            ``{'inputs': {'video': FrameSequence}, 'data_samples': TrackDataSample}``; the sample's metainfo holds
+            ``sequence_name``, ``image_size`` (w, h), ``gt_boxes`` (T, 4) xywh in pixels, ``visible`` (T,),
+            ``attributes`` and ``first_box_only``.
+        """
+        sequence = self.get_sequence(index)
+        sample = TrackDataSample(
+            metainfo=dict(
+                sequence_name=sequence.name,
+                image_size=sequence.image_size,
+                gt_boxes=sequence.boxes,
+                visible=sequence.visible,
+                attributes=sequence.attributes,
+                first_box_only=sequence.first_box_only))
+        return dict(inputs=dict(video=sequence), data_samples=sample)
+
+    def misplaced(self, problem: str, looked_in: str | os.PathLike) -> str:
+        """The message of an error about missing files: the problem, the tree expected, and what is there instead.
+
+        Args:
+            problem: What is wrong, one clause.
+            looked_in: The folder whose content tells the user most.
+        """
+        folder = Path(looked_in)
+        if folder.is_dir():
+            found = sorted(path.name + ('/' if path.is_dir() else '') for path in folder.iterdir())
+            listing = '\n'.join(f'    {name}' for name in found[:15]) or '    nothing'
+            listing += f'\n    ... {len(found) - 15} more' if len(found) > 15 else ''
+            listing = f'found in {folder}:\n{listing}'
+        else:
+            listing = f'found: {folder} does not exist either (seen from {Path.cwd()})'
+        return f'{self.title}: {problem}\nexpected:\n{self.tree.format(root=self.data_root)}\n{listing}'
+
+    def _choose(self, units: list[str], sequences: Sequence[str] | None) -> list[str]:
+        if sequences is None:
+            return units
+        if isinstance(sequences, str):
+            raise ValueError(f'{self.title}: sequences must be a list of names, but is the string {sequences!r}')
+        known = set(units)
+        for name in sequences:
+            if name not in known:
+                near = ', '.join(difflib.get_close_matches(name, units) or units[:10]) or 'none at all'
+                raise ValueError(f'{self.title}: sequences names {name!r}, which is not in {self.data_root}; there is: '
+                                 f'{near}')
+        repeated = sorted({name for name in sequences if list(sequences).count(name) > 1})
+        if repeated:
+            raise ValueError(f'{self.title}: sequences names {repeated} more than once')
+        return list(sequences)
+
+    def _index_folder(self, index_dir: str | os.PathLike | None) -> Path | None:
+        if index_dir is None:
+            return None
+        # A faulty sequence stops an evaluation but not a training, so the two have indices of their own.
+        key = f'{self.data_root.resolve()}|{self.split}|{self.test_mode}'
+        return Path(index_dir) / f'{type(self).__name__}-{hashlib.sha256(key.encode()).hexdigest()[:12]}'
+
+    def _read_checked(self, name: str) -> list[FrameSequence]:
+        sequences = list(self.read_unit(name))
+        for sequence in sequences:
+            self._check(sequence)
+        return sequences
+
+    def _check(self, sequence: FrameSequence) -> None:
+        where = f'{self.title}: sequence {sequence.name!r} ({sequence.frame_name(0)})'
+        if len(sequence) < 2 and not sequence.is_still:
+            raise ValueError(f'{where} has a single frame: there is nothing to track')
+        negative = np.flatnonzero((sequence.boxes[:, 2:] < 0).any(axis=1))
+        if len(negative):
+            frame = int(negative[0])
+            raise ValueError(f'{where}: the box of frame {frame} (0-based) is {sequence.boxes[frame].tolist()}; a width '
+                             'or height must not be negative (zero or NaN: the target is absent)')
+        first = sequence.boxes[0]
+        if self.test_mode and not (np.isfinite(first).all() and (first[2:] > 0).all()):
+            raise ValueError(f'{where}: the box of the first frame is {first.tolist()}, but a tracker starts from it, so '
+                             'it must be finite and larger than zero')
+
+    def _leave_out(self, name: str, error: Exception) -> None:
+        self._bad.append(name)
+        print_log(f'{self.title}: {name} is left out: {error}', logger='current', level=30)
+        if len(self._bad) > self.max_bad_sequences:
+            raise ValueError(f'{self.title}: {len(self._bad)} sequences cannot be used ({", ".join(self._bad)}), more '
+                             f'than max_bad_sequences={self.max_bad_sequences}') from error
