@@ -6,6 +6,7 @@ import io
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
+from itertools import islice
 from pathlib import Path
 
 import cv2
@@ -106,8 +107,13 @@ def format_csv(rows: Sequence[ComparisonRow]) -> str:
     return stream.getvalue()
 
 
-def write_track_video(path: Path, sequence: FrameSequence, tracks: Mapping[str, np.ndarray], labels: Mapping[str, str],
-                      colors: Mapping[str, tuple[int, int, int]]) -> None:
+def write_track_video(path: Path,
+                      sequence: FrameSequence,
+                      tracks: Mapping[str, np.ndarray],
+                      labels: Mapping[str, str],
+                      colors: Mapping[str, tuple[int, int, int]],
+                      frames: range | None = None,
+                      fps: float | None = None) -> None:
     """Writes a sequence with its annotation and the boxes of some trackers drawn in.
 
     Args:
@@ -116,11 +122,19 @@ def write_track_video(path: Path, sequence: FrameSequence, tracks: Mapping[str, 
         tracks: Boxes (T, 4) xywh in pixels by tracker.
         labels: Text of the legend by tracker.
         colors: RGB by name.
+        frames: Numbers of the frames to show, 0-based and counting up. Default: all.
+        fps: Frames per second. Default: those of the video; 25 for image files.
     """
     labels = {ANNOTATION: ANNOTATION, **labels}
     digits = len(str(len(sequence)))
-    with VideoWriter(path, fps=_frame_rate(sequence)) as writer:
-        for index, image in enumerate(sequence):
+    if frames is None:
+        frames, images = range(len(sequence)), iter(sequence)
+    elif sequence.is_video:  # decoded once, from its start
+        images = islice(sequence, frames.start, frames.stop, frames.step)
+    else:
+        images = (sequence[index] for index in frames)
+    with VideoWriter(path, fps=_frame_rate(sequence) if fps is None else fps) as writer:
+        for image, index in zip(images, frames):  # in this order a video notices frames beyond the last box
             truth = sequence.boxes[index] if sequence.visible[index] else None
             boxes = {**{name: track[index] for name, track in tracks.items()}, ANNOTATION: truth}
             counter = f'{index + 1:0{digits}d}/{len(sequence)}'
