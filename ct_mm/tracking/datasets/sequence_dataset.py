@@ -65,8 +65,7 @@ class SequenceDataset(Dataset, metaclass=ABCMeta):
             raise FileNotFoundError(self.misplaced(f'data_root {self.data_root} is not a folder', self.data_root.parent))
         self._bad: list[str] = []
         units = self._choose(self.list_units(), sequences)
-        self._index = SequenceIndex(units, self.watch, self._read_checked, self._index_folder(index_dir), self.title,
-                                    None if test_mode else self._leave_out)
+        self._index = self._make_index(units, self._index_folder(index_dir))
         if not len(self._index):
             raise ValueError(self.misplaced(f'there is no sequence in {self.data_root}', self.data_root))
 
@@ -167,6 +166,11 @@ class SequenceDataset(Dataset, metaclass=ABCMeta):
         if repeated:
             raise ValueError(f'{self.title}: sequences names {repeated} more than once')
         return list(sequences)
+
+    def _make_index(self, units: list[str], folder: Path | None) -> SequenceIndex:
+        """The sequences of all units; a data set may keep them in another way that has the same methods."""
+        return SequenceIndex(units, self.watch, self._read_checked, folder, self.title,
+                             None if self.test_mode else self._leave_out)
 
     def _index_folder(self, index_dir: str | os.PathLike | None) -> Path | None:
         if index_dir is None:
