@@ -1,4 +1,4 @@
-"""Reading annotation files of sequences: one line per frame, errors with file and line."""
+"""Reading the text files of benchmarks, with errors that name file and line."""
 from __future__ import annotations
 
 import re
@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 _SEPARATOR = re.compile(r'\s*,\s*|\s+')  # comma, tab or spaces
+_TABLES = Path(__file__).parent / 'splits'
 
 
 def read_lines(path: str | Path) -> list[str]:
@@ -44,9 +45,11 @@ def read_numbers(path: str | Path, columns: int) -> np.ndarray:
         ValueError: The file is empty, or a line is not a row of ``columns`` numbers; the message names file and line.
     """
     lines = read_lines(path)
+    if not lines:
+        raise ValueError(f'{path} is empty; it needs one line of {columns} numbers per frame')
     try:  # in C, for files without a fault
-        values = np.loadtxt(lines, delimiter=',' if lines and ',' in lines[0] else None, comments=None, ndmin=2)
-        if values.shape == (len(lines), columns) and len(lines):
+        values = np.loadtxt(lines, delimiter=',' if ',' in lines[0] else None, comments=None, ndmin=2)
+        if values.shape == (len(lines), columns):
             return values
     except ValueError:
         pass  # mixed separators, or a fault that the slow way below can name
@@ -61,6 +64,40 @@ def read_numbers(path: str | Path, columns: int) -> np.ndarray:
             raise ValueError(f'{path}:{number}: {line!r} has {len(row)} numbers, but each line needs {columns}' +
                              (' (x, y, width, height)' if columns == 4 else ''))
         rows.append(row)
-    if not rows:
-        raise ValueError(f'{path} is empty; it needs one line of {columns} numbers per frame')
     return np.array(rows, dtype=np.float64)
+
+
+def read_series(path: str | Path) -> np.ndarray:
+    """Reads one number per frame, all on one line with commas (LaSOT's flags) or one on each line (GOT-10k's).
+
+    Args:
+        path: Path of the file.
+
+    Returns:
+        (T,) float64.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: The file is empty, or something in it is no number; the message names file and line.
+    """
+    values = []
+    for number, line in enumerate(read_lines(path), start=1):
+        try:
+            values += [float(field) for field in _SEPARATOR.split(line)]
+        except ValueError as error:
+            raise ValueError(f'{path}:{number}: {line[:80]!r} does not hold numbers alone ({error})') from error
+    if not values:
+        raise ValueError(f'{path} is empty; it needs one number per frame')
+    return np.array(values, dtype=np.float64)
+
+
+def read_table(name: str) -> list[list[str]]:
+    """Reads a table of facts about a benchmark that ships with the package.
+
+    Args:
+        name: Its file name in ``ct_mm/tracking/datasets/splits``.
+
+    Returns:
+        The fields of each row, which blanks separate in the file; lines that begin with ``#`` are comments.
+    """
+    return [line.split() for line in read_lines(_TABLES / name) if line and not line.startswith('#')]
