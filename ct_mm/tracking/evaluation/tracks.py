@@ -1,4 +1,4 @@
-"""The check that every score makes first: a track and its annotation fit together and hold real boxes."""
+"""What every score does first: it checks that a track and its annotation fit together and hold real boxes."""
 from __future__ import annotations
 
 import numpy as np
@@ -38,10 +38,27 @@ def check_track(prediction: np.ndarray,
         frame = int(np.argmax(broken))
         raise ValueError(f'{where}the box predicted in frame {frame} (0-based) is {prediction[frame].tolist()}; '
                          f'{int(broken.sum())} of {len(broken)} boxes are not finite or have a negative size')
-    valid = np.isfinite(ground_truth).all(axis=1) & (ground_truth[:, 2:] > 0).all(axis=1)
+    valid = has_box(ground_truth)
     if visible is not None:
         visible = np.asarray(visible)
         if visible.shape != valid.shape:
             raise ValueError(f'{where}visible must be {valid.shape}, one flag per frame, but is {visible.shape}')
         valid &= visible.astype(bool)
     return prediction, ground_truth, valid
+
+
+def has_box(ground_truth: np.ndarray) -> np.ndarray:
+    """In which frames (T,) of an annotation (T, 4) there is a box: finite and with a size."""
+    return np.isfinite(ground_truth).all(axis=1) & (ground_truth[:, 2:] > 0).all(axis=1)
+
+
+def repeat_empty_boxes(prediction: np.ndarray, ground_truth: np.ndarray) -> np.ndarray:
+    """A copy of a track (T, 4) in which a box of zero width or height repeats the one of the frame before.
+
+    As in PyTracking and the LaSOT toolkit, frames with an annotation (T, 4) of NaN are passed over.
+    """
+    prediction = prediction.copy()
+    empty = (prediction[:, 2:] == 0).any(axis=1) & ~np.isnan(ground_truth).any(axis=1)  # (T,)
+    for frame in np.flatnonzero(empty[1:]) + 1:
+        prediction[frame] = prediction[frame - 1]
+    return prediction
