@@ -6,6 +6,7 @@ import argparse
 import difflib
 import os
 from pathlib import Path
+from typing import Mapping, Optional
 
 PACKAGE = Path(__file__).resolve().parent
 # A wheel carries a second copy of tools/ and configs/ here, because onedl-mim takes the first folder that
@@ -80,17 +81,20 @@ def select_device(args: argparse.Namespace) -> None:
             raise ValueError('--device cuda: torch finds no CUDA device here')
 
 
-def load_config(args: argparse.Namespace):
+def load_config(args: argparse.Namespace, overlay: Optional[Mapping] = None):
     """Reads the config and lays the command line over it.
 
     Args:
         args (argparse.Namespace): With what ``add_common_arguments`` added; ``config`` is an existing file.
+        overlay (Mapping, optional): Sections that take the place of the file's; ``--cfg-options`` come after them.
 
     Returns:
         mmengine.config.Config: With ``launcher``, ``work_dir`` and ``default_scope`` set.
     """
     from mmengine.config import Config
     cfg = Config.fromfile(args.config)
+    for key, section in (overlay or {}).items():
+        cfg[key] = section
     if args.cfg_options:
         cfg.merge_from_dict(args.cfg_options)
     cfg.launcher = args.launcher

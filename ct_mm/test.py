@@ -1,9 +1,13 @@
-"""Evaluates a checkpoint: ``python -m ct_mm.test CONFIG CHECKPOINT`` or ``mim test ct_mm CONFIG --checkpoint F``."""
+"""Evaluates a checkpoint: ``python -m ct_mm.test CONFIG CHECKPOINT`` or ``mim test ct_mm CONFIG --checkpoint F``.
+
+With ``--benchmark NAME`` on one of the shipped benchmarks, whatever the config tests on.
+"""
 import argparse
 from pathlib import Path
 from typing import Optional, Sequence
 
 from . import cli
+from .benchmarks import benchmark_config, benchmark_names
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -12,6 +16,17 @@ def build_parser() -> argparse.ArgumentParser:
     cli.add_common_arguments(parser)
     parser.add_argument('checkpoint', nargs='?', help='checkpoint file')
     parser.add_argument('--checkpoint', dest='checkpoint_option', metavar='CHECKPOINT', help='the same, as an option')
+    parser.add_argument(
+        '--benchmark',
+        metavar='NAME',
+        help=f'test on this instead of what the config says: {", ".join(benchmark_names())}, or a file like theirs')
+    parser.add_argument('--data-root', metavar='DIR', help='folder of the data set (default: the one in the config)')
+    parser.add_argument(
+        '--workers', type=int, metavar='N', help='processes that track, on CPUs only; as many as there are cores')
+    parser.add_argument(
+        '--results-dir', metavar='DIR', help='folder of the tracks (default: results/<benchmark> in the work dir)')
+    parser.add_argument(
+        '--fresh', action='store_true', help='track everything anew; tracks of before are kept in another folder')
     return parser
 
 
@@ -59,6 +74,34 @@ def keep_testing_only(cfg) -> None:
         cfg.test_cfg = {}
 
 
+def apply_test_options(cfg, args: argparse.Namespace) -> None:
+    """Writes ``--data-root``, ``--workers``, ``--results-dir`` and ``--fresh`` into the config, in place.
+
+    A config that has no test loop of its own gets ``ct_mm.SequenceTestLoop`` if one of the last three is given.
+
+    Args:
+        cfg (mmengine.config.Config): The config, the benchmark laid over it.
+        args (argparse.Namespace): What ``build_parser`` parsed.
+
+    Raises:
+        ValueError: If the config has a test loop of its own that does not take such options.
+    """
+    if args.data_root is not None:
+        cfg.test_dataloader.dataset.data_root = args.data_root
+    results_dir = args.results_dir
+    if results_dir is None and args.benchmark is not None and 'results_dir' not in cfg.test_cfg:
+        results_dir = str(Path(cfg.work_dir, 'results', Path(args.benchmark).stem))
+    options = dict(workers=args.workers, results_dir=results_dir, fresh=args.fresh or None)
+    options = {key: value for key, value in options.items() if value is not None}
+    if not options:
+        return
+    kind = cfg.test_cfg.setdefault('type', 'ct_mm.SequenceTestLoop')
+    if getattr(kind, '__name__', kind).split('.')[-1] != 'SequenceTestLoop':
+        named = ', '.join('--' + key.replace('_', '-') for key in options)
+        raise ValueError(f'{named} need test_cfg.type=ct_mm.SequenceTestLoop, but {cfg.filename} has {kind}')
+    cfg.test_cfg.update(options)
+
+
 def main(argv: Optional[Sequence[str]] = None) -> None:
     """Runs the test script.
 
@@ -71,13 +114,15 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
         checkpoint = find_checkpoint(args)
         cli.select_device(args)
         args.config = cli.find_config(args.config)
+        benchmark = None if args.benchmark is None else benchmark_config(args.benchmark)
     except (FileNotFoundError, ValueError) as error:
         parser.error(str(error))
-    cfg = cli.load_config(args)
+    cfg = cli.load_config(args, benchmark)
     cfg.load_from = checkpoint
     cfg.resume = False
     try:
         keep_testing_only(cfg)
+        apply_test_options(cfg, args)
     except ValueError as error:
         parser.error(str(error))
     cli.build_runner(cfg).test()

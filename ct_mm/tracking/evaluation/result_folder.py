@@ -198,7 +198,7 @@ def _write_whole(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     # Always the same name, so that what a killed process left is taken up by the next one.
     unfinished = path.with_name(f'.{path.name}.tmp')
-    with open(unfinished, 'w', encoding='utf-8') as stream:
+    with open(unfinished, 'w', encoding='utf-8', newline='\n') as stream:
         stream.write(text)
         stream.flush()
         os.fsync(stream.fileno())  # or a power failure could leave the name without the content

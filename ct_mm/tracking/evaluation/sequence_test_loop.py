@@ -1,0 +1,222 @@
+"""The loop that evaluates a tracker on a benchmark, resumes where it was stopped, and leaves the tracks as files."""
+from __future__ import annotations
+
+import hashlib
+import json
+import multiprocessing
+import os
+from datetime import timedelta
+from pathlib import Path
+
+import cv2
+import torch
+from mmengine.dist import barrier, broadcast_object_list, get_rank, get_world_size, is_main_process
+from mmengine.evaluator import Evaluator
+from mmengine.logging import print_log
+from mmengine.model import is_model_wrapper
+from mmengine.runner import Runner, TestLoop, autocast
+from mmengine.structures import InstanceData
+from torch.utils.data import DataLoader
+
+from ct_mm.registry import LOOPS
+from ct_mm.tracking.evaluation.result_folder import ResultFolder
+from ct_mm.tracking.evaluation.tracked_sequences import TrackedSequences, balanced_shares
+from ct_mm.version import __version__
+
+
+@LOOPS.register_module()
+class SequenceTestLoop(TestLoop):
+    """MMEngine's ``TestLoop`` in two parts: every sequence is tracked into a file, then the files are scored.
+
+    The first part does what is not there yet, so a run that was stopped, killed or cut from its power goes on where it
+    was when the same command is given again. Ranks divide the sequences by their frames; the worker processes of a rank
+    take the next one when they are free. The second part is the ordinary loop, batch for batch and hook for hook, over
+    tracks that are read from their files: scores are those of the files, whoever tracked what and when.
+
+    The folder keeps in ``tracker.json`` whose tracks it holds (weights, config of the model, version, benchmark), and
+    tracks of another tracker are an error.
+
+    Args:
+        runner: The runner.
+        dataloader: A data loader of a :class:`~ct_mm.tracking.datasets.SequenceDataset`, or its config.
+        evaluator: The evaluator, or its config.
+        fp16: Whether to track in mixed precision. Default: False.
+        results_dir: Folder of the tracks. Default: ``results/BENCHMARK`` in the work dir, where the benchmark is what
+            the data set's ``metainfo`` calls it, else the data set's type, followed by the split if there is one.
+        workers: Number of processes that track, each with one thread, on CPUs only; give as many as there are cores. 0
+            tracks in this process with all threads that torch takes. Default: 0.
+        fresh: Whether to track everything anew; tracks that are there are kept beside, in a folder with a number.
+            Default: False.
+        layout: See :class:`ResultFolder`. Default: that of the benchmark.
+
+    Raises:
+        ValueError: ``workers`` is no number of processes.
+    """
+
+    #: Benchmarks whose results have a layout of their own.
+    LAYOUT_OF = dict(got10k='got10k')
+
+    def __init__(self,
+                 runner: Runner,
+                 dataloader: DataLoader | dict,
+                 evaluator: Evaluator | dict | list,
+                 fp16: bool = False,
+                 results_dir: str | os.PathLike | None = None,
+                 workers: int = 0,
+                 fresh: bool = False,
+                 layout: str | None = None) -> None:
+        super().__init__(runner, dataloader, evaluator, fp16)
+        if isinstance(workers, bool) or not isinstance(workers, int) or workers < 0:
+            raise ValueError(f'test_cfg.workers must be a number of processes, 0 or more, not {workers!r}')
+        self.workers, self.fresh = workers, fresh
+        facts = getattr(self.dataloader.dataset, 'metainfo', {})
+        self.benchmark = facts.get('benchmark') or type(self.dataloader.dataset).__name__
+        self.split = facts.get('split')
+        if results_dir is None:
+            name = f'{self.benchmark}_{self.split}' if self.split else self.benchmark
+            results_dir = Path(runner.work_dir) / 'results' / name
+        self.results = ResultFolder(results_dir, layout or self.LAYOUT_OF.get(self.benchmark, 'plain'))
+
+    def run(self) -> dict[str, float]:
+        """Tracks what is missing and scores everything.
+
+        Returns:
+            The scores by name.
+
+        Raises:
+            ValueError: The model is no tracker, the folder holds the tracks of another one or a damaged file, or worker
+                processes are asked for on an accelerator; the message says what to do.
+        """
+        self.runner.call_hook('before_test')
+        self.runner.call_hook('before_test_epoch')  # may exchange the weights, for their moving average
+        self.runner.model.eval()
+        self.track()
+        for metric in self.evaluator.metrics:
+            if hasattr(metric, 'report_dir'):
+                metric.report_dir = str(self.results.path)
+        for index, batch in enumerate(self.dataloader):
+            self.run_iter(index, batch)
+        metrics = self.evaluator.evaluate(len(self.dataloader.dataset))
+        self.runner.call_hook('after_test_epoch', metrics=metrics)
+        self.runner.call_hook('after_test')
+        return metrics
+
+    def run_iter(self, idx: int, data_batch: dict) -> None:
+        """Hands the tracks of one batch to the evaluator.
+
+        Args:
+            idx: Number of the batch.
+            data_batch: What the data loader gave.
+
+        Raises:
+            ValueError: A file has changed since it was written, or another rank's cannot be seen from here.
+        """
+        self.runner.call_hook('before_test_iter', batch_idx=idx, data_batch=data_batch)
+        outputs = []
+        for sample in data_batch['data_samples']:
+            boxes = self.results.read(sample.sequence_name, len(sample.gt_boxes))
+            if boxes is None:
+                raise ValueError(f'{self.results.file_of(sample.sequence_name)} is not there, but its sequence was '
+                                 'tracked; all processes must see the same folder')
+            sample.pred_track_instances = InstanceData(bboxes=torch.from_numpy(boxes))
+            outputs.append(sample)
+        self.evaluator.process(data_samples=outputs, data_batch=data_batch)
+        self.runner.call_hook('after_test_iter', batch_idx=idx, data_batch=data_batch, outputs=outputs)
+
+    def track(self) -> None:
+        """Tracks the sequences that have no file yet; returns when all ranks are done.
+
+        Raises:
+            ValueError: See :meth:`run`.
+        """
+        model = self.runner.model.module if is_model_wrapper(self.runner.model) else self.runner.model
+        tracked = TrackedSequences(model, self.dataloader.dataset, self.results)
+        device = _device_of(model)
+        if self.workers and device.type != 'cpu':
+            raise ValueError(f'test_cfg.workers={self.workers} (--workers): worker processes track on CPUs, but the '
+                             f'model is on {device}. One process per GPU: --launcher pytorch --gpus N. On the CPU: '
+                             '--device cpu')
+        # Waits for as long as the slowest rank tracks; the default group would give up, with NCCL in minutes.
+        group = None
+        if get_world_size() > 1:
+            group = torch.distributed.new_group(backend='gloo', timeout=timedelta(days=365))
+        plan = [self._plan(model, tracked) if is_main_process() else None]
+        broadcast_object_list(plan)
+        missing = plan[0]
+        share = balanced_shares(tracked.dataset.lengths[missing], get_world_size())[get_rank()]
+        self._track_share(tracked, [missing[index] for index in share])
+        barrier(group)
+
+    def _plan(self, model: torch.nn.Module, tracked: TrackedSequences) -> list[int]:
+        """Takes hold of the folder and returns the indices of the sequences to track; on the first rank only."""
+        cfg = self.runner.cfg
+        facts = dict(
+            benchmark=self.benchmark,
+            split=self.split,
+            weights=_digest_of_weights(model),
+            model=_digest_of_config(cfg.to_dict().get('model')),
+            fp16=self.fp16,
+            ct_mm=__version__)
+        notes = dict(
+            config=cfg.filename,
+            checkpoint=cfg.get('load_from'),
+            device=str(_device_of(model)),
+            torch=torch.__version__)
+        moved = self.results.claim(facts, self.fresh, notes)
+        missing, total = tracked.missing(), len(tracked)
+        frames = int(tracked.dataset.lengths[missing].sum())
+        text = f'tracks are in {self.results.path}'
+        if moved is not None:
+            text += f'; what was there is kept in {moved}'
+        if len(missing) < total:
+            text += f'; {total - len(missing)} of {total} sequences are tracked already (--fresh would track them anew)'
+        print_log(f'{text}; {len(missing)} sequences with {frames} frames are to be tracked', 'current')
+        return missing
+
+    def _track_share(self, tracked: TrackedSequences, share: list[int]) -> None:
+        """Tracks the sequences of one rank, the longest first, and logs speed and time left."""
+        settings = {}
+        workers = min(self.workers, len(share))
+        if workers:
+            if 'fork' not in multiprocessing.get_all_start_methods():
+                raise ValueError(f'test_cfg.workers={self.workers} (--workers): worker processes need fork(), which is '
+                                 'not to be had on this system; leave the option out')
+            # The next sequence goes to whoever is free. Forked, so that all share the model's memory.
+            settings = dict(
+                prefetch_factor=1, in_order=False, multiprocessing_context='fork', worker_init_fn=_init_worker)
+        tracks = DataLoader(
+            tracked, batch_size=None, sampler=share, collate_fn=_as_it_is, num_workers=workers, **settings)
+        total, frames, seconds = int(tracked.dataset.lengths[share].sum()), 0, 1e-9
+        with autocast(enabled=self.fp16):  # the workers are forked in here
+            for number, track in enumerate(tracks, start=1):
+                frames, seconds = frames + len(track['boxes']), seconds + track['seconds']
+                speed = frames / seconds * max(workers, 1)
+                left = timedelta(seconds=round((total - frames) / speed))
+                print_log(f'{track["name"]}: {len(track["boxes"])} frames; {number} of {len(share)} sequences, '
+                          f'{100 * frames / total:.1f} % of the frames, {speed:.1f} frames/s, {left} left', 'current')
+
+
+def _init_worker(_: int) -> None:
+    # The data loader has set torch to one thread, and more would deadlock: OpenMP's threads do not survive a fork.
+    cv2.setNumThreads(0)
+
+
+def _as_it_is(item: dict) -> dict:
+    return item
+
+
+def _device_of(model: torch.nn.Module) -> torch.device:
+    return next((value.device for value in model.parameters()), torch.device('cpu'))
+
+
+def _digest_of_weights(model: torch.nn.Module) -> str:
+    digest = hashlib.sha256()
+    for name, value in sorted(model.state_dict().items()):
+        value = value.detach().cpu().contiguous()
+        digest.update(f'{name} {value.dtype} {tuple(value.shape)};'.encode())
+        digest.update(value.flatten().view(torch.uint8).numpy())
+    return digest.hexdigest()
+
+
+def _digest_of_config(config: dict | None) -> str:
+    return hashlib.sha256(json.dumps(config, sort_keys=True, default=repr).encode()).hexdigest()
