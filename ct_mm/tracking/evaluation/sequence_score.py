@@ -8,6 +8,9 @@ import numpy as np
 from ct_mm.tracking.evaluation.got10k import got10k_scores
 from ct_mm.tracking.evaluation.success import read_scores
 
+#: All scores, and how they are written: success and precisions in percent, overlaps as fractions.
+FORMATS = dict(success='.2f', precision='.2f', norm_precision='.2f', ao='.3f', sr50='.3f', sr75='.3f')
+
 
 @dataclass(frozen=True)
 class SequenceScore:
