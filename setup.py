@@ -62,7 +62,7 @@ setup(
     license='Apache-2.0',
     license_files=['LICENSE'],
     packages=find_packages(include=['ct_mm', 'ct_mm.*']),
-    package_data={'ct_mm': ['.mim/**/*']},
+    package_data={'ct_mm': ['.mim/**/*', 'tracking/datasets/splits/*']},
     cmdclass={'build_py': BuildWithMimMirror},
     python_requires='>=3.10',
     # MMEngine and MMCV are missing on purpose: each has two distributions that fill the same modules, and

@@ -67,6 +67,28 @@ def read_numbers(path: str | Path, columns: int) -> np.ndarray:
     return np.array(rows, dtype=np.float64)
 
 
+def read_first_box(path: str | Path, length: int) -> np.ndarray:
+    """Reads the annotation of a test sequence whose other boxes the benchmark's server keeps.
+
+    Args:
+        path: Path of the file with one line of four numbers.
+        length: How many frames the sequence has.
+
+    Returns:
+        (length, 4) float64, NaN from the second row on.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: It is not one line of four numbers.
+    """
+    given = read_numbers(path, columns=4)
+    if len(given) != 1:
+        raise ValueError(f'{path} has {len(given)} lines, but of a test sequence only the first box is given out')
+    boxes = np.full((length, 4), np.nan)
+    boxes[:1] = given
+    return boxes
+
+
 def read_series(path: str | Path) -> np.ndarray:
     """Reads one number per frame, all on one line with commas (LaSOT's flags) or one on each line (GOT-10k's).
 
@@ -101,3 +123,16 @@ def read_table(name: str) -> list[list[str]]:
         The fields of each row, which blanks separate in the file; lines that begin with ``#`` are comments.
     """
     return [line.split() for line in read_lines(_TABLES / name) if line and not line.startswith('#')]
+
+
+def read_names(name: str) -> list[str]:
+    """Reads a list of sequences that ships with the package.
+
+    Args:
+        name: Its file name in ``ct_mm/tracking/datasets/splits``. A row is what some names begin with, and after it
+            what each of them ends with.
+
+    Returns:
+        The names in the order of the file.
+    """
+    return [beginning + ending for beginning, *endings in read_table(name) for ending in endings]

@@ -3,8 +3,11 @@ from __future__ import annotations
 
 import difflib
 import hashlib
+import logging
 import os
+import sys
 from abc import ABCMeta, abstractmethod
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,8 +16,11 @@ from mmengine.logging import print_log
 from torch.utils.data import Dataset
 
 from ct_mm.paths import resolve_path
+from ct_mm.tracking.datasets import annotation_io
 from ct_mm.tracking.datasets.sequence_index import SequenceIndex
 from ct_mm.tracking.structures import FrameSequence, TrackDataSample
+
+_ARCHIVES = ('.zip', '.tar', '.gz', '.tgz', '.7z', '.rar')
 
 
 class SequenceDataset(Dataset, metaclass=ABCMeta):
@@ -24,14 +30,16 @@ class SequenceDataset(Dataset, metaclass=ABCMeta):
     not surface hours into an evaluation; frames are read only when they are asked for. What was read is kept in
     ``index_dir`` (see :class:`SequenceIndex`).
 
-    A subclass writes ``list_units``, ``read_unit`` and ``watch`` and sets ``tree``.
+    A subclass writes ``list_units``, ``read_unit`` and ``watch`` and sets ``tree``, ``SPLITS`` and the ``benchmark`` of
+    ``METAINFO``; better messages come from ``missing``, ``is_root`` and ``where``.
 
     In an evaluation (``test_mode=True``) anything wrong with a sequence is an error. In training a sequence that cannot
-    be read is left out with a warning, up to ``max_bad_sequences``.
+    be read is left out with a warning, up to ``max_bad_sequences``. Whatever a reader says, the object is not visible
+    where its box is not finite or has no area; some published annotations have such boxes, even of negative size.
 
     Args:
         data_root: Folder of the data set; ``ct_mm::`` in front means inside the package.
-        split: Part of the data set, if it has parts.
+        split: Part of the data set, one of ``SPLITS``, if it has parts.
         sequences: Names of the units to take, in this order. Default: all of the split.
         test_mode: Whether this is for evaluation. Defaults to True.
         index_dir: Folder of the indices of all data sets. Default: ``work_dirs/index``, in the current folder; None
@@ -46,7 +54,8 @@ class SequenceDataset(Dataset, metaclass=ABCMeta):
 
     #: The expected folder tree, shown in errors; ``{root}`` stands for ``data_root``.
     tree = ''
-    METAINFO: dict = dict(task_name='sot')
+    SPLITS: tuple[str, ...] = ()
+    METAINFO: dict = dict(task_name='sot', benchmark='custom')
 
     def __init__(self,
                  data_root: str | os.PathLike,
@@ -61,10 +70,17 @@ class SequenceDataset(Dataset, metaclass=ABCMeta):
         self._metainfo = dict(self.METAINFO, dataset_type=type(self).__name__, **(dict(split=split) if split else {}))
         self._metainfo.update(metainfo or {})
         self.title = f'{type(self).__name__}{f" {split}" if split else ""}'
+        if self.SPLITS and split not in self.SPLITS:
+            raise ValueError(f'{type(self).__name__}: split={split!r}, but there is: {", ".join(self.SPLITS)}')
         if not self.data_root.is_dir():
-            raise FileNotFoundError(self.misplaced(f'data_root {self.data_root} is not a folder', self.data_root.parent))
+            raise FileNotFoundError(self.misplaced(f'{self.data_root} is not a folder', self.data_root.parent))
         self._bad: list[str] = []
         units = self._choose(self.list_units(), sequences)
+        absent = self.missing(units)
+        if absent:
+            shown = ', '.join(absent[:5]) + (', ...' if len(absent) > 5 else '')
+            raise FileNotFoundError(self.misplaced(f'{len(absent)} of {len(units)} sequences are missing: {shown}',
+                                                   self.data_root))
         self._index = self._make_index(units, self._index_folder(index_dir))
         if not len(self._index):
             raise ValueError(self.misplaced(f'there is no sequence in {self.data_root}', self.data_root))
@@ -89,6 +105,18 @@ class SequenceDataset(Dataset, metaclass=ABCMeta):
     @abstractmethod
     def watch(self, name: str) -> Sequence[Path]:
         """The files and folders that ``read_unit`` reads: if one of them changes, the unit is read again."""
+
+    def missing(self, units: list[str]) -> list[str]:
+        """Those of the units that are not there at all; cheap. An incomplete copy is an error in training, too."""
+        return []
+
+    def is_root(self, folder: Path) -> bool:
+        """Whether a folder looks like the ``data_root`` of this data set, for a hint to a user who gave another one."""
+        return False
+
+    def where(self, unit: str, frame: int) -> str:
+        """Where the annotation of a frame (0-based) is, for messages; a file and a line if there is one."""
+        return f'{unit}, frame {frame} (0-based)'
 
     @property
     def metainfo(self) -> dict:
@@ -146,10 +174,24 @@ class SequenceDataset(Dataset, metaclass=ABCMeta):
             found = sorted(path.name + ('/' if path.is_dir() else '') for path in folder.iterdir())
             listing = '\n'.join(f'    {name}' for name in found[:15]) or '    nothing'
             listing += f'\n    ... {len(found) - 15} more' if len(found) > 15 else ''
+            archives = [name for name in found if name.lower().endswith(_ARCHIVES)]
+            listing += f'\n{archives[0]} is an archive: unpack all of them first' if archives else ''
             listing = f'found in {folder}:\n{listing}'
         else:
             listing = f'found: {folder} does not exist either (seen from {Path.cwd()})'
-        return f'{self.title}: {problem}\nexpected:\n{self.tree.format(root=self.data_root)}\n{listing}'
+        message = f'{self.title}: {problem}\nexpected:\n{self.tree.replace("{root}", str(self.data_root))}\n{listing}'
+        likely = self._likely_root()
+        return message if likely is None else f'{message}\n{likely} looks right: give it as data_root'
+
+    def _likely_root(self) -> Path | None:
+        """The folder that the user may have meant: above or below ``data_root``, or beside it if it does not exist."""
+        root = Path(os.path.abspath(self.data_root))
+        if self.is_root(root):
+            return None
+        start = root if root.is_dir() else root.parent
+        near = sorted(start.iterdir())[:100] if start.is_dir() else []
+        return next((path for path in [root.parent, root.parent.parent, *near]
+                     if path.is_dir() and self.is_root(path)), None)
 
     def _choose(self, units: list[str], sequences: Sequence[str] | None) -> list[str]:
         if sequences is None:
@@ -162,7 +204,7 @@ class SequenceDataset(Dataset, metaclass=ABCMeta):
                 near = ', '.join(difflib.get_close_matches(name, units) or units[:10]) or 'none at all'
                 raise ValueError(f'{self.title}: sequences names {name!r}, which is not in {self.data_root}; there is: '
                                  f'{near}')
-        repeated = sorted({name for name in sequences if list(sequences).count(name) > 1})
+        repeated = sorted(name for name, count in Counter(sequences).items() if count > 1)
         if repeated:
             raise ValueError(f'{self.title}: sequences names {repeated} more than once')
         return list(sequences)
@@ -170,7 +212,7 @@ class SequenceDataset(Dataset, metaclass=ABCMeta):
     def _make_index(self, units: list[str], folder: Path | None) -> SequenceIndex:
         """The sequences of all units; a data set may keep them in another way that has the same methods."""
         return SequenceIndex(units, self.watch, self._read_checked, folder, self.title,
-                             None if self.test_mode else self._leave_out)
+                             None if self.test_mode else self._leave_out, self._code())
 
     def _index_folder(self, index_dir: str | os.PathLike | None) -> Path | None:
         if index_dir is None:
@@ -179,29 +221,32 @@ class SequenceDataset(Dataset, metaclass=ABCMeta):
         key = f'{self.data_root.resolve()}|{self.split}|{self.test_mode}'
         return Path(index_dir) / f'{type(self).__name__}-{hashlib.sha256(key.encode()).hexdigest()[:12]}'
 
-    def _read_checked(self, name: str) -> list[FrameSequence]:
-        sequences = list(self.read_unit(name))
+    def _code(self) -> str:
+        """A digest of the code that reads the annotations, so that no index outlives a change of it."""
+        modules = {cls.__module__ for cls in type(self).__mro__ if issubclass(cls, SequenceDataset)}
+        files = [getattr(sys.modules[name], '__file__', None) for name in sorted(modules | {annotation_io.__name__})]
+        return hashlib.sha256(b''.join(Path(file).read_bytes() for file in files if file)).hexdigest()[:16]
+
+    def _read_checked(self, unit: str) -> list[FrameSequence]:
+        sequences = list(self.read_unit(unit))
         for sequence in sequences:
-            self._check(sequence)
+            self._check(unit, sequence)
         return sequences
 
-    def _check(self, sequence: FrameSequence) -> None:
-        where = f'{self.title}: sequence {sequence.name!r} ({sequence.frame_name(0)})'
+    def _check(self, unit: str, sequence: FrameSequence) -> None:
         if len(sequence) < 2 and not sequence.is_still:
-            raise ValueError(f'{where} has a single frame: there is nothing to track')
-        negative = np.flatnonzero((sequence.boxes[:, 2:] < 0).any(axis=1))
-        if len(negative):
-            frame = int(negative[0])
-            raise ValueError(f'{where}: the box of frame {frame} (0-based) is {sequence.boxes[frame].tolist()}; a width '
-                             'or height must not be negative (zero or NaN: the target is absent)')
-        first = sequence.boxes[0]
-        if self.test_mode and not (np.isfinite(first).all() and (first[2:] > 0).all()):
-            raise ValueError(f'{where}: the box of the first frame is {first.tolist()}, but a tracker starts from it, so '
-                             'it must be finite and larger than zero')
+            raise ValueError(f'{self.title}: sequence {sequence.name!r} ({sequence.frame_name(0)}) has a single frame: '
+                             'there is nothing to track')
+        boxes = sequence.boxes  # (T, 4)
+        has_area = np.isfinite(boxes).all(axis=1) & (boxes[:, 2:] > 0).all(axis=1)  # (T,)
+        if self.test_mode and not has_area[0]:
+            raise ValueError(f'{self.where(unit, 0)}: the box of the first frame is {boxes[0].tolist()}, but a tracker '
+                             'starts from it, so it must be finite and larger than zero')
+        sequence.visible &= has_area
 
-    def _leave_out(self, name: str, error: Exception) -> None:
-        self._bad.append(name)
-        print_log(f'{self.title}: {name} is left out: {error}', logger='current', level=30)
+    def _leave_out(self, unit: str, error: Exception) -> None:
+        self._bad.append(unit)
+        print_log(f'{self.title}: {unit} is left out: {error}', logger='current', level=logging.WARNING)
         if len(self._bad) > self.max_bad_sequences:
             raise ValueError(f'{self.title}: {len(self._bad)} sequences cannot be used ({", ".join(self._bad)}), more '
                              f'than max_bad_sequences={self.max_bad_sequences}') from error

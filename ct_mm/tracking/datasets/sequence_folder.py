@@ -1,20 +1,20 @@
 """A folder of annotated sequences in the layout of GOT-10k."""
 from __future__ import annotations
 
-import difflib
 import os
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from ct_mm.registry import DATASETS
-from ct_mm.tracking.datasets.annotation_io import read_lines, read_numbers
+from ct_mm.tracking.datasets.annotation_io import read_lines, read_numbers, read_series
 from ct_mm.tracking.datasets.sequence_dataset import SequenceDataset
 from ct_mm.tracking.structures import FrameFiles, FrameSequence
 
 _VIDEOS = ('.mp4', '.avi', '.mov', '.mkv', '.webm', '.m4v', '.mpg', '.mpeg')
-_LABELS = ('absence.label', 'cover.label')
+LABELS = ('absence.label', 'cover.label')
 
 
 @DATASETS.register_module()
@@ -52,41 +52,52 @@ class SequenceFolder(SequenceDataset):
                  **kwargs) -> None:
         super().__init__(data_root, sequences=sequences, index_dir=index_dir, **kwargs)
 
+    @property
+    def folder(self) -> Path:
+        """Where the folders of the sequences lie."""
+        return self.data_root
+
     def list_units(self) -> list[str]:
         """Names in ``list.txt``, else all folders."""
-        folders = sorted(path.name for path in self.data_root.iterdir()
-                         if path.is_dir() and not path.name.startswith('.'))
-        list_file = self.data_root / 'list.txt'
+        list_file = self.folder / 'list.txt'
         if not list_file.is_file():
-            return folders
+            return sorted(self._folders())
         names = [line for line in read_lines(list_file) if line]
-        for name in names:
-            if not (self.data_root / name).is_dir():
-                near = ', '.join(difflib.get_close_matches(name, folders) or folders[:10]) or 'no folder at all'
-                raise FileNotFoundError(f'{list_file} names {name!r}, but there is no folder {self.data_root / name}; '
-                                        f'there is: {near}')
-        repeated = sorted(set(name for name in names if names.count(name) > 1)) if len(set(names)) < len(names) else []
+        repeated = sorted(name for name, count in Counter(names).items() if count > 1)
         if repeated:
             raise ValueError(f'{list_file} names {repeated} more than once')
         return names
 
+    def missing(self, units: list[str]) -> list[str]:
+        """Units without a folder."""
+        folders = self._folders()
+        return [unit for unit in units if unit not in folders]
+
+    def is_root(self, folder: Path) -> bool:
+        """Whether there are sequences in a folder."""
+        return next(folder.glob('*/groundtruth.txt'), None) is not None
+
+    def where(self, unit: str, frame: int) -> str:
+        """The line of the annotation file."""
+        return f'{self.folder / unit / "groundtruth.txt"}:{frame + 1}'
+
     def watch(self, name: str) -> list[Path]:
         """The folder and the annotation files."""
-        folder = self.data_root / name
-        return [folder, *(folder / file for file in ('groundtruth.txt', *_LABELS))]
+        folder = self.folder / name
+        return [folder, *(folder / file for file in ('groundtruth.txt', *LABELS))]
 
     def read_unit(self, name: str) -> list[FrameSequence]:
         """The one sequence of a folder."""
-        folder = self.data_root / name
+        folder = self.folder / name
         truth = folder / 'groundtruth.txt'
         if not truth.is_file():
             raise FileNotFoundError(self.misplaced(f'{folder} has no groundtruth.txt', folder))
         boxes = read_numbers(truth, columns=4)  # (T, 4) xywh
-        visible = np.isfinite(boxes).all(axis=1) & (boxes[:, 2:] > 0).all(axis=1)  # (T,)
-        for label in _LABELS:
+        visible = np.ones(len(boxes), dtype=bool)
+        for label in LABELS:
             path = folder / label
             if path.is_file():
-                values = read_numbers(path, columns=1)[:, 0]  # (T,)
+                values = read_series(path)  # (T,)
                 if len(values) != len(boxes):
                     raise ValueError(f'{path} has {len(values)} lines, but {truth} has {len(boxes)}')
                 visible &= values == 0 if label == 'absence.label' else values > 0
@@ -98,13 +109,20 @@ class SequenceFolder(SequenceDataset):
         sequence.check_length()
         return [sequence]
 
+    def _choose(self, units: list[str], sequences: Sequence[str] | None) -> list[str]:
+        # Whoever names sequences may name some that are not in list.txt.
+        return super()._choose(units if sequences is None else sorted(self._folders()), sequences)
+
+    def _folders(self) -> set[str]:
+        with os.scandir(self.folder) as entries:
+            return {entry.name for entry in entries if entry.is_dir() and entry.name[0] != '.'}
+
     def _frames(self, folder: Path) -> FrameFiles | Path:
         """The image files of a sequence in order, or its one video file."""
         images = FrameFiles.in_folder(folder)
-        videos = [path for path in folder.iterdir()
-                  if path.suffix.lower() in _VIDEOS and not path.name.startswith('.')]
+        videos = [name for name in os.listdir(folder) if name.lower().endswith(_VIDEOS) and name[0] != '.']
         if len(videos) > 1 or bool(len(images)) == bool(videos):
             found = f'{len(images)} images and {len(videos)} videos'
             raise ValueError(self.misplaced(f'{folder} must hold either image files or one video file, but has {found}',
                                             folder))
-        return videos[0] if videos else images
+        return folder / videos[0] if videos else images

@@ -4,10 +4,12 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import stat
 import time
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from filelock import FileLock
@@ -15,17 +17,29 @@ from mmengine.logging import print_log
 
 from ct_mm.tracking.structures import FrameFiles, FrameSequence
 
-_VERSION = 1  # of what the index file holds; another number is read anew
+_VERSION = 2  # of what the index file holds; another number is read anew
 _REPORT_AFTER = 5.0  # seconds of indexing without a word
+
+
+class _Entry(NamedTuple):
+    """One sequence without its boxes and flags: those are ``length`` rows of the arrays, from row ``start`` on."""
+    name: str
+    frames: str | list  # path of a video, or FrameFiles.to_json()
+    start: int
+    length: int
+    attributes: list[str] | None
+    first_box_only: bool
+    is_still: bool
 
 
 class SequenceIndex:
     """Sequences whose boxes lie in one array that all processes map instead of copying.
 
     A *unit* is what lies in one place of the data set: mostly one sequence, or a video with one sequence for each of
-    its objects. The index keeps size and modification time of the files and folders that a unit consists of. Units
-    whose times changed, and new ones, are read again; the others are taken from the file. A folder's time tells that a
-    frame was added or removed, not that one was overwritten; pixels are never in the index.
+    its objects. The index keeps a signature of each unit: paths, modification times and sizes of the files and folders
+    that it consists of. Units whose signature changed, and new ones, are read again; the others are taken from the
+    file. A folder's time tells that a frame was added or removed, not that one was overwritten; pixels are never in the
+    index. What was read before an error or an interruption is kept, too.
 
     Args:
         units: Names of the units in order.
@@ -35,6 +49,8 @@ class SequenceIndex:
         title: Name of the data set, for the log.
         on_error: Called with a unit's name and the ``OSError`` or ``ValueError`` that ``read`` raised; the unit is left
             out if it returns. Default: the error is raised.
+        reader: What the result depends on besides the files, such as a digest of the code of ``read``; an index made
+            by another reader is made anew. Default: ''.
 
     Raises:
         OSError: The index cannot be written, or a unit cannot be read.
@@ -47,149 +63,170 @@ class SequenceIndex:
                  read: Callable[[str], Sequence[FrameSequence]],
                  folder: str | os.PathLike | None = None,
                  title: str = 'data set',
-                 on_error: Callable[[str, Exception], None] | None = None) -> None:
-        self._watch, self._read, self._title, self._on_error = watch, read, title, on_error
-        self._folder = None if folder is None else Path(folder)
+                 on_error: Callable[[str, Exception], None] | None = None,
+                 reader: str = '') -> None:
+        self._folder, self._title, self._reader = None if folder is None else Path(folder), title, reader
         if self._folder is not None:
-            self._folder.mkdir(parents=True, exist_ok=True)
+            try:
+                self._folder.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise OSError(f'{title}: the folder {folder} of the index cannot be made ({error}); set index_dir to '
+                              'another folder, or to None to keep no index') from error
         # The processes of one training start together: the first one reads, the others find its index.
         with nullcontext() if self._folder is None else FileLock(self._folder / 'lock'):
-            self._load(list(units))
+            entries = self._load(list(units), watch, read, on_error)
+        self._entries = [entry for unit in units for entry in entries.get(unit, ())]
+        #: Number of frames of each sequence, (S,).
+        self.lengths = np.array([entry.length for entry in self._entries], dtype=np.int64)
 
     def __len__(self) -> int:
         return len(self._entries)
 
     @property
-    def lengths(self) -> np.ndarray:
-        """Number of frames of each sequence, (S,)."""
-        return np.array([entry['length'] for entry in self._entries], dtype=np.int64)
-
-    @property
     def names(self) -> list[str]:
         """Names of all sequences in order."""
-        return [entry['name'] for entry in self._entries]
+        return [entry.name for entry in self._entries]
 
     def __getitem__(self, index: int) -> FrameSequence:
         entry = self._entries[index]
-        rows = slice(entry['start'], entry['start'] + entry['length'])
-        frames = entry['frames']
+        rows = slice(entry.start, entry.start + entry.length)
         return FrameSequence(
-            entry['name'],
-            frames if isinstance(frames, str) else FrameFiles.from_json(frames),
+            entry.name,
+            entry.frames if isinstance(entry.frames, str) else FrameFiles.from_json(entry.frames),
             self._boxes[rows],
             self._visible[rows],
-            attributes=entry['attributes'],
-            first_box_only=entry['first_box_only'],
-            is_still=entry['is_still'])
+            attributes=entry.attributes,
+            first_box_only=entry.first_box_only,
+            is_still=entry.is_still)
 
-    def _load(self, units: list[str]) -> None:
-        """Fills ``_entries`` (one dict per sequence), ``_boxes`` (sum of T, 4) and ``_visible`` (sum of T,)."""
-        stored, boxes, visible = self._stored()
-        signatures = {unit: self._signature(unit) for unit in units}
-        stale = [unit for unit in units if stored.get(unit, {}).get('signature') != signatures[unit]]
-        fresh = self._read_all(stale)
-        # Units that were not asked for this time (another choice of sequences) stay in the file.
-        kept = {unit: value for unit, value in stored.items() if unit not in set(stale)}
-        if fresh or not stored:
-            kept, boxes, visible = self._merge(kept, boxes, visible, fresh, signatures)
-            if self._folder is not None:
-                self._store(kept, boxes, visible)
-        self._boxes, self._visible = boxes, visible
-        self._entries = [entry for unit in units if unit in kept for entry in kept[unit]['sequences']]
+    def __getstate__(self) -> dict:
+        """Mapped arrays travel to another process as the names of their files."""
+        state = dict(self.__dict__)
+        for key in ('_boxes', '_visible'):
+            if isinstance(state[key], np.memmap):
+                state[key] = Path(state[key].filename)
+        return state
 
-    def _signature(self, unit: str) -> list[list[int]]:
-        signature = []
-        for path in self._watch(unit):
+    def __setstate__(self, state: dict) -> None:
+        self.__dict__.update(state)
+        for key in ('_boxes', '_visible'):
+            if isinstance(state[key], Path):
+                setattr(self, key, np.load(state[key], mmap_mode='r'))
+
+    def _load(self, units: list[str], watch: Callable, read: Callable, on_error: Callable | None) -> dict:
+        """Sets ``_boxes`` (sum of T, 4) and ``_visible`` (sum of T,) and gives the entries of each unit."""
+        stored = self._stored()
+        signatures = {unit: _signature(watch(unit)) for unit in units}
+        stale = [unit for unit in units if unit not in stored or stored[unit][0] != signatures[unit]]
+        fresh: dict[str, list[FrameSequence]] = {}
+        try:
+            self._read_all(stale, read, on_error, fresh)
+        finally:
+            changed = set(stale)
+            # Units that were not asked for this time (another choice of sequences) stay in the file.
+            kept = {unit: value for unit, value in stored.items() if unit not in changed}
+            if fresh:
+                kept = self._merge(kept, fresh, signatures)
+                if self._folder is not None:
+                    self._store(kept)
+        return {unit: entries for unit, (_, entries) in kept.items()}
+
+    def _read_all(self, units: list[str], read: Callable, on_error: Callable | None, fresh: dict) -> None:
+        """Fills ``fresh`` unit by unit."""
+        start = reported = time.monotonic()
+        for number, unit in enumerate(units, start=1):
             try:
-                status = os.stat(path)
-            except FileNotFoundError:
-                signature.append([0, -1])  # read() says what is missing, or takes the file for optional
-            else:
-                # A folder's size is the file system's affair.
-                signature.append([status.st_mtime_ns, -1 if os.path.isdir(path) else status.st_size])
-        return signature
-
-    def _read_all(self, units: list[str]) -> dict[str, list[FrameSequence]]:
-        fresh, start = {}, time.monotonic()
-        reported = start
-        for number, unit in enumerate(units):
-            try:
-                fresh[unit] = list(self._read(unit))
+                fresh[unit] = list(read(unit))
             except (OSError, ValueError) as error:
-                if self._on_error is None:
+                if on_error is None:
                     raise
-                self._on_error(unit, error)
+                on_error(unit, error)
             now = time.monotonic()
             if now - reported > _REPORT_AFTER:
                 reported = now
-                left = (now - start) / (number + 1) * (len(units) - number - 1)
-                print_log(f'{self._title}: indexed {number + 1} of {len(units)}, {left:.0f} s left', logger='current')
-        return fresh
+                left = (now - start) / number * (len(units) - number)
+                print_log(f'{self._title}: indexed {number} of {len(units)}, {left:.0f} s left', logger='current')
 
-    @staticmethod
-    def _merge(kept: dict, boxes: np.ndarray, visible: np.ndarray, fresh: dict[str, list[FrameSequence]],
-               signatures: dict) -> tuple[dict, np.ndarray, np.ndarray]:
+    def _merge(self, kept: dict, fresh: dict[str, list[FrameSequence]], signatures: dict[str, str]) -> dict:
         """Joins kept and fresh units into new arrays without the rows that nothing refers to any more."""
-        all_boxes, all_visible, merged, start = [np.empty((0, 4))], [np.empty(0, bool)], {}, 0
-        for unit, value in kept.items():
-            entries = []
-            for entry in value['sequences']:
-                rows = slice(entry['start'], entry['start'] + entry['length'])
-                all_boxes.append(boxes[rows])
-                all_visible.append(visible[rows])
-                entries.append({**entry, 'start': start})
-                start += entry['length']
-            merged[unit] = dict(signature=value['signature'], sequences=entries)
+        boxes, visible, merged, start = [np.empty((0, 4))], [np.empty(0, bool)], {}, 0
+        for unit, (signature, entries) in kept.items():
+            merged[unit] = signature, []
+            for entry in entries:
+                boxes.append(self._boxes[entry.start:entry.start + entry.length])
+                visible.append(self._visible[entry.start:entry.start + entry.length])
+                merged[unit][1].append(entry._replace(start=start))
+                start += entry.length
         for unit, sequences in fresh.items():
-            entries = []
+            merged[unit] = signatures[unit], []
             for sequence in sequences:
-                all_boxes.append(sequence.boxes)
-                all_visible.append(sequence.visible)
-                frames = sequence.frames if sequence.is_video else SequenceIndex._as_files(sequence.frames).to_json()
+                boxes.append(sequence.boxes)
+                visible.append(sequence.visible)
+                frames = sequence.frames
+                if not sequence.is_video:  # the paths of a list need no folder, for they are joined to it
+                    frames = (frames if isinstance(frames, FrameFiles) else FrameFiles('', frames)).to_json()
                 attributes = None if sequence.attributes is None else list(sequence.attributes)
-                entries.append(
-                    dict(
-                        name=sequence.name, frames=frames, start=start, length=len(sequence), attributes=attributes,
-                        first_box_only=sequence.first_box_only, is_still=sequence.is_still))
+                merged[unit][1].append(
+                    _Entry(sequence.name, frames, start, len(sequence), attributes, sequence.first_box_only,
+                           sequence.is_still))
                 start += len(sequence)
-            merged[unit] = dict(signature=signatures[unit], sequences=entries)
-        return merged, np.concatenate(all_boxes), np.concatenate(all_visible)
+        self._boxes, self._visible = np.concatenate(boxes), np.concatenate(visible)
+        return merged
 
-    @staticmethod
-    def _as_files(frames: FrameFiles | list[str]) -> FrameFiles:
-        # os.path.join leaves absolute paths alone, so a list of paths needs no folder.
-        return frames if isinstance(frames, FrameFiles) else FrameFiles('', frames)
-
-    def _stored(self) -> tuple[dict, np.ndarray, np.ndarray]:
-        """The units of the index file and the arrays beside it; empty if there is none, or of another version."""
-        nothing = {}, np.empty((0, 4)), np.empty(0, bool)
+    def _stored(self) -> dict[str, tuple[str, list[_Entry]]]:
+        """Signature and entries of each unit of the index file; sets the arrays. Empty if there is nothing to use."""
+        self._boxes, self._visible = np.empty((0, 4)), np.empty(0, bool)
         if self._folder is None or not (self._folder / 'index.json').is_file():
-            return nothing
+            return {}
         try:
             stored = json.loads((self._folder / 'index.json').read_text(encoding='utf-8'))
-            if stored['version'] != _VERSION:
-                return nothing
-            boxes, visible = (
-                np.load(self._folder / f'{name}-{stored["digest"]}.npy', mmap_mode='r') for name in ('boxes', 'visible'))
-            units = stored['units']
-        except (OSError, ValueError, KeyError) as error:  # damaged: an index can always be made again
-            print_log(f'{self._title}: the index in {self._folder} cannot be read ({error}) and is made anew',
+            if (stored['version'], stored['reader']) != (_VERSION, self._reader):
+                return {}
+            names = (f'{name}-{stored["digest"]}.npy' for name in ('boxes', 'visible'))
+            boxes, visible = (np.load(self._folder / name, mmap_mode='r') for name in names)
+            units = {unit: (signature, [_Entry(*entry) for entry in entries])
+                     for unit, (signature, entries) in stored['units'].items()}
+            rows = sum(entry.length for _, entries in units.values() for entry in entries)
+            if (boxes.shape, visible.shape) != ((rows, 4), (rows, )):
+                raise ValueError(f'{rows} frames, but boxes {boxes.shape} and flags {visible.shape}')
+        except (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError) as error:
+            # Damaged, which is no harm: an index can always be made again.
+            print_log(f'{self._title}: the index in {self._folder} cannot be read ({error!r}) and is made anew',
                       logger='current')
-            return nothing
-        return units, boxes, visible
+            return {}
+        self._boxes, self._visible = boxes, visible
+        return units
 
-    def _store(self, units: dict, boxes: np.ndarray, visible: np.ndarray) -> None:
-        """Writes arrays first and the file that names them last, each whole or not at all."""
+    def _store(self, units: dict[str, tuple[str, list[_Entry]]]) -> None:
+        """Writes arrays first and the file that names them last, each whole or not at all; then maps the arrays."""
         text = json.dumps(units)
-        digest = hashlib.sha256(text.encode() + boxes.tobytes() + visible.tobytes()).hexdigest()[:16]
-        names = {f'{name}-{digest}.npy': array for name, array in (('boxes', boxes), ('visible', visible))}
-        for name, array in names.items():
-            with open(self._folder / f'{name}.tmp', 'wb') as file:
-                np.save(file, array)
-            os.replace(self._folder / f'{name}.tmp', self._folder / name)
-        content = json.dumps(dict(version=_VERSION, digest=digest, title=self._title)) [:-1] + f', "units": {text}}}'
-        (self._folder / 'index.json.tmp').write_text(content, encoding='utf-8')
-        os.replace(self._folder / 'index.json.tmp', self._folder / 'index.json')
-        for old in self._folder.glob('*-*.npy'):
-            if old.name not in names:
-                old.unlink()  # a process that has it mapped keeps it
+        digest = hashlib.sha256(text.encode())
+        arrays = {'boxes': self._boxes, 'visible': self._visible}
+        for array in arrays.values():
+            digest.update(array)
+        digest = digest.hexdigest()[:16]
+        files = {name: self._folder / f'{name}-{digest}.npy' for name in arrays}
+        for name, path in files.items():
+            with open(self._folder / 'unfinished', 'wb') as file:
+                np.save(file, arrays[name])
+            os.replace(file.name, path)
+        head = json.dumps(dict(title=self._title, version=_VERSION, reader=self._reader, digest=digest))
+        (self._folder / 'unfinished').write_text(f'{head[:-1]}, "units": {text}}}', encoding='utf-8')
+        os.replace(self._folder / 'unfinished', self._folder / 'index.json')
+        self._boxes, self._visible = (np.load(path, mmap_mode='r') for path in files.values())
+        for old in set(self._folder.glob('*-*.npy')) - set(files.values()):
+            old.unlink()  # a process that has it mapped keeps it
+
+
+def _signature(paths: Sequence[Path]) -> str:
+    """A digest of paths, modification times and sizes; of a missing file, which ``read`` deals with, of its path."""
+    parts = []
+    for path in paths:
+        try:
+            status = os.stat(path)
+        except (FileNotFoundError, NotADirectoryError):
+            parts.append(f'{path}|')
+        else:
+            size = '' if stat.S_ISDIR(status.st_mode) else status.st_size  # of a folder, the file system's affair
+            parts.append(f'{path}|{status.st_mtime_ns}|{size}')
+    return hashlib.blake2b('\n'.join(parts).encode(errors='surrogateescape'), digest_size=8).hexdigest()

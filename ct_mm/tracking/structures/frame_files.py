@@ -4,10 +4,10 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Sequence
-from pathlib import Path
 
 IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.webp', '.tif', '.tiff')
 _LAST_NUMBER = re.compile(r'(?P<head>.*?)(?P<number>\d+)(?P<tail>\D*)', re.DOTALL)
+_NUMBERS = re.compile(r'(\d+)')
 
 
 class FrameFiles(Sequence):
@@ -38,14 +38,46 @@ class FrameFiles(Sequence):
         Raises:
             FileNotFoundError: There is no such folder.
         """
-        if not Path(folder).is_dir():
-            raise FileNotFoundError(f'{folder} is not a folder, but should hold the frames of a sequence')
-        names = sorted(name for name in os.listdir(folder)
-                       if name.lower().endswith(tuple(suffixes)) and not name.startswith('.'))
-        # Names of one length sort alike as text and as numbers.
-        if len(set(map(len, names))) > 1 and all(os.path.splitext(name)[0].isdecimal() for name in names):
-            names.sort(key=lambda name: int(os.path.splitext(name)[0]))
+        names = sorted(cls._images(folder, suffixes))
+        if len({len(name) for name in names}) > 1:  # names of one length sort alike as text and as numbers
+            names.sort(key=lambda name: [int(part) if part.isdecimal() else part for part in _NUMBERS.split(name)])
         return cls(folder, names)
+
+    @classmethod
+    def numbered(cls, folder: str | os.PathLike, first: int, digits: int, count: int | None = None) -> FrameFiles:
+        """The frames ``first``, ``first + 1``, ... of a benchmark that numbers them, after a look that all are there.
+
+        Args:
+            folder: The folder of the JPEG files.
+            first: Number of the first frame.
+            digits: Digits of a name, filled up with zeros: 8 for ``00000001.jpg``, 1 for ``0.jpg``.
+            count: How many frames the annotation knows; images after the last of them are no part of the sequence.
+                Default: as many as there are images.
+
+        Raises:
+            FileNotFoundError: There is no such folder, or a frame is missing; the message names it.
+        """
+        found = set(cls._images(folder, ('.jpg', )))
+        if not found:
+            raise FileNotFoundError(f'{folder} holds no JPEG files, but should hold the frames of a sequence')
+        files = cls.__new__(cls)
+        files.folder, files._length = os.fspath(folder), len(found) if count is None else count
+        files._names = ('', first, digits, '.jpg')
+        names = [f'{number:0{digits}d}.jpg' for number in range(first, first + len(files))]
+        if not found.issuperset(names):
+            missing = [name for name in names if name not in found]
+            raise FileNotFoundError(f'{files.folder} has no {missing[0]}: {len(missing)} of {len(names)} frames are '
+                                    'missing. Unpack or copy the sequence again')
+        return files
+
+    @staticmethod
+    def _images(folder: str | os.PathLike, suffixes: Sequence[str]) -> list[str]:
+        try:
+            names = os.listdir(folder)
+        except (FileNotFoundError, NotADirectoryError) as error:
+            raise FileNotFoundError(f'{folder} is not a folder, but should hold the frames of a sequence') from error
+        suffixes = tuple(suffixes)
+        return [name for name in names if name.lower().endswith(suffixes) and name[0] != '.']
 
     @staticmethod
     def _rule(names: Sequence[str]) -> tuple[str, int, int, str] | None:
@@ -55,14 +87,9 @@ class FrameFiles(Sequence):
             return None
         head, number, tail = match.group('head', 'number', 'tail')
         # Only a leading zero shows that numbers are padded; `10.jpg` alone may be followed by `9` or `11`.
-        digits = len(number) if number.startswith('0') else 1
-        rule = head, int(number), digits, tail
-        return rule if all(name == FrameFiles._name(rule, i) for i, name in enumerate(names)) else None
-
-    @staticmethod
-    def _name(rule: tuple[str, int, int, str], index: int) -> str:
-        head, first, digits, tail = rule
-        return f'{head}{first + index:0{digits}d}{tail}'
+        first, digits = int(number), len(number) if number[0] == '0' else 1
+        counted = [f'{head}{number:0{digits}d}{tail}' for number in range(first, first + len(names))]
+        return (head, first, digits, tail) if counted == list(names) else None
 
     def __len__(self) -> int:
         return self._length
@@ -81,7 +108,10 @@ class FrameFiles(Sequence):
         position = index + len(self) if index < 0 else index
         if not 0 <= position < len(self):
             raise IndexError(f'{self.folder} has {len(self)} frames, there is no frame {index}')
-        return self._names[position] if isinstance(self._names, list) else self._name(self._names, position)
+        if isinstance(self._names, list):
+            return self._names[position]
+        head, first, digits, tail = self._names
+        return f'{head}{first + position:0{digits}d}{tail}'
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, FrameFiles) and (self.folder, len(self), self._names) == (other.folder, len(
@@ -98,8 +128,7 @@ class FrameFiles(Sequence):
     def from_json(cls, data: list) -> FrameFiles:
         """Undoes :meth:`to_json`."""
         files = cls.__new__(cls)
-        folder, length, names = data
-        files.folder, files._length = folder, length
+        files.folder, files._length, names = data
         # A rule is (str, int, int, str); a list of names has no number in it.
         is_rule = len(names) == 4 and isinstance(names[1], int)
         files._names = tuple(names) if is_rule else names

@@ -27,7 +27,7 @@ def test_items_as_trackers_take_them(tmp_path):
     assert [dataset.get_sequence(i).name for i in range(len(dataset))] == ['boat', 'walk']
     item = dataset[0]
     sample = item['data_samples']
-    assert item['inputs']['video'] is dataset.get_sequence(0)
+    assert item['inputs']['video'].name == 'boat' and len(item['inputs']['video'].frames) == 3
     assert sample.sequence_name == 'boat' and sample.image_size == (36, 24)
     assert sample.gt_boxes.tolist() == [[1, 2, 3, 4], [1, 2, 3, 4], [1.5, 2, 3, 4]]
     assert sample.visible.tolist() == [True, True, True]
@@ -46,10 +46,15 @@ def test_which_sequences_and_in_which_order(tmp_path):
     (tmp_path / 'list.txt').write_text('c\na\n\n')
     assert names() == ['c', 'a']
     assert names(sequences=['b', 'a']) == ['b', 'a']
-    with pytest.raises(FileNotFoundError, match='list.txt.*gone'):
-        (tmp_path / 'list.txt').write_text('a\ngone\n')
+    (tmp_path / 'list.txt').write_text('a\nc\na\n')
+    with pytest.raises(ValueError, match=r"list\.txt names \['a'\] more than once"):
         names()
-    with pytest.raises(FileNotFoundError, match="names 'bb'.*there is: b"):
+    (tmp_path / 'list.txt').write_text('a\ngone\n')
+    with pytest.raises(FileNotFoundError, match=r'(?s)1 of 2 sequences are missing: gone.*list\.txt'):
+        names()
+    assert names(sequences=['a']) == ['a']
+    (tmp_path / 'list.txt').unlink()
+    with pytest.raises(ValueError, match="names 'bb'.*there is: b"):
         names(sequences=['bb'])
     with pytest.raises(ValueError, match='more than once'):
         names(sequences=['a', 'a'])
@@ -90,8 +95,15 @@ def test_a_root_that_is_missing_or_empty_shows_the_tree(tmp_path):
     with pytest.raises(FileNotFoundError, match=r'(?s)nowhere is not a folder.*groundtruth\.txt'):
         SequenceFolder(tmp_path / 'nowhere')
     (tmp_path / 'notes.md').touch()
-    with pytest.raises(ValueError, match=r'(?s)no sequences.*groundtruth\.txt.*found there: notes\.md'):
+    with pytest.raises(ValueError, match=r'(?s)no sequence in.*groundtruth\.txt.*found in [^\n]*:\n    notes\.md$'):
         SequenceFolder(tmp_path)
+
+
+def test_a_root_one_level_off_is_pointed_out(tmp_path):
+    add_sequence(tmp_path / 'data' / 'val', 'walk')
+    for given in ('data', 'data/val/walk', 'data/valid'):
+        with pytest.raises((FileNotFoundError, ValueError), match=r'/data/val looks right: give it as data_root'):
+            SequenceFolder(tmp_path / given)
 
 
 def test_faults_inside_a_sequence_are_named(tmp_path):
