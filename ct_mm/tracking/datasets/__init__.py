@@ -5,13 +5,17 @@ from ct_mm.tracking.datasets.got10k import GOT10kDataset
 from ct_mm.tracking.datasets.image_io import read_image
 from ct_mm.tracking.datasets.lasot import LaSOTDataset
 from ct_mm.tracking.datasets.lasot_ext import LaSOTExtDataset
+from ct_mm.tracking.datasets.nfs import NfSDataset
+from ct_mm.tracking.datasets.otb100 import OTB100Dataset
 from ct_mm.tracking.datasets.pair_dataset import PairDataset
 from ct_mm.tracking.datasets.segment_folder import SegmentFolder
 from ct_mm.tracking.datasets.sequence_dataset import SequenceDataset
 from ct_mm.tracking.datasets.sequence_folder import SequenceFolder
 from ct_mm.tracking.datasets.sequence_pairs import SequencePairs
 from ct_mm.tracking.datasets.skimage_segments import SkimageSegments
+from ct_mm.tracking.datasets.tnl2k import TNL2KDataset
 from ct_mm.tracking.datasets.trackingnet import TrackingNetDataset
+from ct_mm.tracking.datasets.uav123 import UAV123Dataset
 
 __all__ = [
     'CompositePairs',
@@ -19,12 +23,16 @@ __all__ = [
     'GOT10kDataset',
     'LaSOTDataset',
     'LaSOTExtDataset',
+    'NfSDataset',
+    'OTB100Dataset',
     'PairDataset',
     'SegmentFolder',
     'SequenceDataset',
     'SequenceFolder',
     'SequencePairs',
     'SkimageSegments',
+    'TNL2KDataset',
     'TrackingNetDataset',
+    'UAV123Dataset',
     'read_image',
 ]
