@@ -2,8 +2,8 @@
 
 ============================  ============================================================================
 ``pytracking`` (the default)  PyTracking's one-pass evaluation as OSTrack and most papers since use it.
-``pytracking_visible``        The same as PyTracking has it since 2023: outside LaSOT and UAV123 the curves are
-                              divided by the number of frames with a visible object.
+``pytracking_visible``        The same as PyTracking's repository has it now: outside LaSOT and UAV123 the curves
+                              are divided by the number of frames with a visible object.
 ``lasot``                     The MATLAB toolkit of LaSOT (TNL2K's is a copy).
 ``got10k``                    The GOT-10k toolkit's report on GOT-10k: one curve over all frames of all sequences.
 ``got10k_otb``                The same toolkit's report on OTB, NfS and UAV123.
@@ -104,7 +104,7 @@ _TABLE = {
     for convention in (
         Convention('pytracking', "PyTracking's and OSTrack's one-pass evaluation", success.THRESHOLDS, _pytracking,
                    _absent_by_rule),
-        Convention('pytracking_visible', "PyTracking's one-pass evaluation since 2023", success.THRESHOLDS,
+        Convention('pytracking_visible', "PyTracking's one-pass evaluation as it is now", success.THRESHOLDS,
                    _pytracking_visible, _absent_in_current_rule),
         Convention(
             'lasot',
