@@ -42,10 +42,11 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
         tracks = SavedTracks(benchmark.dataset, dict(args.trackers), args.sequences, args.common_only)
         sheet = ScoreSheet(tracks, benchmark.convention, benchmark.name)
         key = sheet.check_key(args.score)
+        figures = plot_sheet(sheet, benchmark.title, key)
     except (FileNotFoundError, ValueError) as error:
         parser.error(str(error))
     folder, files = Path(args.out_dir), []
-    for name, figure in plot_sheet(sheet, benchmark.title, key).items():
+    for name, figure in figures.items():
         files += save_figure(figure, folder / name)
     pictures = [file.name for file in files if file.suffix == '.png']
     files = write_score_report(sheet, folder, benchmark.title, pictures, key) + files

@@ -18,7 +18,7 @@ from ct_mm.tracking.evaluation.sequence_score import FORMATS
 from ct_mm.whole_file import whole_file
 
 _PALETTE = ('#e69f00', '#56b4e9', '#cc79a7', '#009e73', '#000000', '#d55e00', '#0072b2')
-_DASHES = ('-', '--', ':', '-.')
+_DASHES, _MARKERS = ('-', '--', ':', '-.'), ('o', 's', 'D', '^')  # for the first seven, the next seven ...
 #: Title, label of the x axis, label of the y axis and where the score is read, by curve.
 _CURVES = dict(
     success=('Success', 'overlap threshold', 'share of frames above [%]', None),
@@ -34,8 +34,13 @@ def choose_styles(names: Sequence[str]) -> dict[str, dict]:
 
     Returns:
         Arguments of matplotlib's ``plot`` by name: a colour, and a dash that changes when the colours begin anew.
+
+    Raises:
+        ValueError: There are more names than lines that can be told apart.
     """
-    return {name: dict(color=_PALETTE[i % len(_PALETTE)], linestyle=_DASHES[i // len(_PALETTE) % len(_DASHES)])
+    if len(names) > len(_PALETTE) * len(_DASHES):
+        raise ValueError(f'{len(_PALETTE) * len(_DASHES)} trackers can be told apart in one plot, not {len(names)}')
+    return {name: dict(color=_PALETTE[i % len(_PALETTE)], linestyle=_DASHES[i // len(_PALETTE)])
             for i, name in enumerate(names)}
 
 
@@ -80,15 +85,15 @@ def plot_attributes(scores: Mapping[str, Sequence[float]], attributes: Mapping[s
     Returns:
         The figure.
     """
-    figure, axes = _figure(f'{label} by attribute on {title}', 6.4, 1.4 + 0.27 * len(attributes) + 0.16 * len(scores))
+    figure, axes = _figure(f'{label} by attribute on {title}', 6.4, 1 + max(0.27 * len(attributes), 0.2 * len(scores)))
     rows = np.arange(len(attributes))
     for tracker, style in choose_styles(list(scores)).items():
-        place = list(_DASHES).index(style['linestyle'])
-        axes.plot(scores[tracker], rows, linestyle='', marker='osD^'[place], markersize=6, alpha=0.85, label=tracker,
+        marker = _MARKERS[_DASHES.index(style['linestyle'])]
+        axes.plot(scores[tracker], rows, linestyle='', marker=marker, markersize=6, alpha=0.85, label=tracker,
                   color=style['color'])
     axes.set_yticks(rows, [f'{name} ({count})' for name, count in attributes.items()])
     axes.set(xlabel=label, ylim=(len(attributes) - 0.5, -0.5))
-    axes.legend(loc='upper left', bbox_to_anchor=(0, -0.9 / max(1.0, 0.27 * len(attributes))), fontsize=8, ncols=2)
+    axes.legend(loc='upper left', bbox_to_anchor=(1.02, 1), borderaxespad=0, fontsize=8)
     return figure
 
 
