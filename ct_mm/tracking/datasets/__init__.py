@@ -13,6 +13,8 @@ from ct_mm.tracking.datasets.sequence_dataset import SequenceDataset
 from ct_mm.tracking.datasets.sequence_folder import SequenceFolder
 from ct_mm.tracking.datasets.sequence_pairs import SequencePairs
 from ct_mm.tracking.datasets.skimage_segments import SkimageSegments
+from ct_mm.tracking.datasets.sot_coco import SOTCocoDataset
+from ct_mm.tracking.datasets.sot_imagenet_vid import SOTImageNetVIDDataset
 from ct_mm.tracking.datasets.tnl2k import TNL2KDataset
 from ct_mm.tracking.datasets.trackingnet import TrackingNetDataset
 from ct_mm.tracking.datasets.uav123 import UAV123Dataset
@@ -26,6 +28,8 @@ __all__ = [
     'NfSDataset',
     'OTB100Dataset',
     'PairDataset',
+    'SOTCocoDataset',
+    'SOTImageNetVIDDataset',
     'SegmentFolder',
     'SequenceDataset',
     'SequenceFolder',
