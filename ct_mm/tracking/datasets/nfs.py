@@ -31,8 +31,8 @@ class NfSDataset(SequenceDataset):
     The numbers of OSTrack and others published with PyTracking are for that archive; with the official one they may
     differ a little.
 
-    Boxes are taken as they are, as both toolkits take them. The names are the benchmark's; PyTracking puts ``nfs_`` in
-    front of them.
+    Coordinates are taken as they are, without a shift by a pixel. (GOT-10k's toolkit takes the second corner for width
+    and height.) The names are the benchmark's; PyTracking puts ``nfs_`` in front of them.
 
     Args:
         data_root: The folder into which the archives of all sequences, or PyTracking's, were unpacked.
