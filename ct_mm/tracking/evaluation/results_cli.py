@@ -119,7 +119,8 @@ def load_benchmark(args: argparse.Namespace) -> Benchmark:
         cfg = Config(dict(test_dataloader=dict(dataset=dict(type='ct_mm.SequenceFolder', data_root=args.data_root))))
     dataset = DATASETS.build(cfg.test_dataloader.dataset)
     name = dataset.metainfo.get('benchmark')
-    title = TITLES.get(name, Path(dataset.data_root).resolve().name)
+    title, split = TITLES.get(name, Path(dataset.data_root).resolve().name), dataset.metainfo.get('split', 'test')
+    title += '' if split == 'test' else f' ({split})'
     return Benchmark(dataset, name, title, getattr(args, 'convention', None) or _convention(cfg))
 
 

@@ -22,7 +22,7 @@ class ScoreSheet:
         trackers: Names in order.
         sequences: Names of the sequences.
         frames: Their numbers of frames, (S,).
-        attributes: Numbers of sequences, sorted, by attribute; empty where the benchmark has none.
+        attributes: Numbers of the sequences by attribute, both sorted; empty where the benchmark has none.
         scores: By tracker, a ``SequenceScore`` for each sequence.
         keys: The scores that the convention has, in the order of ``FORMATS``.
         main_key: The one that the benchmark ranks trackers by: ``'success'``, or ``'ao'`` on GOT-10k.
@@ -41,10 +41,11 @@ class ScoreSheet:
         self.trackers, self.left_out = tracks.trackers, tracks.left_out
         self.sequences = [sequence.name for sequence in tracks.sequences]
         self.frames = np.array([len(sequence) for sequence in tracks.sequences])
-        self.attributes: dict[str, list[int]] = {}
-        for number, sequence in enumerate(tracks.sequences):
-            for attribute in sequence.attributes or ():
-                self.attributes.setdefault(attribute, []).append(number)
+        names = sorted({attribute for sequence in tracks.sequences for attribute in sequence.attributes or ()})
+        self.attributes: dict[str, list[int]] = {
+            name: [number for number, sequence in enumerate(tracks.sequences) if name in (sequence.attributes or ())]
+            for name in names
+        }
         self.scores: dict[str, list[SequenceScore]] = {
             tracker: [
                 conventions.score_sequence(boxes, sequence.boxes, sequence.visible, sequence.image_size, convention,
