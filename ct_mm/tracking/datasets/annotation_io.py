@@ -105,7 +105,7 @@ def read_series(path: str | Path) -> np.ndarray:
     values = []
     for number, line in enumerate(read_lines(path), start=1):
         try:
-            values += [float(field) for field in _SEPARATOR.split(line)]
+            values += map(float, line.split(',') if ',' in line else line.split())
         except ValueError as error:
             raise ValueError(f'{path}:{number}: {line[:80]!r} does not hold numbers alone ({error})') from error
     if not values:

@@ -11,6 +11,7 @@ from mmengine.logging import print_log
 from ct_mm.registry import DATASETS
 from ct_mm.tracking.datasets.annotation_io import read_names, read_numbers, read_series
 from ct_mm.tracking.datasets.sequence_dataset import SequenceDataset
+from ct_mm.tracking.datasets.unpacking import unpacked_too_deep
 from ct_mm.tracking.structures import FrameFiles, FrameSequence
 
 _FLAGS = ('full_occlusion.txt', 'out_of_view.txt')
@@ -68,11 +69,14 @@ class LaSOTDataset(SequenceDataset):
         """The official names of the test set; the others that are there for training."""
         test = read_names(self.names_file)
         if self.split == 'test':
+            self._folders = {name: _folder(self.data_root, name) for name in test}
             return test
-        classes = dict.fromkeys(name.rpartition('-')[0] for name in test)
+        classes = dict.fromkeys(_class_of(name) for name in test)
         train = [name for name in (f'{label}-{number}' for label in classes for number in range(1, 21))
                  if name not in set(test)]
-        there = [name for name in train if self._folder(name).is_dir()]
+        folders = {name: _folder(self.data_root, name) for name in train}
+        self._folders = {name: folder for name, folder in folders.items() if folder.is_dir()}
+        there = list(self._folders)
         if there and len(there) < len(train):
             print_log(f'{self.title}: only {len(there)} of {len(train)} sequences are in {self.data_root}',
                       logger='current', level=logging.WARNING)
@@ -80,24 +84,31 @@ class LaSOTDataset(SequenceDataset):
 
     def missing(self, units: list[str]) -> list[str]:
         """Units without a folder."""
-        return [unit for unit in units if not self._folder(unit).is_dir()]
+        absent = [unit for unit in units if not self._folders[unit].is_dir()]
+        too_deep = unpacked_too_deep(self.data_root / _class_of(absent[0])) if absent else ''
+        if too_deep:
+            raise FileNotFoundError(self.misplaced(f'there is no folder {absent[0]}{too_deep}', self.data_root))
+        return absent
 
     def is_root(self, folder: Path) -> bool:
-        """Whether a folder holds a test sequence, be it within its class or directly."""
-        return any(_folder(folder, name).is_dir() for name in read_names(self.names_file))
+        """Whether a folder holds test sequences, be it in the folders of their classes or directly."""
+        names = read_names(self.names_file)
+        if folder.name in map(_class_of, names):  # the folder of a class
+            return False
+        return any(_folder(folder, name).is_dir() for name in names)
 
     def where(self, unit: str, frame: int) -> str:
         """The line of the annotation file."""
-        return f'{self._folder(unit) / "groundtruth.txt"}:{frame + 1}'
+        return f'{self._folders[unit] / "groundtruth.txt"}:{frame + 1}'
 
     def watch(self, name: str) -> list[Path]:
         """The annotation files, the file of challenges and the folder of the images."""
-        folder = self._folder(name)
+        folder = self._folders[name]
         return [*(folder / file for file in ('groundtruth.txt', *_FLAGS, 'img')), self._attribute_file(name)]
 
     def read_unit(self, name: str) -> list[FrameSequence]:
         """The one sequence of a folder."""
-        folder = self._folder(name)
+        folder = self._folders[name]
         truth = folder / 'groundtruth.txt'
         if not truth.is_file():
             raise FileNotFoundError(self.misplaced(f'{folder} has no groundtruth.txt', folder))
@@ -110,9 +121,6 @@ class LaSOTDataset(SequenceDataset):
             visible = visible & (flags == 0)
         frames = FrameFiles.numbered(folder / 'img', first=1, digits=8, count=len(boxes))
         return [FrameSequence(name, frames, boxes, visible, attributes=self._attributes(name))]
-
-    def _folder(self, name: str) -> Path:
-        return _folder(self.data_root, name)
 
     def _attribute_file(self, name: str) -> Path:
         return self.data_root / 'annos' / 'att' / f'{name}.txt'
@@ -127,6 +135,10 @@ class LaSOTDataset(SequenceDataset):
         return [attribute for attribute, flag in zip(_ATTRIBUTES, flags) if flag]
 
 
+def _class_of(name: str) -> str:
+    return name.rpartition('-')[0]
+
+
 def _folder(root: Path, name: str) -> Path:
-    within_class = root / name.rpartition('-')[0] / name
+    within_class = root / _class_of(name) / name
     return within_class if within_class.is_dir() else root / name

@@ -17,10 +17,9 @@ from torch.utils.data import Dataset
 
 from ct_mm.paths import resolve_path
 from ct_mm.tracking.datasets import annotation_io
+from ct_mm.tracking.datasets.folder_listing import folder_listing
 from ct_mm.tracking.datasets.sequence_index import SequenceIndex
 from ct_mm.tracking.structures import FrameSequence, TrackDataSample
-
-_ARCHIVES = ('.zip', '.tar', '.gz', '.tgz', '.7z', '.rar')
 
 
 class SequenceDataset(Dataset, metaclass=ABCMeta):
@@ -80,7 +79,7 @@ class SequenceDataset(Dataset, metaclass=ABCMeta):
         if absent:
             shown = ', '.join(absent[:5]) + (', ...' if len(absent) > 5 else '')
             raise FileNotFoundError(self.misplaced(f'{len(absent)} of {len(units)} sequences are missing: {shown}',
-                                                   self.data_root))
+                                                   self.folder))
         self._index = self._make_index(units, self._index_folder(index_dir))
         if not len(self._index):
             raise ValueError(self.misplaced(f'there is no sequence in {self.data_root}', self.data_root))
@@ -103,8 +102,13 @@ class SequenceDataset(Dataset, metaclass=ABCMeta):
         """
 
     @abstractmethod
-    def watch(self, name: str) -> Sequence[Path]:
+    def watch(self, name: str) -> Sequence[str | os.PathLike]:
         """The files and folders that ``read_unit`` reads: if one of them changes, the unit is read again."""
+
+    @property
+    def folder(self) -> Path:
+        """Where the units lie, ``data_root`` or a folder in it."""
+        return self.data_root
 
     def missing(self, units: list[str]) -> list[str]:
         """Those of the units that are not there at all; cheap. An incomplete copy is an error in training, too."""
@@ -169,17 +173,8 @@ class SequenceDataset(Dataset, metaclass=ABCMeta):
             problem: What is wrong, one clause.
             looked_in: The folder whose content tells the user most.
         """
-        folder = Path(looked_in)
-        if folder.is_dir():
-            found = sorted(path.name + ('/' if path.is_dir() else '') for path in folder.iterdir())
-            listing = '\n'.join(f'    {name}' for name in found[:15]) or '    nothing'
-            listing += f'\n    ... {len(found) - 15} more' if len(found) > 15 else ''
-            archives = [name for name in found if name.lower().endswith(_ARCHIVES)]
-            listing += f'\n{archives[0]} is an archive: unpack all of them first' if archives else ''
-            listing = f'found in {folder}:\n{listing}'
-        else:
-            listing = f'found: {folder} does not exist either (seen from {Path.cwd()})'
-        message = f'{self.title}: {problem}\nexpected:\n{self.tree.replace("{root}", str(self.data_root))}\n{listing}'
+        message = (f'{self.title}: {problem}\nexpected:\n{self.tree.replace("{root}", str(self.data_root))}\n'
+                   f'{folder_listing(looked_in)}')
         likely = self._likely_root()
         return message if likely is None else f'{message}\n{likely} looks right: give it as data_root'
 

@@ -52,11 +52,6 @@ class SequenceFolder(SequenceDataset):
                  **kwargs) -> None:
         super().__init__(data_root, sequences=sequences, index_dir=index_dir, **kwargs)
 
-    @property
-    def folder(self) -> Path:
-        """Where the folders of the sequences lie."""
-        return self.data_root
-
     def list_units(self) -> list[str]:
         """Names in ``list.txt``, else all folders."""
         list_file = self.folder / 'list.txt'

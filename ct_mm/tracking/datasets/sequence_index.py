@@ -59,7 +59,7 @@ class SequenceIndex:
 
     def __init__(self,
                  units: Sequence[str],
-                 watch: Callable[[str], Sequence[Path]],
+                 watch: Callable[[str], Sequence[str | os.PathLike]],
                  read: Callable[[str], Sequence[FrameSequence]],
                  folder: str | os.PathLike | None = None,
                  title: str = 'data set',
@@ -218,7 +218,7 @@ class SequenceIndex:
             old.unlink()  # a process that has it mapped keeps it
 
 
-def _signature(paths: Sequence[Path]) -> str:
+def _signature(paths: Sequence[str | os.PathLike]) -> str:
     """A digest of paths, modification times and sizes; of a missing file, which ``read`` deals with, of its path."""
     parts = []
     for path in paths:

@@ -33,7 +33,7 @@ class FrameFiles(Sequence):
 
         Args:
             folder: The folder; what lies in folders below it does not count, nor do hidden files.
-            suffixes: Lower-case endings of images.
+            suffixes: Lower-case endings of images; upper case is found, too.
 
         Raises:
             FileNotFoundError: There is no such folder.
@@ -59,11 +59,12 @@ class FrameFiles(Sequence):
         """
         found = set(cls._images(folder, ('.jpg', )))
         if not found:
-            raise FileNotFoundError(f'{folder} holds no JPEG files, but should hold the frames of a sequence')
+            raise FileNotFoundError(f'{folder} holds no images, but should hold the frames of a sequence')
         files = cls.__new__(cls)
         files.folder, files._length = os.fspath(folder), len(found) if count is None else count
         files._names = ('', first, digits, '.jpg')
-        names = [f'{number:0{digits}d}.jpg' for number in range(first, first + len(files))]
+        form = f'%0{digits}d.jpg'
+        names = [form % number for number in range(first, first + len(files))]
         if not found.issuperset(names):
             missing = [name for name in names if name not in found]
             raise FileNotFoundError(f'{files.folder} has no {missing[0]}: {len(missing)} of {len(names)} frames are '
@@ -76,8 +77,8 @@ class FrameFiles(Sequence):
             names = os.listdir(folder)
         except (FileNotFoundError, NotADirectoryError) as error:
             raise FileNotFoundError(f'{folder} is not a folder, but should hold the frames of a sequence') from error
-        suffixes = tuple(suffixes)
-        return [name for name in names if name.lower().endswith(suffixes) and name[0] != '.']
+        suffixes = tuple(suffixes) + tuple(suffix.upper() for suffix in suffixes)  # names are not lowered, for speed
+        return [name for name in names if name.endswith(suffixes) and name[0] != '.']
 
     @staticmethod
     def _rule(names: Sequence[str]) -> tuple[str, int, int, str] | None:
