@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 
 from ct_mm.tracking.structures.frame_files import FrameFiles
+from ct_mm.tracking.structures.image_file import ImageFile
 
 
 class FrameSequence:
@@ -88,6 +89,18 @@ class FrameSequence:
         """Where frame ``index`` (0-based) comes from, for messages: a file, or a video with a frame number."""
         return f'{self.frames} (frame {index})' if self.is_video else self.frames[index]
 
+    def open_frame(self, index: int) -> ImageFile | np.ndarray:
+        """One frame of which only what is looked at is decoded; that of a video is decoded at once.
+
+        Args:
+            index: 0-based; negative numbers count from the end.
+
+        Raises:
+            IndexError: There is no such frame.
+            OSError: A frame of a video cannot be decoded. An image file raises it when it is first looked at.
+        """
+        return self[index] if self.is_video else ImageFile(self.frames[self._position(index)])
+
     def __getitem__(self, index: int) -> np.ndarray:
         """Reads one frame.
 
@@ -101,9 +114,7 @@ class FrameSequence:
             IndexError: There is no such frame.
             OSError: The frame cannot be read or decoded; the message names the file and the frame.
         """
-        position = index + len(self) if index < 0 else index
-        if not 0 <= position < len(self):
-            raise IndexError(f'sequence {self.name!r} has {len(self)} frames, there is no frame {index}')
+        position = self._position(index)
         if not self.is_video:
             return self._read_image(position)
         capture = self._open()
@@ -162,10 +173,14 @@ class FrameSequence:
         if count > len(self):
             raise self._too_long(count)
 
+    def _position(self, index: int) -> int:
+        position = index + len(self) if index < 0 else index
+        if not 0 <= position < len(self):
+            raise IndexError(f'sequence {self.name!r} has {len(self)} frames, there is no frame {index}')
+        return position
+
     def _read_image(self, position: int) -> np.ndarray:
-        # The package of datasets imports this module, so it can only be imported when it is needed.
-        from ct_mm.tracking.datasets.image_io import read_image
-        return read_image(self.frames[position])
+        return np.asarray(ImageFile(self.frames[position]))
 
     def _open(self) -> cv2.VideoCapture:
         capture = cv2.VideoCapture(self.frames)

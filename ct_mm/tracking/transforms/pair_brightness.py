@@ -5,12 +5,14 @@ from mmcv.transforms import BaseTransform
 
 from ct_mm.registry import TRANSFORMS
 
+from .pair_sides import pair_sides
+
 
 @TRANSFORMS.register_module()
 class PairBrightness(BaseTransform):
     """Multiplies each image of a pair by its own factor, uniform in [1 - range, 1 + range].
 
-    The two factors are drawn apart, as in the OSTrack recipe: the light may change between the frames.
+    The factors are drawn apart, as in the OSTrack recipe: the light may change between the frames.
 
     Args:
         range: Largest change. Defaults to 0.2, the OSTrack recipe.
@@ -22,11 +24,11 @@ class PairBrightness(BaseTransform):
         self.range = range
 
     def transform(self, results: dict) -> dict:
-        """Replaces ``img`` of both sides."""
-        for name in ('template', 'search'):
+        """Replaces ``img`` of all sides."""
+        for side in pair_sides(results):
             factor = results['rng'].uniform(1 - self.range, 1 + self.range)
             table = np.clip(np.arange(256) * factor + 0.5, 0, 255).astype(np.uint8)  # (256,)
-            results[name]['img'] = cv2.LUT(results[name]['img'], table)
+            side['img'] = cv2.LUT(np.asarray(side['img']), table)
         return results
 
     def __repr__(self) -> str:

@@ -1,12 +1,15 @@
 """PairChannelShuffle: other colours from few photographs."""
+import numpy as np
 from mmcv.transforms import BaseTransform
 
 from ct_mm.registry import TRANSFORMS
 
+from .pair_sides import pair_sides
+
 
 @TRANSFORMS.register_module()
 class PairChannelShuffle(BaseTransform):
-    """Permutes the colour channels, of template and search image alike.
+    """Permutes the colour channels, of all images of a pair alike.
 
     No part of the published recipe: it is for training on a handful of photographs, whose colours would else be
     learnt by heart.
@@ -21,11 +24,11 @@ class PairChannelShuffle(BaseTransform):
         self.prob = prob
 
     def transform(self, results: dict) -> dict:
-        """Changes ``img`` (H, W, 3) of both sides; draws from ``results['rng']``."""
+        """Changes ``img`` (H, W, 3) of all sides; draws from ``results['rng']``."""
         if results['rng'].random() < self.prob:
             order = results['rng'].permutation(3)
-            for side in ('template', 'search'):
-                results[side] = dict(results[side], img=results[side]['img'][..., order])
+            for side in pair_sides(results):
+                side['img'] = np.asarray(side['img'])[..., order]
         return results
 
     def __repr__(self) -> str:

@@ -1,13 +1,16 @@
-"""PairGrayscale: both images lose their colour together."""
+"""PairGrayscale: all images of a pair lose their colour together."""
 import cv2
 from mmcv.transforms import BaseTransform
 
 from ct_mm.registry import TRANSFORMS
+from ct_mm.tracking.structures import ImageFile
+
+from .pair_sides import pair_sides
 
 
 @TRANSFORMS.register_module()
 class PairGrayscale(BaseTransform):
-    """Turns both RGB images of a pair into grey ones (still three channels), or neither.
+    """Turns all RGB images of a pair into grey ones (still three channels), or none.
 
     Args:
         prob: Probability. Defaults to 0.05, the OSTrack recipe.
@@ -19,11 +22,12 @@ class PairGrayscale(BaseTransform):
         self.prob = prob
 
     def transform(self, results: dict) -> dict:
-        """Replaces ``img`` of both sides with probability ``prob``."""
+        """Replaces ``img`` of all sides with probability ``prob``."""
         if results['rng'].random() < self.prob:
-            for name in ('template', 'search'):
-                grey = cv2.cvtColor(results[name]['img'], cv2.COLOR_RGB2GRAY)  # (H, W)
-                results[name]['img'] = cv2.cvtColor(grey, cv2.COLOR_GRAY2RGB)  # (H, W, 3)
+            for side in pair_sides(results):
+                image = side['img']
+                side['img'] = image.grey() if isinstance(image, ImageFile) else cv2.cvtColor(
+                    cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)  # (H, W, 3)
         return results
 
     def __repr__(self) -> str:

@@ -51,6 +51,19 @@ def test_frames_of_images(images):
         sequence[5]
 
 
+def test_opened_frames_are_read_when_they_are_looked_at(images, video):
+    sequence = FrameSequence('walk', images, BOXES)
+    images[1].unlink()
+    missing = sequence.open_frame(1)
+    with pytest.raises(FileNotFoundError, match='00000001.png'):
+        missing.shape
+    np.testing.assert_array_equal(sequence.open_frame(-1)[3:9, 20:30], paint(4)[3:9, 20:30])
+    with pytest.raises(IndexError, match='5 frames'):
+        sequence.open_frame(5)
+    recorded = FrameSequence('walk', video, BOXES)
+    np.testing.assert_array_equal(recorded.open_frame(2), recorded[2])
+
+
 def test_video_frames_are_rgb_in_order_and_the_same_at_random_access(video):
     sequence = FrameSequence('walk', video, BOXES)
     frames = list(sequence)

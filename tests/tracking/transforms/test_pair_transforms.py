@@ -1,10 +1,18 @@
 """The training pipeline, step by step, on an image with a white mark at the box."""
+import cv2
 import numpy as np
 import pytest
 import torch
 from mmengine.dataset import Compose
 
 from ct_mm.registry import TRANSFORMS
+from ct_mm.tracking.structures import BadFrameError, ImageFile
+
+PIPELINE = [
+    dict(type='ct_mm.PairGrayscale', prob=0.5), dict(type='ct_mm.PairFlip', joint=False),
+    dict(type='ct_mm.CropPair', template_size=64, search_size=128), dict(type='ct_mm.PairBrightness'),
+    dict(type='ct_mm.PairChannelShuffle'), dict(type='ct_mm.PackTrackInputs')
+]
 
 
 def build(name, **kwargs):
@@ -148,16 +156,21 @@ def test_targets_of_less_than_a_pixel_are_refused():
 
 @pytest.mark.parametrize('name', ['template', 'search'])
 @pytest.mark.parametrize('box', [[9, 9, 0, 5], [9, 9, 5, -2], [9, 9, 5, float('nan')]])
-def test_a_box_without_area_is_an_error_that_names_the_files(name, box):
+def test_a_box_without_area_is_an_error_that_names_the_frame(name, box):
     results = pair()
     results[name]['bbox'] = np.array(box, np.float64)
-    with pytest.raises(ValueError, match=rf"the {name} box .* of \['a.jpg', 'b.jpg'\] has no area"):
+    with pytest.raises(BadFrameError, match=r"the box .* of \['a.jpg', 'b.jpg'\] has no area"):
+        build('CropPair')(results)
+    results = pair()
+    results[name].update(bbox=np.array(box, np.float64), source='c.jpg')
+    with pytest.raises(BadFrameError, match=r'the box .* of c.jpg has no area'):
         build('CropPair')(results)
 
 
 @pytest.mark.parametrize('name, arguments', [
     ('CropPair', dict(template_size=0)), ('CropPair', dict(scale_jitter=-1)), ('PairFlip', dict(prob=1.5)),
-    ('PairGrayscale', dict(prob=-0.1)), ('PairBrightness', dict(range=2)), ('SamplePair', dict(max_gap=0))])
+    ('PairGrayscale', dict(prob=-0.1)), ('PairBrightness', dict(range=2)), ('SamplePair', dict(max_gap=0)),
+    ('SamplePair', dict(num_templates=0))])
 def test_wrong_arguments_are_named(name, arguments):
     with pytest.raises(ValueError, match=f'{name}: .*{next(iter(arguments))}'):
         build(name, **arguments)
@@ -180,3 +193,54 @@ def test_the_pipeline_packs_what_a_tracker_takes():
     assert sample.source == ['a.jpg', 'b.jpg']
     with pytest.raises(ValueError, match=r"\['a.jpg', 'b.jpg'\] .*put ct_mm.CropPair before"):
         build('PackTrackInputs')(pair(search=(60, 40, 18, 12)))
+
+
+def test_images_may_be_mirrored_apart():
+    together = 0
+    for seed in range(200):
+        results = build('PairFlip', joint=False)(pair(seed))
+        flipped = []
+        for name, x in (('template', 20), ('search', 60)):
+            left, top, w, h = results[name]['bbox']
+            np.testing.assert_array_equal(mark(results[name]['img']), [left, top, left + w, top + h])
+            flipped.append(left != x)
+        together += flipped[0] == flipped[1]
+    assert 75 < together < 125
+
+
+def three_templates(seed=0):
+    boxes = [(20, 30, 16, 10), (30, 30, 16, 10), (40, 30, 16, 10)]
+    return dict(pair(seed), template=[marked(*box) for box in boxes], source=['a.jpg', 'b.jpg', 'c.jpg', 'd.jpg'])
+
+
+def test_all_transforms_take_several_templates():
+    packed = Compose(PIPELINE)(three_templates())
+    assert packed['inputs']['template'].shape == (3, 3, 64, 64) and packed['inputs']['search'].shape == (3, 128, 128)
+    assert packed['data_samples'].source == ['a.jpg', 'b.jpg', 'c.jpg', 'd.jpg']
+    flipped = {tuple(side['bbox'][0] != x for side, x in zip(results['template'], (20, 30, 40)))
+               for results in (build('PairFlip', joint=False)(three_templates(seed)) for seed in range(60))}
+    assert len(flipped) == 8
+    grey = build('PairGrayscale', prob=1)(three_templates())
+    assert all((side['img'] == side['img'][..., :1]).all() for side in grey['template'])
+    bad = three_templates()
+    bad['template'][1]['bbox'][2] = 0
+    with pytest.raises(BadFrameError):
+        build('CropPair')(bad)
+
+
+@pytest.mark.parametrize('steps', [PIPELINE, [PIPELINE[4], *PIPELINE[:4], PIPELINE[5]],
+                                   [PIPELINE[3], *PIPELINE[:3], *PIPELINE[4:]]])
+def test_files_give_the_same_as_arrays(tmp_path, steps):
+    """Bit for bit, wherever a transform stands; those that need all pixels take all."""
+    image = np.random.default_rng(0).integers(0, 256, (90, 120, 3), np.uint8)
+    cv2.imwrite(str(tmp_path / 'a.jpg'), image)
+    pixels = np.asarray(ImageFile(tmp_path / 'a.jpg'))
+    pipeline = Compose(steps)
+    for seed in range(20):
+        files, arrays = pair(seed), pair(seed)
+        for side in ('template', 'search'):
+            files[side]['img'], arrays[side]['img'] = ImageFile(tmp_path / 'a.jpg'), pixels
+        files, arrays = pipeline(files), pipeline(arrays)
+        for side in ('template', 'search'):
+            assert torch.equal(files['inputs'][side], arrays['inputs'][side])
+        assert torch.equal(files['data_samples'].gt_instances.bboxes, arrays['data_samples'].gt_instances.bboxes)
