@@ -31,7 +31,7 @@ class TrackDataPreprocessor(BaseDataPreprocessor):
         self.register_buffer('std', torch.tensor(std).view(3, 1, 1), persistent=False)
 
     def normalize(self, images: Tensor) -> Tensor:
-        """uint8 images (B, 3, H, W) in RGB -> normalised float images of the same shape."""
+        """uint8 images (..., 3, H, W) in RGB -> normalised float images of the same shape."""
         return (images - self.mean) / self.std
 
     def forward(self, data: dict, training: bool = False) -> dict:
@@ -40,11 +40,12 @@ class TrackDataPreprocessor(BaseDataPreprocessor):
         Args:
             data: ``inputs`` holds lists (or stacks) of uint8 images (3, H, W) under ``template`` and
                 ``search``, or whole sequences under ``video``, which pass through as they are: a tracker
-                crops them itself. ``data_samples`` is a list of samples.
+                crops them itself. Several templates of a pair are (N, 3, H, W). ``data_samples`` is a list of
+                samples.
             training: Not used; the signature is MMEngine's.
 
         Returns:
-            The same structure; every image entry is a normalised tensor (B, 3, H, W).
+            The same structure; every image entry is a normalised tensor (B, 3, H, W), or (B, N, 3, H, W).
 
         Raises:
             ValueError: If the images of a batch differ in size; the message names them.

@@ -51,7 +51,14 @@ class OSTrack(BaseTracker):
         self._box: np.ndarray | None = None  # (4,), xywh in pixels of the last frame
 
     def _forward(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Raw predictions of a batch of pairs, see the head."""
+        """Raw predictions of a batch of pairs, see the head.
+
+        Raises:
+            ValueError: If a pair has several templates.
+        """
+        if inputs['template'].dim() != 4:
+            raise ValueError(f'OSTrack takes one template, (B, 3, H, W), not {tuple(inputs["template"].shape)}: set '
+                             'num_templates=1 of ct_mm.SequencePairs')
         tokens = self.backbone(inputs['template'], inputs['search'])  # (B, T, C)
         return self.head(tokens[:, -self.head.feat_size**2:])
 
