@@ -14,10 +14,12 @@ import numpy as np
 import torch
 
 from ct_mm.tracking.evaluation.compare_trackers import ComparisonRow, compare_trackers
+from ct_mm.tracking.evaluation.result_tables import markdown_table
 from ct_mm.tracking.models.trackers import BaseTracker
 from ct_mm.tracking.structures import FrameSequence
 from ct_mm.tracking.visualization import VideoWriter, add_legend, choose_colors, draw_boxes
 from ct_mm.tracking.visualization.draw_boxes import ANNOTATION
+from ct_mm.whole_file import write_text
 
 _HEADER = ('tracker', 'layers', 'parameters (M)', 'GFLOPs', 'ms per frame', 'speed', 'AO', 'success')
 
@@ -58,24 +60,20 @@ def write_report(trackers: Mapping[str, BaseTracker],
     text = [f'# Comparison of {len(rows)} trackers', table, notes]
     if videos:
         text.append('Videos: ' + ', '.join(f'[{path.stem}]({path.relative_to(folder).as_posix()})' for path in videos))
-    _write_text(folder / 'report.md', '\n\n'.join(text) + '\n')
-    _write_text(folder / 'report.csv', format_csv(rows))
+    write_text(folder / 'report.md', '\n\n'.join(text) + '\n')
+    write_text(folder / 'report.csv', format_csv(rows))
     paths = '\n'.join(f'  {path}' for path in (folder / 'report.md', folder / 'report.csv', *videos))
     return rows, f'{table}\n\n{notes}\n\nwritten:\n{paths}'
 
 
 def format_table(rows: Sequence[ComparisonRow]) -> str:
     """The rows as a table in Markdown, its columns aligned for the eye."""
-    cells = [_HEADER]
-    for row in rows:
-        cells.append((row.name, '-' if row.layers is None else str(row.layers), f'{row.parameters / 1e6:.2f}',
-                      f'{row.flops / 1e9:.3f}', f'{row.ms_per_frame:.2f}', f'{row.speed:.2f}x', f'{row.ao:.3f}',
-                      f'{row.success:.1f}'))
-    widths = [max(len(line[column]) for line in cells) for column in range(len(_HEADER))]
-    lines = [[line[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(line[1:], widths[1:]))]
-             for line in cells]
-    lines.insert(1, ['-' * widths[0], *('-' * (width - 1) + ':' for width in widths[1:])])
-    return '\n'.join(f'| {" | ".join(line)} |' for line in lines)
+    return markdown_table(_HEADER, [
+        (row.name, '-' if row.layers is None else str(row.layers), f'{row.parameters / 1e6:.2f}',
+         f'{row.flops / 1e9:.3f}', f'{row.ms_per_frame:.2f}', f'{row.speed:.2f}x', f'{row.ao:.3f}',
+         f'{row.success:.1f}')
+        for row in rows
+    ])
 
 
 def describe_table(trackers: Mapping[str, BaseTracker], sequences: Sequence[FrameSequence]) -> str:
@@ -165,9 +163,3 @@ def _frame_rate(sequence: FrameSequence) -> float:
 
 def _plural(number: int, noun: str) -> str:
     return f'{number} {noun}' if number == 1 else f'{number} {noun}s'
-
-
-def _write_text(path: Path, text: str) -> None:
-    temporary = path.with_name(f'.{path.name}.{os.getpid()}')
-    temporary.write_text(text, encoding='utf-8')
-    os.replace(temporary, path)
