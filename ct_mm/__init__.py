@@ -1,11 +1,13 @@
 """ct_mm compresses transformer trackers inside OpenMMLab.
 
-Importing it is cheap (no torch, no codebase): the registries import a wing when a config first names
-something of it. ``ct_mm.compress`` and ``ct_mm.CompressRunner`` are fetched when first asked for.
+Importing it is cheap (no torch, no MMEngine, no codebase): the registries import a wing when a config first names
+something of it. ``ct_mm.compress`` and ``ct_mm.CompressRunner`` are fetched when first asked for. A device that only
+runs exported trackers needs neither MMEngine nor MMCV; whatever else is used says what is missing.
 """
 from importlib.metadata import PackageNotFoundError, distribution
 from importlib.util import find_spec
 
+from . import base_files as _base_files
 from .version import __version__
 
 __all__ = ['CompressRunner', '__version__', 'compress']
@@ -13,7 +15,7 @@ __all__ = ['CompressRunner', '__version__', 'compress']
 _LAZY = ('CompressRunner', 'compress')
 
 
-def _require_openmmlab() -> None:
+def require_openmmlab() -> None:
     """Checks that MMEngine and MMCV can be imported, from whichever of their two distributions.
 
     Neither is a plain requirement of the package: the maintained forks and the originals fill the same
@@ -53,11 +55,4 @@ def __dir__() -> list:
     return sorted({*globals(), *_LAZY})
 
 
-_require_openmmlab()
-
-from mmengine.config import utils as _config_utils  # noqa: E402  (after the check, for its error)
-
-# `ct_mm::folder/file.py` as a base file: MMEngine keeps a closed list of the packages it looks into. It asks the
-# named *distribution* where it is before it asks the module, and MMEngine 0.10.7 gets a wrong answer for an editable
-# install; a module inside the package is no distribution, and lies in the same folder.
-_config_utils.MODULE2PACKAGE.setdefault('ct_mm', 'ct_mm.version')
+_base_files.register()

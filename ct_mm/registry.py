@@ -3,8 +3,12 @@
 The locations are imported when a registry is first asked for a name, which is why no config of a
 user needs ``custom_imports`` and why importing ``ct_mm`` alone stays cheap.
 """
-from mmengine import registry as mmengine_registry
-from mmengine.registry import Registry
+import ct_mm
+
+ct_mm.require_openmmlab()
+
+from mmengine import registry as mmengine_registry  # noqa: E402  (after the check, for its error)
+from mmengine.registry import Registry  # noqa: E402
 
 DATASETS = Registry(
     'dataset', parent=mmengine_registry.DATASETS, scope='ct_mm', locations=['ct_mm.tracking.datasets'])

@@ -57,7 +57,7 @@ def test_importing_the_package_is_cheap():
 def test_a_missing_mmcv_is_named_with_the_way_to_get_it(monkeypatch):
     monkeypatch.setattr(ct_mm, 'find_spec', lambda name: None if name == 'mmcv' else object())
     with pytest.raises(ImportError, match=r'ct_mm needs mmcv, .*pip install .*mm') as error:
-        ct_mm._require_openmmlab()
+        ct_mm.require_openmmlab()
     assert 'mmengine and' not in str(error.value)
 
 
@@ -68,7 +68,7 @@ def test_without_either_fork_both_are_offered(monkeypatch):
     monkeypatch.setattr(ct_mm, 'find_spec', lambda name: None)
     monkeypatch.setattr(ct_mm, 'distribution', nothing_installed)
     with pytest.raises(ImportError, match='mmengine and mmcv.*onedl-mmengine.*or the originals.*never both'):
-        ct_mm._require_openmmlab()
+        ct_mm.require_openmmlab()
 
 
 def test_the_public_names_come_from_the_compression_wing():

@@ -1,0 +1,1 @@
+"""The student outside of PyTorch: export, quantisation, and what they cost and gain."""

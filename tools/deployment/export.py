@@ -1,0 +1,50 @@
+"""Exports a tracker to one file that tracks without PyTorch and MMEngine.
+
+For example, the student of a compression:
+
+    python tools/deployment/export.py student/student.py student/student.pth --format openvino
+"""
+import argparse
+from pathlib import Path
+from typing import Optional, Sequence
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Returns the parser of the script."""
+    parser = argparse.ArgumentParser(description='Export a tracker')
+    parser.add_argument('config', help='config of a plain tracker; of a compression take student/student.py')
+    parser.add_argument('checkpoint', help='its weights')
+    parser.add_argument('--format', default='onnx', choices=['onnx', 'openvino', 'torchscript', 'torch_export'])
+    parser.add_argument('--out', help="the file (default: beside the checkpoint, with the format's ending)")
+    return parser
+
+
+def main(argv: Optional[Sequence[str]] = None) -> None:
+    """Runs the script.
+
+    Args:
+        argv (Sequence[str], optional): The arguments; those of the process by default.
+    """
+    parser = build_parser()
+    args = parser.parse_args(argv)
+
+    from ct_mm.cli import find_config
+    from ct_mm.deployment.export_tracker import TOLERANCE, export_tracker
+    from ct_mm.deployment.formats import FORMATS, files_of
+    from ct_mm.paths import resolve_path
+    from ct_mm.tracking.inference import init_model
+    path = Path(args.out or Path(resolve_path(args.checkpoint)).with_suffix(FORMATS[args.format][0]))
+    try:
+        tracker = init_model(find_config(resolve_path(args.config)), args.checkpoint)
+        differences = export_tracker(tracker, path, args.format)
+    except (OSError, ValueError) as error:
+        parser.error(str(error))
+    size = sum(file.stat().st_size for file in files_of(path)) / 1e6
+    print(f'{path} ({size:.1f} MB)')
+    print(f'largest difference to PyTorch (allowed: {TOLERANCE:g}):')
+    for name, value in differences.items():
+        print(f'  {name:12}{value:.2e}')
+
+
+if __name__ == '__main__':
+    main()
