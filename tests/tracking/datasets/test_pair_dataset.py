@@ -132,3 +132,30 @@ def test_ranks_share_an_epoch_and_epochs_do_not_repeat(monkeypatch, length, worl
     for epoch, drawn in epochs.items():
         assert set(drawn) == set(range(epoch * length, (epoch + 1) * length))
         assert len(drawn) - length < world_size  # what is drawn twice only fills up the last ranks
+
+
+@pytest.mark.parametrize('workers', [0, 1, 3])
+def test_ranks_and_workers_and_resumed_runs_draw_what_one_process_draws(monkeypatch, composites, workers):
+    def epochs(rank, world_size, workers, first=0):
+        """{draw number: search image} of each epoch from ``first`` to 2, in a loader of its own."""
+        monkeypatch.setattr(draw_sampler, 'get_dist_info', lambda: (rank, world_size))
+        dataset = PairDataset([composites()], PIPELINE, pairs_per_epoch=8, seed=3)
+        sampler = draw_sampler.DrawSampler(dataset)
+        loader = DataLoader(dataset, 2, sampler=sampler, num_workers=workers, collate_fn=pseudo_collate,
+                            persistent_workers=workers > 0)
+        for epoch in range(first, 3):
+            sampler.set_epoch(epoch)
+            images = [image for batch in loader for image in batch['inputs']['search']]
+            yield dict(zip(sampler, images, strict=True))
+
+    alone = list(epochs(0, 1, 0))
+    ranks = [list(epochs(rank, 2, workers)) for rank in range(2)]
+    for epoch in range(3):
+        assert not ranks[0][epoch].keys() & ranks[1][epoch].keys()
+        together = {**ranks[0][epoch], **ranks[1][epoch]}
+        assert together.keys() == alone[epoch].keys() == set(range(8 * epoch, 8 * epoch + 8))
+        assert all(torch.equal(image, alone[epoch][draw]) for draw, image in together.items())
+    for rank in range(2):
+        resumed = next(epochs(rank, 2, workers, first=2))
+        assert resumed.keys() == ranks[rank][2].keys()
+        assert all(torch.equal(image, ranks[rank][2][draw]) for draw, image in resumed.items())
