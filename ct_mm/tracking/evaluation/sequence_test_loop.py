@@ -1,10 +1,13 @@
 """The loop that evaluates a tracker on a benchmark, resumes where it was stopped, and leaves the tracks as files."""
 from __future__ import annotations
 
+import ctypes
 import hashlib
 import json
 import multiprocessing
 import os
+import signal
+import sys
 from datetime import timedelta
 from pathlib import Path
 
@@ -22,6 +25,8 @@ from ct_mm.registry import LOOPS
 from ct_mm.tracking.evaluation.result_folder import ResultFolder
 from ct_mm.tracking.evaluation.tracked_sequences import TrackedSequences, balanced_shares
 from ct_mm.version import __version__
+
+_PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
 @LOOPS.register_module()
@@ -170,7 +175,7 @@ class SequenceTestLoop(TestLoop):
             text += f'; what was there is kept in {moved}'
         if len(missing) < total:
             text += f'; {total - len(missing)} of {total} sequences are tracked already (--fresh would track them anew)'
-        print_log(f'{text}; {len(missing)} sequences with {frames} frames are to be tracked', 'current')
+        print_log(f'{text}; sequences to track: {len(missing)} of {total}, with {frames} frames', 'current')
         return missing
 
     def _track_share(self, tracked: TrackedSequences, share: list[int]) -> None:
@@ -199,6 +204,11 @@ class SequenceTestLoop(TestLoop):
 def _init_worker(_: int) -> None:
     # The data loader has set torch to one thread, and more would deadlock: OpenMP's threads do not survive a fork.
     cv2.setNumThreads(0)
+    # A killed parent tells nobody. Elsewhere a worker notices when its sequence is done.
+    if sys.platform == 'linux':
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != multiprocessing.parent_process().pid:  # it was killed before that
+            os._exit(1)
 
 
 def _as_it_is(item: dict) -> dict:

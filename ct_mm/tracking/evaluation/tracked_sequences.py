@@ -1,15 +1,13 @@
 """The sequences of a benchmark as the tracks of one tracker, each made when it is first asked for."""
 from __future__ import annotations
 
-import multiprocessing
-import os
 import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import torch
-from torch.utils.data import Dataset, get_worker_info
+from torch.utils.data import Dataset
 
 from ct_mm.tracking.datasets.sequence_dataset import SequenceDataset
 from ct_mm.tracking.evaluation.result_folder import ResultFolder
@@ -151,5 +149,3 @@ class _WatchedFrames(FrameSequence):
             start = time.perf_counter()
             yield image
             self.seconds.append(time.perf_counter() - start)
-            if get_worker_info() is not None and os.getppid() != multiprocessing.parent_process().pid:
-                os._exit(1)  # nobody is left to work for
