@@ -1,5 +1,7 @@
 """Quantises a tracker to int8 after training, calibrated on real crops, and says what that costs in accuracy.
 
+For example, the student of a compression:
+
     python tools/deployment/quantize.py student/student.py student/student.pth --format openvino \
         --calibration data/got10k/val --sequences data/my_sequences
 """

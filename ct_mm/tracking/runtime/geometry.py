@@ -81,5 +81,5 @@ def check_target(box: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     if w <= 0 or h <= 0:
         raise ValueError(f'the first box {values.tolist()} (xywh) has no area')
     if x + w <= 0 or y + h <= 0 or x >= size[1] or y >= size[0]:
-        raise ValueError(f'the first box {values.tolist()} (xywh) lies outside of the frame, {size[1]}x{size[0]} pixels')
+        raise ValueError(f'the first box {values.tolist()} (xywh) lies outside of the {size[1]}x{size[0]} frame')
     return values

@@ -15,9 +15,9 @@ _VERSION = 1
 class ModelCard:
     """Facts that the frames around a network need.
 
-    The network takes ``template`` and ``search``, RGB uint8 (1, S, S, 3), and gives ``box`` (1, 4), cxcywh normalised to
-    the search region, read off under the Hann window, ``score`` (1, 1), and the maps the two came from. Normalisation
-    and window are inside of the network.
+    The network takes ``template`` and ``search``, RGB uint8 (1, S, S, 3), and gives ``box`` (1, 4), cxcywh normalised
+    to the search region, read off under the Hann window, ``score`` (1, 1), and the maps the two came from.
+    Normalisation and window are inside of the network.
 
     Args:
         tracker: Class of the tracker that was exported.

@@ -43,7 +43,7 @@ class OnnxSession:
         options.log_severity_level = 3
         try:
             self._session = onnxruntime.InferenceSession(os.fspath(path), options, providers=[providers[device]])
-        except Exception as error:  # noqa: BLE001  (its exceptions share no base class; none is swallowed)
+        except Exception as error:  # its exceptions share no base class; none is swallowed
             raise ValueError(f'{path} cannot be loaded by ONNX Runtime: {error}') from error
         self.card = ModelCard.from_json(self._session.get_modelmeta().custom_metadata_map.get(CARD_KEY), str(path))
 
@@ -56,5 +56,6 @@ class OnnxSession:
         return dict(zip(names, self._session.run(names, dict(template=template, search=search))))
 
     def __call__(self, template: np.ndarray, search: np.ndarray) -> tuple[np.ndarray, float]:
+        """Box (4,), cxcywh normalised to the search region, and score."""
         box, score = self._session.run(['box', 'score'], dict(template=template, search=search))
         return box[0], float(score[0, 0])

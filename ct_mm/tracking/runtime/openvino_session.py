@@ -63,6 +63,7 @@ class OpenVINOSession:
                 for output in self._request.model_outputs}
 
     def __call__(self, template: np.ndarray, search: np.ndarray) -> tuple[np.ndarray, float]:
+        """Box (4,), cxcywh normalised to the search region, and score."""
         self._infer(template, search)
         box, score = (self._request.get_tensor(name).data for name in ('box', 'score'))
         return box[0].copy(), float(score[0, 0])

@@ -9,9 +9,6 @@ import numpy as np
 from ct_mm.tracking.runtime.model_card import CARD_KEY, OUTPUTS, ModelCard
 
 
-
-
-
 class TorchSession:
     """Loads a ``.torchscript`` or a ``.pt2`` file.
 
@@ -63,5 +60,6 @@ class TorchSession:
         return {name: value.float().cpu().numpy() for name, value in zip(OUTPUTS, outputs)}
 
     def __call__(self, template: np.ndarray, search: np.ndarray) -> tuple[np.ndarray, float]:
+        """Box (4,), cxcywh normalised to the search region, and score."""
         outputs = self.outputs(template, search)
         return outputs['box'][0], float(outputs['score'][0, 0])
