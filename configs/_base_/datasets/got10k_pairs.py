@@ -3,6 +3,8 @@ train_dataloader = dict(
     batch_size=32,
     num_workers=8,
     persistent_workers=True,
+    pin_memory=True,
+    collate_fn=dict(type='default_collate'),  # a batch crosses from worker to trainer as two tensors, not as 64
     sampler=dict(type='ct_mm.DrawSampler'),
     dataset=dict(
         type='ct_mm.PairDataset',
@@ -15,7 +17,7 @@ train_dataloader = dict(
         ],
         pipeline=[
             dict(type='ct_mm.PairGrayscale', prob=0.05),
-            dict(type='ct_mm.PairFlip', prob=0.5),
+            dict(type='ct_mm.PairFlip', prob=0.5, joint=False),
             dict(type='ct_mm.CropPair', template_size=128, template_factor=2.0, search_size=256, search_factor=4.0,
                  center_jitter=3.0, scale_jitter=0.25),
             dict(type='ct_mm.PairBrightness', range=0.2),
