@@ -7,8 +7,8 @@ from difflib import get_close_matches
 from mmengine.config import Config, ConfigDict
 
 #: Keys of ``compress`` that go to the ReplacementDistiller as they are.
-DISTILLER_KEYS = ('teacher', 'num_stages', 'stage_sizes', 'copy', 'layers', 'pass_through', 'mimic', 'guidance',
-                  'predictions', 'trust_teacher')
+DISTILLER_KEYS = ('teacher', 'num_stages', 'stage_sizes', 'copy', 'layers', 'pass_through', 'layers_per_stage',
+                  'student', 'mimic', 'guidance', 'predictions', 'trust_teacher')
 #: Keys of ``compress`` that become hooks.
 HOOK_KEYS = ('replacement', 'export', 'fit')
 
@@ -19,7 +19,7 @@ def compress(cfg: Config) -> Config:
     Args:
         cfg: A config with a ``model`` and ``compress``, a dict: ``teacher`` (checkpoint of that very model,
             required), ``num_stages`` or ``stage_sizes``, ``copy``, ``layers``, ``pass_through``,
-            ``mimic``, ``guidance``, ``predictions``, ``trust_teacher`` (see
+            ``layers_per_stage``, ``student``, ``mimic``, ``guidance``, ``predictions``, ``trust_teacher`` (see
             :class:`~ct_mm.compression.ReplacementDistiller`), ``replacement`` (arguments of
             ``ct_mm.ReplacementRateHook``), ``export`` (arguments of ``ct_mm.StudentExportHook``) and ``fit``
             (arguments of ``ct_mm.StageFitHook``, which is off without it).
@@ -49,6 +49,10 @@ def compress(cfg: Config) -> Config:
     if arguments.get('stage_sizes') is not None:
         arguments.pop('num_stages', None)  # the base config gives a number; the sizes are more precise
     cfg = copy.deepcopy(cfg)
+    if cfg.get('data_preprocessor'):
+        # MMEngine gives what stands at the top to the outermost model; it belongs to the one inside, exported later.
+        model = ConfigDict(model, data_preprocessor=model.get('data_preprocessor') or cfg.pop('data_preprocessor'))
+        cfg.pop('data_preprocessor', None)
     cfg.model = ConfigDict(type='ct_mm.ReplacementDistiller', model=model, **arguments)
     seed = (cfg.get('randomness') or {}).get('seed') or 0
     cfg.custom_hooks = [

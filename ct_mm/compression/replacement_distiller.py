@@ -5,7 +5,8 @@ References:
 """
 from __future__ import annotations
 
-from typing import Any, Sequence
+from collections.abc import Sequence
+from typing import Any
 
 import torch
 from mmengine.logging import print_log
@@ -16,12 +17,16 @@ from ct_mm.checkpoint import read_state_dict
 from ct_mm.finite import check_losses
 from ct_mm.registry import MODELS
 
-from .layer_stack import find_layer_stack
+from .divided_stack import DividedStack
+from .division import divide_model
+from .guidance import build_guidance
+from .load_teacher import load_teacher
 from .slot import Borrowed
 from .stage_divided_backbone import StageDividedBackbone
-from .student import exchange_submodule, plain_names
+from .stage_tokens import both_kept, stage_tokens
+from .student import load_shared
 from .summary import division_summary
-from .tap import first_tensor, tap_outputs
+from .tap import tap_outputs
 
 #: What the paper does: 0.2 times the mimic loss, and the tracker's own box losses against the teacher's boxes.
 MIMIC = dict(type='ct_mm.FeatureMimicLoss', loss_weight=0.2)
@@ -40,15 +45,20 @@ class ReplacementDistiller(BaseModel):
     Args:
         model: Config of the model to compress; teacher and student are both built from it.
         teacher: Checkpoint of the trained model.
-        num_stages: Student layers K; the teacher's layers are divided evenly.
+        num_stages: Stages K; the teacher's layers are divided evenly. This and the next six, which are those of
+            :class:`~ct_mm.compression.StageDividedBackbone`, may be lists with one value for each stack of layers.
         stage_sizes: Teacher layers of each stage, instead of ``num_stages``.
         copy: Where a student layer starts from in its stage: ``last``, ``first`` or ``mean``.
-        layers: Dotted path of the list of blocks inside the model; ``None`` searches.
-        pass_through: What a skipped block returns if blocks return tuples.
+        layers: Names of the stacks of blocks inside the model, such as ``'backbone.blocks'`` or
+            ``['encoder.layers', 'decoder.layers']``; ``None`` searches.
+        pass_through: What a skipped block returns, where it cannot be found out.
+        layers_per_stage: Student layers of a stage.
+        student: What the config says differently for the student's layers, merged into that of the stack's owner.
         mimic: Config of the loss between stage tokens; ``None`` switches it off.
         guidance: Config of the loss between predictions; ``None`` switches it off.
-        predictions: Dotted path of the module whose output, a dict of tensors, are the predictions.
+        predictions: Dotted path of the module whose output are the predictions, or a list of paths.
         trust_teacher: Unpickle a teacher file that holds more than tensors.
+        data_preprocessor: The model's, if its config has none; MMEngine hands in what stands at the top of a config.
         init_cfg: Not used: teacher and student both start from the teacher's checkpoint.
 
     Raises:
@@ -63,33 +73,42 @@ class ReplacementDistiller(BaseModel):
         num_stages: int | None = None,
         stage_sizes: Sequence[int] | None = None,
         copy: str = 'last',
-        layers: str | None = None,
-        pass_through: Sequence[int | None] | None = None,
+        layers: str | Sequence[str] | None = None,
+        pass_through: Any = None,
+        layers_per_stage: int | Sequence[Any] = 1,
+        student: dict | Sequence[dict | None] | None = None,
         mimic: dict | None = MIMIC,
         guidance: dict | None = GUIDANCE,
-        predictions: str = 'head',
+        predictions: str | Sequence[str] = 'head',
         trust_teacher: bool = False,
+        data_preprocessor: dict | None = None,
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg=init_cfg)
+        if data_preprocessor:
+            model = dict(model, data_preprocessor=model.get('data_preprocessor') or data_preprocessor)
         self.teacher_file, self.trust_teacher = teacher, trust_teacher
         teacher_model = MODELS.build(model).eval().requires_grad_(False)
         self._teacher = Borrowed(teacher_model)
-        student = MODELS.build(model)
-        self.stack = find_layer_stack(student, layers)
-        divided = StageDividedBackbone(
-            student.get_submodule(self.stack.parent_path),
-            self.stack.name,
+        plain = MODELS.build(model)
+        preprocessor = plain.data_preprocessor
+        #: For the path of each module that owns stacks the changes of its config for the student's layers.
+        self.student, self.changes = divide_model(
+            plain,
+            model,
+            layers,
+            student,
             num_stages=num_stages,
             stage_sizes=stage_sizes,
             copy=copy,
-            pass_through=pass_through)
-        divided.borrow(teacher_model.get_submodule(self.stack.path))
-        self.student = exchange_submodule(student, self.stack.parent_path, divided)
-        self.data_preprocessor = student.data_preprocessor
+            pass_through=pass_through,
+            layers_per_stage=layers_per_stage)
+        for divided, whole in self._pairs:
+            divided.borrow(divided.blocks_of(whole))
+        self.data_preprocessor = preprocessor
         self.mimic = None if mimic is None else MODELS.build(mimic)
         self.predictions = predictions
-        self.guidance = None if guidance is None else self._build_guidance(guidance)
+        self.guidance = None if guidance is None else build_guidance(self.student, guidance, predictions)
         self._path: tuple[bool, ...] | None = None
         self.unused_teacher_keys: list[str] | None = None  # None until the teacher is read
         self._summary_due = True
@@ -100,14 +119,40 @@ class ReplacementDistiller(BaseModel):
         return self._teacher.module
 
     @property
-    def teacher_blocks(self) -> nn.ModuleList:
-        """The teacher's N blocks."""
-        return self.teacher.get_submodule(self.stack.path)
+    def divisions(self) -> list[StageDividedBackbone]:
+        """The student's divided modules, most often just its backbone."""
+        return [self.student.get_submodule(owner) for owner in self.changes]
 
     @property
     def divided(self) -> StageDividedBackbone:
-        """The student's backbone."""
-        return self.student.get_submodule(self.stack.parent_path)
+        """The student's only divided module.
+
+        Raises:
+            ValueError: If there are several.
+        """
+        if len(self.changes) > 1:
+            raise ValueError(f'{", ".join(self.changes)} are divided: read divisions')
+        return self.divisions[0]
+
+    @property
+    def stacks(self) -> list[DividedStack]:
+        """All divided stacks, in the path's order."""
+        return [stack for divided in self.divisions for stack in divided.stacks]
+
+    @property
+    def num_stages(self) -> int:
+        """Length of the path: the stages of all stacks."""
+        return sum(divided.num_stages for divided in self.divisions)
+
+    @property
+    def teacher_blocks(self) -> list[nn.Module]:
+        """The teacher's blocks of all stacks."""
+        return [block for divided, whole in self._pairs for block in divided.blocks_of(whole)]
+
+    @property
+    def _pairs(self) -> list[tuple[StageDividedBackbone, nn.Module]]:
+        """The student's divided modules, each with the teacher's."""
+        return [(divided, self.teacher.get_submodule(owner)) for divided, owner in zip(self.divisions, self.changes)]
 
     @property
     def path(self) -> tuple[bool, ...] | None:
@@ -116,8 +161,8 @@ class ReplacementDistiller(BaseModel):
 
     @path.setter
     def path(self, path: Sequence[bool]) -> None:
-        if len(path) != self.divided.plan.num_stages:
-            raise ValueError(f'path {tuple(path)} has {len(path)} entries for {self.divided.plan.num_stages} stages')
+        if len(path) != self.num_stages:
+            raise ValueError(f'path {tuple(path)} has {len(path)} entries for {self.num_stages} stages')
         self._path = tuple(bool(by_student) for by_student in path)
 
     def init_weights(self) -> None:
@@ -132,10 +177,9 @@ class ReplacementDistiller(BaseModel):
         """
         state = read_state_dict(self.teacher_file, self.trust_teacher)
         self.unused_teacher_keys = load_teacher(self.teacher, state, self.teacher_file)
-        state = self.teacher.state_dict()
-        names = plain_names(self.student, teacher=True)
-        self.student.load_state_dict({key: state[name] for key, name in names.items()})
-        self.divided.copy_layers(self.teacher_blocks)
+        load_shared(self.student, self.teacher.state_dict())
+        for divided, whole in self._pairs:
+            divided.copy_layers(divided.blocks_of(whole))
         self._is_init = True
 
     def forward(self, inputs: Any, data_samples: list | None = None, mode: str = 'tensor') -> Any:
@@ -166,43 +210,43 @@ class ReplacementDistiller(BaseModel):
         if self._summary_due:
             self._summary_due = False
             print_log(division_summary(self, inputs, data_samples), 'current')
-        teacher_ends = [self.teacher_blocks[end] for end in self.divided.plan.ends]
-        with torch.no_grad(), tap_outputs([*teacher_ends, *self._prediction_modules(self.teacher)]) as targets:
+        ends = [end for divided, whole in self._pairs for end in divided.ends_of(whole)]
+        with torch.no_grad(), tap_outputs([*ends, *self._prediction_modules(self.teacher)]) as targets:
             self.teacher(inputs, data_samples, mode='tensor')
-        self.divided.path = self._path
+        ends = [end for divided in self.divisions for end in divided.stage_ends]
         try:
-            with tap_outputs([*self.divided.stage_ends, *self._prediction_modules(self.student)]) as outputs:
+            self._set_path(self._path)
+            with tap_outputs([*ends, *self._prediction_modules(self.student)]) as outputs:
                 losses = dict(self.student(inputs, data_samples, mode='loss'))
         finally:
-            self.divided.path = None
+            self._set_path(None)
         losses.update(self._distillation_losses(outputs, targets))
         check_losses(losses, data_samples, path=self._path)
         return losses
 
     def _distillation_losses(self, outputs: list, targets: list) -> dict[str, Tensor]:
         losses = {}
-        stages = self.divided.plan.num_stages
+        owners = [divided for divided in self.divisions for _ in range(divided.num_stages)]
         if self.mimic is not None:
-            tokens, target_tokens = (
-                [first_tensor(output, f'stage {i}') for i, output in enumerate(side[:stages])]  # each (B, T, C)
-                for side in (outputs, targets))
-            losses['loss_mimic'] = self.mimic(tokens, target_tokens, getattr(self.divided, 'token_groups', None))
+            tokens, kept = stage_tokens(owners, outputs)
+            target_tokens, target_kept = stage_tokens(owners, targets)
+            groups = [getattr(owner, 'token_groups', None) for owner in owners]
+            losses['loss_mimic'] = self.mimic(tokens, target_tokens, groups, both_kept(kept, target_kept))
         if self.guidance is not None:
-            losses.update(self.guidance(outputs[stages], targets[stages]))
+            predicted = (side[len(owners):] for side in (outputs, targets))
+            one = isinstance(self.predictions, str)
+            losses.update(self.guidance(*(side[0] if one else side for side in predicted)))
         return losses
 
     def _prediction_modules(self, model: nn.Module) -> list[nn.Module]:
-        return [] if self.guidance is None else [model.get_submodule(self.predictions)]
+        paths = [self.predictions] if isinstance(self.predictions, str) else self.predictions
+        return [] if self.guidance is None else [model.get_submodule(path) for path in paths]
 
-    def _build_guidance(self, guidance: dict) -> nn.Module:
-        try:
-            module = self.student.get_submodule(self.predictions)
-        except AttributeError as error:
-            raise ValueError(f'predictions={self.predictions!r}: {type(self.student).__name__} has no such module; '
-                             f'name the one whose output holds the predictions, or set guidance=None') from error
-        if guidance.get('losses') is None and hasattr(module, 'guidance_losses'):
-            guidance = dict(guidance, losses=module.guidance_losses())
-        return MODELS.build(guidance)
+    def _set_path(self, path: tuple[bool, ...] | None) -> None:
+        rest = path
+        for divided in self.divisions:
+            divided.path = None if rest is None else rest[:divided.num_stages]
+            rest = None if rest is None else rest[divided.num_stages:]
 
     def _apply(self, fn: Any, recurse: bool = True) -> nn.Module:
         self.teacher._apply(fn, recurse)  # no submodule, so device and precision must be carried over to it
@@ -215,36 +259,3 @@ class ReplacementDistiller(BaseModel):
             if name.startswith('__') or 'student' not in self.__dict__.get('_modules', {}):
                 raise
             return getattr(self.student, name)
-
-
-def load_teacher(model: nn.Module, state: dict[str, Tensor], file: str) -> list[str]:
-    """Loads a teacher completely or not at all.
-
-    Args:
-        model: The teacher.
-        state: Weights by name.
-        file: Their file, for the error.
-
-    Returns:
-        Names in the file that the model has no place for.
-
-    Raises:
-        ValueError: If a weight is missing or has another shape.
-    """
-    own = model.state_dict()
-    missing = [name for name in own if name not in state]
-    misfits = [
-        f'{name}: {tuple(state[name].shape)} in the file, {tuple(value.shape)} in the model'
-        for name, value in own.items() if name in state and state[name].shape != value.shape
-    ]
-    unused = [name for name in state if name not in own]
-    if missing or misfits:
-        lines = [f'teacher {file} does not fit the model: of {len(own)} entries {len(missing)} are missing '
-                 f'and {len(misfits)} have another shape; {len(unused)} of the file were not asked for. '
-                 f'compress.teacher must be a checkpoint of the very model that is compressed.']
-        lines += [f'  another shape: {line}' for line in misfits[:5]]
-        lines += [f'  missing: {name}' for name in missing[:5]]
-        lines += [f'  not asked for: {name}' for name in unused[:5]]
-        raise ValueError('\n'.join(lines))
-    model.load_state_dict({name: state[name] for name in own})
-    return unused

@@ -1,9 +1,11 @@
 """One place in a divided stack of blocks."""
 from __future__ import annotations
 
-from typing import Any, Sequence
+from typing import Any
 
-from torch import Tensor, nn
+from torch import nn
+
+from .pass_through import PassThrough
 
 
 class Borrowed:
@@ -23,52 +25,27 @@ class Borrowed:
         return self
 
 
-def pass_through(args: tuple, kwargs: dict, returns: Sequence[int | None] | None) -> Any:
-    """What a block that changes nothing would return.
-
-    Args:
-        args: Positional arguments of the block.
-        kwargs: Keyword arguments of the block.
-        returns: For a block that returns a tuple, one entry for each element: the index of the
-            positional argument that it hands on, or ``None`` for an element that is ``None``.
-            ``None`` as a whole stands for a block that returns a single tensor.
-
-    Returns:
-        The first tensor argument, or the tuple.
-
-    Raises:
-        TypeError: If there is no tensor argument or no such index.
-    """
-    if returns is None:
-        for value in (*args, *kwargs.values()):
-            if isinstance(value, Tensor):
-                return value
-        raise TypeError('a block was called without any tensor argument, so there is nothing to pass through')
-    values = (*args, *kwargs.values())
-    if any(index is not None and index >= len(values) for index in returns):
-        raise TypeError(f'compress.pass_through={tuple(returns)} names an argument that the block was not given; '
-                        f'it has {len(values)}')
-    return tuple(None if index is None else values[index] for index in returns)
-
-
 class Slot(nn.Module):
-    """Stands in a stack where a block stood, and runs the teacher's block, the student's layer or nothing.
+    """Stands in a stack where a block stood, and runs the teacher's block, a student's layer or nothing.
 
-    Reading an attribute that a slot lacks reads its layer's, since some models look at their blocks
-    (``torch.nn.TransformerEncoder`` at ``layers[0].self_attn``).
+    A student's layer of another width has a linear map before it, after it, or both, see
+    :mod:`ct_mm.compression.adapter`. Reading an attribute that a slot lacks reads its layer's, since some models look
+    at their blocks (``torch.nn.TransformerEncoder`` at ``layers[0].self_attn``).
 
     Args:
-        stage_layer: The student's layer of this stage.
-        is_last: Whether this is the last slot of its stage, the one that runs ``stage_layer``.
-        returns: See :func:`pass_through`.
+        layer: The student's layer, or ``None`` for a slot that passes its input on.
+        runner: The slot whose layer stands for this one's block, if it is not this one itself.
+        rule: What to pass on, shared by the slots of a stack.
     """
 
-    def __init__(self, stage_layer: nn.Module, is_last: bool, returns: Sequence[int | None] | None = None) -> None:
+    def __init__(self, layer: nn.Module | None, runner: Slot | None, rule: PassThrough) -> None:
         super().__init__()
-        self.layer = stage_layer if is_last else None
-        self._stage_layer = (stage_layer, )  # in a tuple, lest every slot of the stage register it
+        self.layer = layer
+        self.enter: nn.Module | None = None
+        self.leave: nn.Module | None = None
+        self._runner = (runner or self, )  # in a tuple, lest every slot of the stage register it
         self._teacher_block: Borrowed | None = None
-        self.returns = returns
+        self.rule = rule
         self.by_student = True
 
     def lend(self, teacher_block: nn.Module) -> None:
@@ -81,21 +58,47 @@ class Slot(nn.Module):
             if self._teacher_block is None:
                 raise RuntimeError('the path gives this stage to the teacher, but no teacher lent its layers')
             return self._teacher_block.module(*args, **kwargs)
-        if self.layer is None:
-            return pass_through(args, kwargs, self.returns)
-        output = self.layer(*args, **kwargs)
-        if isinstance(output, tuple) and self.returns is None:
-            raise TypeError(
-                f'{type(self.layer).__name__} returns a tuple of {len(output)}; say with compress.pass_through what '
-                f'a skipped block hands on, e.g. (0, None) for its first argument and None')
-        return output
+        return self._skip(args, kwargs) if self.layer is None else self._run(args, kwargs)
+
+    def _skip(self, args: tuple, kwargs: dict) -> Any:
+        runner = self._runner[0]
+        if callable(getattr(runner.layer, 'pass_through', None)):
+            return runner.layer.pass_through(*args, **kwargs)
+        if self.rule.returns is None:
+            self.rule.find(runner.layer, *runner._entered(args, kwargs))
+        return self.rule(args, kwargs)
+
+    def _run(self, args: tuple, kwargs: dict) -> Any:
+        if self.enter is None and self.leave is None:
+            output = self.layer(*args, **kwargs)
+            self.rule.check(self.layer, output)
+            return output
+        args, kwargs = self._entered(args, kwargs)
+        try:
+            output = self.layer(*args, **kwargs)
+        except RuntimeError as error:
+            raise RuntimeError(f'a student layer of another width failed: {error}. Its tokens are mapped to that width'
+                               f', its other arguments are not; keep the width where blocks take several') from error
+        self.rule.check(self.layer, output)
+        if self.leave is None:
+            return output
+        return type(output)([self.leave(output[0]), *output[1:]]) if isinstance(output, (tuple, list)) \
+            else self.leave(output)
+
+    def _entered(self, args: tuple, kwargs: dict) -> tuple[tuple, dict]:
+        """The arguments with the tokens mapped to the layer's width."""
+        if self.enter is None:
+            return args, kwargs
+        stream = self.rule.stream(args, kwargs)
+        if isinstance(stream, str):
+            return args, {**kwargs, stream: self.enter(kwargs[stream])}
+        return tuple(self.enter(value) if i == stream else value for i, value in enumerate(args)), kwargs
 
     def __getattr__(self, name: str) -> Any:
         try:
             return super().__getattr__(name)
         except AttributeError:
-            if name.startswith('__') or '_stage_layer' not in self.__dict__:
+            if name.startswith('__') or '_runner' not in self.__dict__:
                 raise
             lender = self.__dict__['_teacher_block']
-            read_from = self._stage_layer[0] if self.by_student or lender is None else lender.module
-            return getattr(read_from, name)
+            return getattr(self._runner[0].layer if self.by_student or lender is None else lender.module, name)

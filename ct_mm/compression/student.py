@@ -1,21 +1,10 @@
-"""The student as a plain model: names, config and weights without any distiller."""
+"""The student under the names of a plain model."""
 from __future__ import annotations
 
-import copy
-import inspect
-from typing import Any
-
-from mmengine.config import ConfigDict
 from torch import Tensor, nn
 
-from ct_mm.registry import MODELS
-
-from .layer_stack import LayerStack
+from .slot import Slot
 from .stage_divided_backbone import StageDividedBackbone
-from .stage_plan import StagePlan
-
-#: Names under which backbone configs keep their number of layers.
-DEPTH_KEYS = ('depth', 'num_layers', 'num_hidden_layers')
 
 
 def exchange_submodule(model: nn.Module, path: str, module: nn.Module) -> nn.Module:
@@ -36,32 +25,39 @@ def exchange_submodule(model: nn.Module, path: str, module: nn.Module) -> nn.Mod
     return model
 
 
+def plain_name(model: nn.Module, name: str, teacher: bool = False) -> str:
+    """What a module or an entry of a divided model's state dict is called in the plain model.
+
+    Args:
+        model: A model with stage-divided backbones anywhere inside, or itself one.
+        name: Name there.
+        teacher: Number layers as in the N-layer teacher instead of the student.
+
+    Returns:
+        Its name in the plain model.
+    """
+    return _plain(_divided(model), name, teacher)
+
+
 def plain_names(model: nn.Module, teacher: bool = False) -> dict[str, str]:
     """What each entry of a divided model's state dict is called in the plain model.
 
     Args:
-        model: A model with stage-divided backbones anywhere inside.
-        teacher: Number layers as in the N-layer teacher instead of the K-layer student.
+        model: See :func:`plain_name`.
+        teacher: Number layers as in the N-layer teacher instead of the student.
 
     Returns:
         Plain names by the model's own.
     """
-    divided = {path: module for path, module in model.named_modules() if isinstance(module, StageDividedBackbone)}
-    names = {}
-    for key in model.state_dict():
-        names[key] = key
-        for path, module in divided.items():
-            prefix = f'{path}.' if path else ''
-            if key.startswith(prefix):
-                names[key] = prefix + module.plain_key(key[len(prefix):], teacher)
-    return names
+    divided = _divided(model)
+    return {key: _plain(divided, key, teacher) for key in model.state_dict()}
 
 
 def plain_state_dict(model: nn.Module) -> dict[str, Tensor]:
-    """The weights of a divided model under the names of the plain K-layer model.
+    """The weights of a divided model under the names of the plain student.
 
     Args:
-        model: A model with a stage-divided backbone.
+        model: A model with stage-divided backbones.
 
     Returns:
         Copies on the CPU.
@@ -70,66 +66,27 @@ def plain_state_dict(model: nn.Module) -> dict[str, Tensor]:
     return {names[key]: value.detach().cpu().clone() for key, value in model.state_dict().items()}
 
 
-def plain_model_config(model: dict, stack: LayerStack, plan: StagePlan) -> ConfigDict | None:
-    """The config of the plain K-layer model, if the model's config can say it.
+def load_shared(model: nn.Module, state: dict[str, Tensor]) -> None:
+    """Loads everything but the student's layers, completely.
 
     Args:
-        model: Config of the N-layer model.
-        stack: Where its blocks are.
-        plan: The division.
-
-    Returns:
-        A copy of the config with K layers, or ``None`` if no key of the owner of the blocks holds their
-        number.
+        model: A divided model.
+        state: The teacher's weights by name.
     """
-    config = ConfigDict(copy.deepcopy(dict(model)))
-    owner: Any = config
-    for part in filter(None, stack.parent_path.split('.')):
-        owner = owner.get(part) if isinstance(owner, dict) else None
-    if not isinstance(owner, dict) or 'type' not in owner:
-        return None
-    built = owner['type'] if inspect.isclass(owner['type']) else MODELS.get(owner['type'])
-    defaults = inspect.signature(built).parameters if built is not None else {}
-    for key in DEPTH_KEYS:
-        default = defaults[key].default if key in defaults else None
-        if owner.get(key, default) == plan.num_layers:
-            owner[key] = plan.num_stages
-            return config
-    return None
+    slots = tuple(f'{path}.' for path, module in model.named_modules() if isinstance(module, Slot))
+    own = model.state_dict()
+    names = plain_names(model, teacher=True)
+    model.load_state_dict({key: own[key] if key.startswith(slots) else state[names[key]] for key in own})
 
 
-def divided_model_config(model: dict, stack: LayerStack, plan: StagePlan, pass_through: Any = None) -> ConfigDict:
-    """The config of the student as a divided model, for models whose config cannot say K layers.
+def _divided(model: nn.Module) -> list[tuple[str, StageDividedBackbone]]:
+    divided = [(path, module) for path, module in model.named_modules() if isinstance(module, StageDividedBackbone)]
+    return sorted(divided, key=lambda item: len(item[0]), reverse=True)  # one inside another first
 
-    Args:
-        model: Config of the N-layer model.
-        stack: Where its blocks are.
-        plan: The division.
-        pass_through: See :class:`StageDividedBackbone`.
 
-    Returns:
-        A copy of the config whose owner of the blocks is wrapped in a :class:`StageDividedBackbone`.
-
-    Raises:
-        ValueError: If the owner of the blocks has no config of its own to wrap.
-    """
-    config = ConfigDict(copy.deepcopy(dict(model)))
-    parts = [part for part in stack.parent_path.split('.') if part]
-    holder: Any = config
-    for part in parts[:-1]:
-        holder = holder.get(part) if isinstance(holder, dict) else None
-    owner = config if not parts else holder.get(parts[-1]) if isinstance(holder, dict) else None
-    if not isinstance(owner, dict) or 'type' not in owner:
-        raise ValueError(f'the owner of {stack.path} has no config of its own, so a model with fewer layers there '
-                         f'cannot be written as a config')
-    wrapped = ConfigDict(
-        type='ct_mm.StageDividedBackbone',
-        backbone=owner,
-        layers=stack.name,
-        stage_sizes=[len(stage) for stage in plan.stages])
-    if pass_through is not None:
-        wrapped.pass_through = pass_through
-    if not parts:
-        return wrapped
-    holder[parts[-1]] = wrapped
-    return config
+def _plain(divided: list[tuple[str, StageDividedBackbone]], name: str, teacher: bool) -> str:
+    for path, module in divided:
+        prefix = f'{path}.' if path else ''
+        if name.startswith(f'{prefix}backbone.'):
+            name = prefix + module.plain_key(name[len(prefix):], teacher)
+    return name

@@ -45,26 +45,42 @@ def division_summary(distiller: ReplacementDistiller, inputs: Any, data_samples:
     Returns:
         Several lines: stages, sizes, what each loss reads, what of the teacher's file was not used.
     """
-    plan, path = distiller.divided.plan, distiller.stack.path
-    lines = ['', f'Division of {path} into {plan.num_stages} stages', 'stage  teacher layers  starts from']
-    for i, (stage, copied) in enumerate(zip(plan.stages, plan.copied_layers)):
-        source = f'layer {copied[0]}' if len(copied) == 1 else f'the mean of layers {copied[0]}-{copied[-1]}'
-        lines.append(f'{i:5d}  {f"{stage[0]}-{stage[-1]}":>14}  {source}')
+    stacks = distiller.stacks
+    lines = []
+    stage = 0
+    for stack, path in zip(stacks, stack_paths(distiller)):
+        plan = stack.plan
+        lines += ['', f'Division of {path} into {plan.num_stages} stages', 'stage  teacher layers  starts from']
+        for part, copied, note in zip(plan.parts, plan.copied_layers, stack.notes):
+            source = f'layer {copied[0]}' if len(copied) == 1 else f'the mean of layers {copied[0]}-{copied[-1]}'
+            lines.append(f'{stage:5d}  {f"{part[0]}-{part[-1]}":>14}  {source}{f" ({note})" if note else ""}')
+            stage += part[-1] in plan.ends
     lines += ['', f'{"":8}{"layers":>8}{"parameters (M)":>16}{"GFLOPs":>10}']
-    rows = (('teacher', distiller.teacher, plan.num_layers), ('student', distiller.student, plan.num_stages))
+    rows = (('teacher', distiller.teacher, sum(stack.plan.num_layers for stack in stacks)),
+            ('student', distiller.student, sum(stack.plan.num_student_layers for stack in stacks)))
     for name, model, layers in rows:
         parameters = sum(p.numel() for p in model.parameters()) / 1e6
         flops = flops_per_sample(model, inputs, data_samples) / 1e9
         lines.append(f'{name:8}{layers:8d}{parameters:16.2f}{flops:10.3f}')
-    groups = getattr(distiller.divided, 'token_groups', None)
+    ends = ' and '.join(f'{path}[{", ".join(map(str, stack.plan.ends))}]'
+                        for stack, path in zip(stacks, stack_paths(distiller)))
+    groups = [getattr(divided, 'token_groups', None) or 'one' for divided in distiller.divisions]
+    predictions = distiller.predictions
     lines += [
         '(one sample; a multiplication and an addition are two operations; attention products included)', '',
         'loss_mimic     off' if distiller.mimic is None else
-        f'loss_mimic     output of {path}[{", ".join(map(str, plan.ends))}], token groups {groups or "one"}',
+        f'loss_mimic     output of {ends}, token groups {", ".join(map(str, groups))}',
         'loss_guidance  off' if distiller.guidance is None else
-        f'loss_guidance  output of {distiller.predictions}: {", ".join(distiller.guidance.losses)}',
+        f'loss_guidance  output of {predictions if isinstance(predictions, str) else ", ".join(predictions)}: '
+        f'{", ".join(distiller.guidance.losses)}',
     ]
     unused = distiller.unused_teacher_keys
     lines.append(f'teacher        {distiller.teacher_file}: all weights of the model found, '
                  f'{len(unused)} not used{": " + ", ".join(unused[:8]) if unused else ""}')
     return '\n'.join(lines)
+
+
+def stack_paths(distiller: ReplacementDistiller) -> list[str]:
+    """The names of the divided stacks, seen from the model."""
+    return [f'{owner}.{stack.path}' if owner else stack.path
+            for divided, owner in zip(distiller.divisions, distiller.changes) for stack in divided.stacks]

@@ -54,4 +54,6 @@ def first_tensor(output: Any, where: str) -> Tensor:
     for value in output if isinstance(output, (tuple, list)) else [output]:
         if isinstance(value, Tensor):
             return value
+    if output is None:
+        raise TypeError(f"{where} did not run: the model's forward in this mode does not come through it")
     raise TypeError(f'{where} gave no tensor to read tokens from, but {type(output).__name__}')

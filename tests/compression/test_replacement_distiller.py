@@ -3,7 +3,8 @@ import copy
 import pytest
 import torch
 
-from ct_mm.compression.student import plain_model_config, plain_state_dict
+from ct_mm.compression.plain_config import plain_model_config
+from ct_mm.compression.student import plain_state_dict
 from ct_mm.registry import MODELS
 
 
@@ -32,7 +33,7 @@ def test_the_student_starts_as_the_teacher_with_the_copied_layers(make_distiller
 
 def test_all_student_path_is_the_plain_student_bit_for_bit(make_distiller, batch):
     distiller = make_distiller().eval()
-    config = plain_model_config(distiller_model_cfg(distiller), distiller.stack, distiller.divided.plan)
+    config = plain_model_config(distiller_model_cfg(distiller), {'backbone': distiller.divided})
     plain = MODELS.build(config).eval()
     plain.load_state_dict(plain_state_dict(distiller.student))
     distiller.path = (True, True, True)

@@ -114,15 +114,19 @@ class TupleBackbone(nn.Module):
         return x, index
 
 
-def test_blocks_that_return_tuples_need_a_contract_and_then_work():
+@pytest.mark.parametrize('contract', [None, (0, 1, None), (0, 'index', None)])
+def test_what_a_skipped_block_hands_on_is_found_out_or_said(contract):
+    if contract == (0, 'index', None):
+        with pytest.raises(TypeError, match='names an argument that the block was not given'):
+            StageDividedBackbone(TupleBackbone(), num_stages=2, pass_through=contract)(torch.randn(2, 4))
+        return
     x = torch.randn(2, 4)
     backbone = TupleBackbone()
     blocks = list(backbone.blocks)
-    with pytest.raises(TypeError, match='pass_through'):
-        # one-layer stages: nothing is skipped, but the missing contract shows all the same
-        StageDividedBackbone(copy.deepcopy(backbone), num_stages=4)(x)
-    out, index = StageDividedBackbone(backbone, num_stages=2, pass_through=(0, 1, None))(x)
+    divided = StageDividedBackbone(backbone, num_stages=2, pass_through=contract)
+    out, index = divided(x)
     assert torch.equal(out, blocks[3].fc(blocks[1].fc(x))) and index.tolist() == [0, 1, 2]
+    assert divided.settings()['pass_through'] == (0, 1, None)
 
 
 def test_it_is_built_from_a_config_and_reads_like_the_backbone(tracker_cfg):

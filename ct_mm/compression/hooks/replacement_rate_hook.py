@@ -4,12 +4,12 @@ from __future__ import annotations
 from typing import Any
 
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
 from ct_mm.registry import HOOKS
 
 from ..replacement import replacement_rate, sample_path
+from .distiller_of import distiller_of
 
 
 @HOOKS.register_module()
@@ -54,7 +54,7 @@ class ReplacementRateHook(Hook):
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
         """Sets the path of this iteration."""
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        distiller = distiller_of(runner)
         rate = self.rate(runner)
-        model.path = sample_path(self.seed, runner.iter, rate, model.divided.plan.num_stages)
+        distiller.path = sample_path(self.seed, runner.iter, rate, distiller.num_stages)
         runner.message_hub.update_scalar('train/replacement_rate', rate)

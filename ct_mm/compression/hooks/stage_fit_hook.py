@@ -2,20 +2,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import ExitStack
+from itertools import islice
 from typing import Any
 
 import torch
 from mmengine.hooks import Hook
 from mmengine.logging import print_log
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
-from torch import Tensor, nn
+from torch import nn
 
 from ct_mm.registry import HOOKS
 
 from ..replacement_distiller import ReplacementDistiller
 from ..stage_fit import FittedStage, explained_variance, fit_stage
 from ..tap import first_tensor, tap_outputs
+from .distiller_of import distiller_of
 
 
 @HOOKS.register_module()
@@ -48,35 +50,45 @@ class StageFitHook(Hook):
         """Fits stage after stage, each on what the fitted ones before it give."""
         if runner.iter > 0:
             return
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
-        streams, targets = self._streams(runner, model)
+        distiller = distiller_of(runner)
+        if any(stack.has_adapters or any(stack.notes) for stack in distiller.stacks):
+            raise ValueError('compress.fit starts from layers of the shape that the teacher has: leave it or '
+                             'compress.student out')
         rows = []
-        for stage, layer, target in zip(model.divided.plan.stages, model.divided.student_layers, targets):
-            blocks = [model.teacher_blocks[index] for index in stage]
-            with torch.no_grad():
-                copied = explained_variance([layer.eval()(stream) for stream in streams], target)
-                index, fitted, score = fit_stage(blocks, streams, target, self.writers)
-                layer.load_state_dict(fitted.state_dict())
-                streams = [layer(stream) for stream in streams]
-            rows.append(FittedStage(stage[index], copied, score))
+        for stack, blocks, entry, targets in self._streams(runner, distiller):
+            streams = entry
+            for part, layer, target in zip(stack.plan.parts, stack.student_layers, targets):
+                with torch.no_grad():
+                    copied = explained_variance([layer.eval()(stream) for stream in streams], target)
+                    index, fitted, score = fit_stage([blocks[i] for i in part], streams, target, self.writers)
+                    layer.load_state_dict(fitted.state_dict())
+                    streams = [layer(stream) for stream in streams]
+                rows.append(FittedStage(part[index], copied, score))
         runner.model.train()
         print_log(_table(rows, self.samples), 'current')
 
     @torch.no_grad()
-    def _streams(self, runner: Runner, model: ReplacementDistiller) -> tuple[list[Tensor], list[list[Tensor]]]:
-        """What enters the first stage, batch by batch, and for each stage what the teacher has at its end."""
-        loader = runner.train_dataloader
-        entry, targets = [], [[] for _ in model.divided.plan.stages]
-        ends = [model.teacher_blocks[end] for end in model.divided.plan.ends]
+    def _streams(self, runner: Runner, distiller: ReplacementDistiller) -> list[tuple]:
+        """For each stack the teacher's blocks, and batch by batch what enters the first and what leaves each part."""
+        loader, blocks, stacks = runner.train_dataloader, iter(distiller.teacher_blocks), []
+        for stack in distiller.stacks:
+            own = list(islice(blocks, stack.plan.num_layers))
+            stacks.append((stack, own, [], [[] for _ in stack.plan.parts]))
+        ends = [own[place] for stack, own, *_ in stacks for place in stack.plan.student_places]
         for start in range(0, self.samples, self.batch_size):
             draws = range(start, min(start + self.batch_size, self.samples))
-            data = model.data_preprocessor(loader.collate_fn([loader.dataset[draw] for draw in draws]), False)
-            with _InputsOf(model.teacher_blocks[0]) as entered, tap_outputs(ends) as outputs:
-                model.teacher(data['inputs'], data.get('data_samples'), mode='tensor')
-            entry.append(entered[0])
-            for stage, output in enumerate(outputs):
-                targets[stage].append(first_tensor(output, f'stage {stage}'))
-        return entry, targets
+            data = loader.collate_fn([loader.dataset[draw] for draw in draws])
+            data = distiller.data_preprocessor(data, False)
+            with ExitStack() as open_taps:
+                entered = [open_taps.enter_context(_InputsOf(own[0])) for _, own, *_ in stacks]
+                outputs = open_taps.enter_context(tap_outputs(ends))
+                distiller.teacher(data['inputs'], data.get('data_samples'), mode='tensor')
+            out = iter(outputs)
+            for (_, _, entry, targets), calls in zip(stacks, entered):
+                entry.append(calls[0])
+                for i, target in enumerate(targets):
+                    target.append(first_tensor(next(out), f'part {i}'))
+        return stacks
 
 
 class _InputsOf:
@@ -86,8 +98,14 @@ class _InputsOf:
         self.module, self.seen = module, []
 
     def __enter__(self) -> list[Any]:
-        self.handle = self.module.register_forward_pre_hook(lambda _module, args: self.seen.append(args[0]))
+        self.handle = self.module.register_forward_pre_hook(self._see, with_kwargs=True)
         return self.seen
+
+    def _see(self, module: nn.Module, args: tuple, kwargs: dict) -> None:
+        if len(args) != 1 or kwargs:
+            raise ValueError(f'compress.fit is for blocks that take tokens and nothing else; {type(module).__name__} '
+                             f'is given {len(args)} arguments and {sorted(kwargs) or "no keywords"}: leave it out')
+        self.seen.append(args[0])
 
     def __exit__(self, *error: Any) -> None:
         self.handle.remove()

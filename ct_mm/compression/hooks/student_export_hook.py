@@ -4,20 +4,25 @@ from __future__ import annotations
 import copy
 import logging
 import os
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
+import torch
 from mmengine.config import Config
 from mmengine.dist import master_only
 from mmengine.hooks import Hook
 from mmengine.logging import print_log
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
 from ct_mm.checkpoint import save_checkpoint
 from ct_mm.registry import HOOKS
 
+from ..export import export_student
 from ..replacement_distiller import ReplacementDistiller
-from ..student import divided_model_config, plain_model_config, plain_state_dict
+from .distiller_of import distiller_of
 
 
 @HOOKS.register_module()
@@ -25,8 +30,9 @@ class StudentExportHook(Hook):
     """Writes ``student/student.pth`` and ``student/student.py`` after training.
 
     The config builds a plain model with K layers and the weights load into it strictly, as tensors
-    only. Where the model's config cannot say its number of layers, the student stays a
-    ``ct_mm.StageDividedBackbone`` and the log says so.
+    only. Where a plain model would not be the student (its config cannot say the number of layers, or what a layer does
+    depends on its place), the student stays a ``ct_mm.StageDividedBackbone`` and the log says why, see
+    :func:`~ct_mm.compression.export.export_student`.
 
     Args:
         folder: Where to, in the work dir.
@@ -59,22 +65,29 @@ class StudentExportHook(Hook):
         Returns:
             Path of the weights.
         """
-        distiller: ReplacementDistiller = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        distiller = distiller_of(runner)
+        with random_state_kept():
+            student = export_student(distiller, runner.cfg.model.model, self._batch(runner, distiller))
+        if student.form != 'plain':
+            print_log(f'the student is no plain {runner.cfg.model.model.type} and is exported with a '
+                      f'ct_mm.StageDividedBackbone: {student.reason}', 'current', logging.WARNING)
         folder = Path(runner.work_dir) / self.folder
-        divided, model_cfg = distiller.divided, runner.cfg.model.model
-        model = plain_model_config(model_cfg, distiller.stack, divided.plan)
-        if model is not None:
-            weights = plain_state_dict(distiller.student)
-        else:
-            model = divided_model_config(model_cfg, distiller.stack, divided.plan, divided.slots[0].returns)
-            weights = {key: value.detach().cpu().clone() for key, value in distiller.student.state_dict().items()}
-            print_log(f'the config of {model_cfg.type} has no key for its number of layers: the student is exported '
-                      f'with a ct_mm.StageDividedBackbone', 'current', logging.WARNING)
-        meta = dict(iter=runner.iter, stages=[list(stage) for stage in divided.plan.stages])
-        save_checkpoint(dict(state_dict=weights, meta=meta), folder / name)
-        _write_config(student_config(runner.cfg, model), folder / 'student.py')
+        stages = [list(stage) for stack in distiller.stacks for stage in stack.plan.stages]
+        save_checkpoint(dict(state_dict=student.weights, meta=dict(iter=runner.iter, stages=stages)), folder / name)
+        _write_config(student_config(runner.cfg, student.config), folder / 'student.py')
         print_log(f'student saved to {folder / name}, its config to {folder / "student.py"}', 'current')
         return folder / name
+
+    @staticmethod
+    def _batch(runner: Runner, distiller: ReplacementDistiller) -> dict | None:
+        """A little training data to compare on, as the model sees it."""
+        loader = runner.train_dataloader
+        if not hasattr(loader.dataset, '__getitem__'):
+            print_log('the training data cannot be read by index: the exported student is compared with the trained '
+                      'one without running them', 'current', logging.WARNING)
+            return None
+        data = loader.collate_fn([loader.dataset[index] for index in range(min(2, len(loader.dataset)))])
+        return distiller.data_preprocessor(data, False)
 
 
 def student_config(cfg: Config, model: dict) -> Config:
@@ -105,3 +118,15 @@ def _write_config(config: Config, path: Path) -> None:
     temporary = path.with_name(f'.{path.name}.{os.getpid()}')
     temporary.write_text(config.pretty_text)
     os.replace(temporary, path)
+
+
+@contextmanager
+def random_state_kept() -> Iterator[None]:
+    """Reading data and building models draw random numbers; those of the training are not to depend on it."""
+    states = random.getstate(), np.random.get_state()
+    with torch.random.fork_rng(devices=[]):
+        try:
+            yield
+        finally:
+            random.setstate(states[0])
+            np.random.set_state(states[1])

@@ -1,5 +1,6 @@
 """What a student learns from its teacher."""
 from .feature_mimic_loss import FeatureMimicLoss
+from .output_guidance_loss import OutputGuidanceLoss
 from .prediction_guidance_loss import PredictionGuidanceLoss
 
-__all__ = ['FeatureMimicLoss', 'PredictionGuidanceLoss']
+__all__ = ['FeatureMimicLoss', 'OutputGuidanceLoss', 'PredictionGuidanceLoss']

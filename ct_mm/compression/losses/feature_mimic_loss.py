@@ -33,14 +33,17 @@ class FeatureMimicLoss(nn.Module):
         self,
         student: Sequence[Tensor],
         teacher: Sequence[Tensor],
-        groups: dict[str, int] | None = None,
+        groups: dict[str, int] | Sequence[dict[str, int] | None] | None = None,
+        kept: Sequence[Tensor | None] | None = None,
     ) -> Tensor:
         """Compares stage by stage, in float32 whatever the precision of the model.
 
         Args:
             student: For each stage the tokens (B, T, C) at its end, along the step's path.
             teacher: The same of the teacher's own pass, without gradient.
-            groups: Number of tokens of each group, in order; ``None`` is one group.
+            groups: Number of tokens of each group, in order, or a list of that with one for each stage; ``None`` is one
+                group.
+            kept: For each stage which tokens are compared (B, T) bool, where a model drops some; ``None`` is all.
 
         Returns:
             Weighted loss, a scalar.
@@ -50,18 +53,29 @@ class FeatureMimicLoss(nn.Module):
         """
         if len(student) != len(teacher):
             raise ValueError(f'{len(student)} stages of the student, {len(teacher)} of the teacher')
-        per_stage = [self._stage_error(i, s, t, groups) for i, (s, t) in enumerate(zip(student, teacher))]
+        if groups is None or isinstance(groups, dict):
+            groups = [groups] * len(student)
+        stages = zip(student, teacher, groups, kept or [None] * len(student), strict=True)
+        per_stage = [self._stage_error(i, *stage) for i, stage in enumerate(stages)]
         return self.loss_weight * torch.stack(per_stage).mean()
 
     @staticmethod
-    def _stage_error(stage: int, student: Tensor, teacher: Tensor, groups: dict[str, int] | None) -> Tensor:
+    def _stage_error(stage: int, student: Tensor, teacher: Tensor, groups: dict[str, int] | None,
+                     kept: Tensor | None) -> Tensor:
         if student.shape != teacher.shape:
             raise ValueError(f'stage {stage}: student tokens {tuple(student.shape)}, '
                              f'teacher tokens {tuple(teacher.shape)}')
         if groups is None:
-            return F.mse_loss(student.float(), teacher.float())
+            return _mean_square(student.float(), teacher.float(), kept)
         if sum(groups.values()) != student.shape[1]:
             raise ValueError(f'stage {stage}: token groups {groups} do not add up to {student.shape[1]} tokens')
         sizes = list(groups.values())
-        pairs = zip(student.float().split(sizes, dim=1), teacher.float().split(sizes, dim=1))  # (B, Tg, C) each
-        return torch.stack([F.mse_loss(s, t) for s, t in pairs]).mean()
+        masks = [None] * len(sizes) if kept is None else kept.split(sizes, dim=1)  # (B, Tg) each
+        split = zip(student.float().split(sizes, dim=1), teacher.float().split(sizes, dim=1), masks)  # (B, Tg, C) each
+        return torch.stack([_mean_square(s, t, mask) for s, t, mask in split]).mean()
+
+
+def _mean_square(student: Tensor, teacher: Tensor, kept: Tensor | None) -> Tensor:
+    if kept is None:
+        return F.mse_loss(student, teacher)
+    return F.mse_loss(student[kept], teacher[kept]) if kept.any() else student.sum() * 0
