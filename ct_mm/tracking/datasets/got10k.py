@@ -15,8 +15,9 @@ from ct_mm.tracking.structures import FrameFiles, FrameSequence
 class GOT10kDataset(SequenceFolder):
     """GOT-10k (Huang et al., TPAMI 2021) as its authors ship it: 9,335 + 180 + 180 sequences.
 
-    The target is visible where it is not absent, its cover is above 0 and its box has an area. Of a test sequence only
-    the first box is known; the benchmark's server has the others.
+    The target is visible where it is not absent, its cover is above 0 and its box has an area; an evaluation asks the
+    cover alone, as the toolkit does. Of a test sequence only the first box is known; the benchmark's server has the
+    others.
 
     Args:
         data_root: The folder that holds ``train``, ``val`` and ``test``.
@@ -49,6 +50,11 @@ class GOT10kDataset(SequenceFolder):
                  index_dir: str | os.PathLike | None = 'work_dirs/index',
                  **kwargs) -> None:
         super().__init__(data_root, sequences=sequences, index_dir=index_dir, split=split, **kwargs)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The label files that say where the target is visible."""
+        return ('cover.label', ) if self.test_mode else LABELS
 
     @property
     def folder(self) -> Path:

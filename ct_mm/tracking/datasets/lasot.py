@@ -25,10 +25,10 @@ _ATTRIBUTES = ('Illumination Variation', 'Partial Occlusion', 'Deformation', 'Mo
 class LaSOTDataset(SequenceDataset):
     """LaSOT (Fan et al., CVPR 2019) as its authors ship it: 1,400 sequences of 70 classes, 2,500 frames on average.
 
-    The target is visible where it is neither fully occluded nor out of view and its box has an area (PyTracking's
-    rule). One box of the test set has a negative height (``tiger-6``, frame 118); it counts as having no area. In some
-    releases a folder holds an image more than the annotation has lines; the sequence is what is annotated, as in the
-    benchmark's toolkit.
+    The target is visible where it is neither fully occluded nor out of view and, in training, its box has an area
+    (PyTracking's rule). One box of the test set has a negative height (``tiger-6``, frame 118); it counts as having no
+    area. In some releases a folder holds an image more than the annotation has lines; the sequence is what is
+    annotated, as in the benchmark's toolkit.
 
     Challenges come with the toolkit and not with the images: put its ``annos/att`` under ``data_root`` and each
     sequence has its ``attributes``.
@@ -54,6 +54,7 @@ class LaSOTDataset(SequenceDataset):
                 out_of_view.txt      0 or 1 per frame, in one line
         annos/att/airplane-1.txt     optional, from the toolkit: 14 times 0 or 1, in one line"""
     SPLITS = ('train', 'test')
+    scores_flags = True  # flagged frames and frames without a box count differently
     METAINFO = dict(task_name='sot', benchmark='lasot')
     #: List of the test sequences.
     names_file = 'lasot_test.txt'

@@ -54,6 +54,8 @@ class SequenceDataset(Dataset, metaclass=ABCMeta):
     #: The expected folder tree, shown in errors; ``{root}`` stands for ``data_root``.
     tree = ''
     SPLITS: tuple[str, ...] = ()
+    #: Whether an evaluation needs the benchmark's flags as they are, without what the boxes say.
+    scores_flags = False
     METAINFO: dict = dict(task_name='sot', benchmark='custom')
 
     def __init__(self,
@@ -237,7 +239,8 @@ class SequenceDataset(Dataset, metaclass=ABCMeta):
         if self.test_mode and not has_area[0]:
             raise ValueError(f'{self.where(unit, 0)}: the box of the first frame is {boxes[0].tolist()}, but a tracker '
                              'starts from it, so it must be finite and larger than zero')
-        sequence.visible &= has_area
+        if not (self.test_mode and self.scores_flags):
+            sequence.visible &= has_area
 
     def _leave_out(self, unit: str, error: Exception) -> None:
         self._bad.append(unit)

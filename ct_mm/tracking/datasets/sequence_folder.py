@@ -45,6 +45,9 @@ class SequenceFolder(SequenceDataset):
             absence.label      optional: 1 where the object is absent
             cover.label        optional: 0 where nothing of the object can be seen"""
 
+    #: The label files that say where the object is visible.
+    labels = LABELS
+
     def __init__(self,
                  data_root: str | os.PathLike,
                  sequences: Sequence[str] | None = None,
@@ -95,7 +98,8 @@ class SequenceFolder(SequenceDataset):
                 values = read_series(path)  # (T,)
                 if len(values) != len(boxes):
                     raise ValueError(f'{path} has {len(values)} lines, but {truth} has {len(boxes)}')
-                visible &= values == 0 if label == 'absence.label' else values > 0
+                if label in self.labels:
+                    visible &= values == 0 if label == 'absence.label' else values > 0
         frames = self._frames(folder)
         if isinstance(frames, FrameFiles) and len(frames) != len(boxes):
             raise ValueError(f'{truth} has {len(boxes)} lines, but {folder} has {len(frames)} frames; it needs one '

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import numpy as np
+from mmengine.dist import get_rank
 
 from ct_mm.tracking.datasets.annotation_io import read_numbers
 
@@ -196,8 +197,8 @@ def _first_broken(boxes: np.ndarray) -> int | None:
 
 def _write_whole(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    # Always the same name, so that what a killed process left is taken up by the next one.
-    unfinished = path.with_name(f'.{path.name}.tmp')
+    # Always the same name, so that what a killed process left is taken up by the next one; ranks may share a sequence.
+    unfinished = path.with_name(f'.{path.name}.{get_rank()}.tmp')
     with open(unfinished, 'w', encoding='utf-8', newline='\n') as stream:
         stream.write(text)
         stream.flush()

@@ -99,6 +99,8 @@ class SequenceTestLoop(TestLoop):
         for metric in self.evaluator.metrics:
             if hasattr(metric, 'report_dir'):
                 metric.report_dir = str(self.results.path)
+            if hasattr(metric, 'sequence_names'):
+                metric.sequence_names = self.dataloader.dataset.names
         for index, batch in enumerate(self.dataloader):
             self.run_iter(index, batch)
         metrics = self.evaluator.evaluate(len(self.dataloader.dataset))

@@ -15,6 +15,7 @@ import torch
 
 from ct_mm.tracking.evaluation.compare_trackers import ComparisonRow, compare_trackers
 from ct_mm.tracking.evaluation.result_tables import markdown_table
+from ct_mm.tracking.evaluation.tracks import has_box
 from ct_mm.tracking.models.trackers import BaseTracker
 from ct_mm.tracking.structures import FrameSequence
 from ct_mm.tracking.visualization import VideoWriter, add_legend, choose_colors, draw_boxes
@@ -124,6 +125,7 @@ def write_track_video(path: Path,
         fps: Frames per second. Default: those of the video; 25 for image files.
     """
     labels = {ANNOTATION: ANNOTATION, **labels}
+    drawn = sequence.visible & has_box(sequence.boxes)  # (T,)
     digits = len(str(len(sequence)))
     if frames is None:
         frames, images = range(len(sequence)), iter(sequence)
@@ -133,7 +135,7 @@ def write_track_video(path: Path,
         images = (sequence[index] for index in frames)
     with VideoWriter(path, fps=_frame_rate(sequence) if fps is None else fps) as writer:
         for image, index in zip(images, frames):  # in this order a video notices frames beyond the last box
-            truth = sequence.boxes[index] if sequence.visible[index] else None
+            truth = sequence.boxes[index] if drawn[index] else None
             boxes = {**{name: track[index] for name, track in tracks.items()}, ANNOTATION: truth}
             counter = f'{index + 1:0{digits}d}/{len(sequence)}'
             writer.write(add_legend(draw_boxes(image, boxes, colors), labels, colors, counter))

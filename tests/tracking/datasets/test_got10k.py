@@ -48,7 +48,9 @@ def test_a_validation_sequence(root):
     item = dataset[0]
     sample = item['data_samples']
     assert sample.gt_boxes.tolist() == [[float(n) for n in row.split(',')] for row in BOXES]
-    assert sample.visible.tolist() == [True, False, False, False]
+    assert sample.visible.tolist() == [True, False, False, True]  # the last is flagged absent, yet covered
+    training = GOT10kDataset(root, split='val', test_mode=False)
+    assert training.get_sequence(0).visible.tolist() == [True, False, False, False]
     assert (sample.image_size, sample.first_box_only) == ((30, 20), False)
     assert [round(image.mean()) for image in item['inputs']['video']] == [40, 80, 120, 160]
 

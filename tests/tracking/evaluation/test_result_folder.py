@@ -47,7 +47,7 @@ def test_results_of_others_are_read_with_any_separator_and_without_their_times(t
     (tmp_path / 'bird.v1.txt').write_text('\n'.join(separator.join(map(str, box)) for box in BOXES))
     (tmp_path / 'bird.v1_time.txt').write_text('0.1\n0.1\n0.1\n')
     (tmp_path / 'race_time.txt').write_text('1,2,3,4\n')
-    (tmp_path / '.bird.v1.txt.tmp').write_text('1,2')
+    (tmp_path / '.bird.v1.txt.0.tmp').write_text('1,2')
     folder = ResultFolder.open(tmp_path)
     assert folder.layout == 'plain' and folder.names() == ['bird.v1', 'race_time']
     np.testing.assert_array_equal(folder.read('bird.v1', 3), BOXES)

@@ -4,5 +4,5 @@ test_dataloader = dict(
     num_workers=0,  # an item is a whole sequence, whose frames are read while it is tracked
     sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(type='ct_mm.GOT10kDataset', data_root='data/got10k', split='val'))
-test_evaluator = dict(type='ct_mm.SOTMetric')
+test_evaluator = dict(type='ct_mm.SOTMetric', convention='got10k')
 test_cfg = dict(type='ct_mm.SequenceTestLoop')
