@@ -21,7 +21,9 @@ from ct_mm.tracking.structures import TrackDataSample
 
 def init_model(config: str | os.PathLike | Config,
                checkpoint: str | os.PathLike | None = None,
-               device: str | torch.device = 'cpu') -> BaseTracker:
+               device: str | torch.device = 'cpu',
+               threads: int | None = None,
+               precision: str | None = None) -> BaseTracker:
     """Builds a tracker from its config and reads its weights; the name follows mmtracking 1.x.
 
     Args:
@@ -30,14 +32,22 @@ def init_model(config: str | os.PathLike | Config,
         checkpoint: File with the weights, read as tensors only. They must fit exactly. Without one the weights are
             random.
         device: Where the tracker runs.
+        threads: Threads of the CPU. Default: PyTorch's choice. It has one number for the whole process.
+        precision: ``'fp32'`` (default), or ``'bf16'``: bfloat16 where that is safe (autocast). On a CPU with
+            instructions for it that is more than twice as fast.
 
     Returns:
         The tracker in evaluation mode; ``tracker.cfg`` is its config.
 
     Raises:
         FileNotFoundError: If the config or the checkpoint does not exist.
-        ValueError: If the config does not describe a tracker, or the weights do not fit it; the message says which.
+        ValueError: If the config does not describe a tracker, the weights do not fit it (the message says which), or
+            the precision is unknown.
     """
+    if precision not in (None, 'fp32', 'bf16'):
+        raise ValueError(f"in PyTorch precision is 'fp32' or 'bf16', not {precision!r}")
+    if threads is not None:
+        torch.set_num_threads(threads)
     if not isinstance(config, Config):
         path = Path(resolve_path(config))
         if not path.is_file():
@@ -56,6 +66,8 @@ def init_model(config: str | os.PathLike | Config,
         checkpoint = resolve_path(checkpoint)
         _load(model, read_state_dict(checkpoint), checkpoint, source)
     model.cfg = config
+    if precision is not None:
+        model.precision = precision
     return model.to(device).eval()
 
 

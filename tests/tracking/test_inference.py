@@ -123,7 +123,21 @@ def test_what_is_no_image_is_refused(make_tracker, image):
 
 
 @pytest.mark.parametrize('box, frame_id, message', [(None, 0, 'needs init_bbox'), ([1, 2, 3], 0, 'four numbers'),
-                                                    ([1, 2, 0, 4], 0, 'have an area'), (None, -1, 'must be 0')])
+                                                    ([1, 2, 0, 4], 0, 'has no area'), (None, -1, 'must be 0')])
 def test_a_wrong_start_is_refused(make_tracker, box, frame_id, message):
     with pytest.raises(ValueError, match=message):
         inference_sot(make_tracker(), np.zeros((40, 40, 3), np.uint8), box, frame_id)
+
+
+def test_bfloat16_is_close_and_leaves_the_weights_alone(tracker_files, sequences):
+    files = tracker_files()
+    exact, rounded = init_model(*files), init_model(*files, precision='bf16')
+    boxes, scores = zip(*(track_video(tracker, sequences[0], sequences[0].boxes[0]) for tracker in (exact, rounded)))
+    assert not np.array_equal(scores[0], scores[1])
+    np.testing.assert_allclose(scores[0], scores[1], atol=0.05)
+    assert all(torch.equal(a, b) for a, b in zip(exact.state_dict().values(), rounded.state_dict().values()))
+
+
+def test_fp16_is_no_precision_of_a_cpu_here(tracker_files):
+    with pytest.raises(ValueError, match="'fp32' or 'bf16', not 'fp16'"):
+        init_model(*tracker_files(), precision='fp16')

@@ -9,27 +9,31 @@ import cv2
 import numpy as np
 
 
-def crop_side(box_xywh, area_factor: float) -> int:
-    """Side of the square crop around a box: ``ceil(sqrt(w * h) * area_factor)``.
+def crop_window(box_xywh, area_factor: float) -> tuple[int, int, int]:
+    """The square crop around a box; its side is ``ceil(sqrt(w * h) * area_factor)``.
 
     Args:
-        box_xywh: (4,) box in image pixels.
+        box_xywh: (4,) box in image pixels; it may lie partly or wholly outside of the image.
         area_factor: Side of the crop over the geometric mean of the box's sides.
+
+    Returns:
+        Left border, upper border and side in whole image pixels.
 
     Raises:
         ValueError: The box is not finite, or a side of it is not positive.
     """
-    _, _, w, h = box = [float(v) for v in box_xywh]
+    x, y, w, h = box = [float(v) for v in box_xywh]
     if not all(math.isfinite(v) for v in box) or w <= 0 or h <= 0:
         raise ValueError(f'cannot crop around the box {_show(box)}: w and h must be positive, all four finite')
-    return math.ceil(math.sqrt(w * h) * area_factor)
+    side = math.ceil(math.sqrt(w * h) * area_factor)
+    return round(x + 0.5 * w - side * 0.5), round(y + 0.5 * h - side * 0.5), side
 
 
 def crop_square(image: np.ndarray, box_xywh, area_factor: float, output_size: int) -> tuple[np.ndarray, float]:
     """Cuts a square around a box, pads with zeros what lies outside of the image, and resizes.
 
     Args:
-        image: (H, W, 3) uint8.
+        image: (H, W, 3) uint8, or anything that has a shape and can be sliced to such an array.
         box_xywh: (4,) box in image pixels; it may lie partly or wholly outside of the image.
         area_factor: Side of the crop over the geometric mean of the box's sides.
         output_size: Side of the result in pixels.
@@ -40,19 +44,20 @@ def crop_square(image: np.ndarray, box_xywh, area_factor: float, output_size: in
     Raises:
         ValueError: A side of the box is below one pixel.
     """
-    x, y, w, h = (float(v) for v in box_xywh)
-    side = crop_side(box_xywh, area_factor)
-    if w < 1 or h < 1:
-        raise ValueError(f'cannot crop around the box {_show((x, y, w, h))}: w and h must be at least one pixel')
-    x1, y1 = round(x + 0.5 * w - side * 0.5), round(y + 0.5 * h - side * 0.5)
+    x1, y1, side = crop_window(box_xywh, area_factor)
+    if min(box_xywh[2:4]) < 1:
+        raise ValueError(f'cannot crop around the box {_show(box_xywh)}: w and h must be at least one pixel')
     height, width = image.shape[:2]
     left, top = max(0, -x1), max(0, -y1)
     # One column and row too many are given up as soon as the crop reaches the far border, as in the released code.
     right, bottom = max(x1 + side - width + 1, 0), max(y1 + side - height + 1, 0)
-    crop = np.zeros((side, side) + image.shape[2:], image.dtype)
-    if left + right < side and top + bottom < side:  # otherwise nothing of the image is inside
-        crop[top:side - bottom, left:side - right] = \
-            image[y1 + top:y1 + side - bottom, x1 + left:x1 + side - right]
+    inside = left + right < side and top + bottom < side  # otherwise nothing of the image is in the crop
+    crop = image[y1 + top:y1 + side - bottom, x1 + left:x1 + side - right] if inside else None
+    if crop is None or crop.shape[:2] != (side, side):
+        padded = np.zeros((side, side) + image.shape[2:], image.dtype)
+        if inside:
+            padded[top:side - bottom, left:side - right] = crop
+        crop = padded
     return cv2.resize(crop, (output_size, output_size)), output_size / side
 
 

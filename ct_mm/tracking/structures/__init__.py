@@ -1,7 +1,6 @@
 """What the tracking wing passes around: boxes, frame sequences and data samples."""
 from ct_mm.tracking.structures.bad_frame_error import BadFrameError
 from ct_mm.tracking.structures.boxes import (
-    clip_xywh,
     cxcywh_to_xyxy,
     paired_giou,
     paired_iou,
@@ -15,6 +14,6 @@ from ct_mm.tracking.structures.image_file import ImageFile
 from ct_mm.tracking.structures.track_data_sample import TrackDataSample
 
 __all__ = [
-    'BadFrameError', 'FrameFiles', 'FrameSequence', 'ImageFile', 'TrackDataSample', 'clip_xywh', 'cxcywh_to_xyxy',
+    'BadFrameError', 'FrameFiles', 'FrameSequence', 'ImageFile', 'TrackDataSample', 'cxcywh_to_xyxy',
     'paired_giou', 'paired_iou', 'xywh_to_xyxy', 'xyxy_to_cxcywh', 'xyxy_to_xywh'
 ]

@@ -1,11 +1,10 @@
-"""Conversions between box formats, clipping to an image, and the overlap of paired boxes.
+"""Conversions between box formats, and the overlap of paired boxes.
 
 Formats: ``xywh`` is (left, top, width, height), ``xyxy`` is (left, top, right, bottom) and ``cxcywh`` is
 (centre x, centre y, width, height). A conversion changes the format, never the unit: pixels stay pixels and
 normalised coordinates stay normalised.
 
-Sources: ``clip_xywh`` follows the clipping rule of OSTrack (Ye et al., ECCV 2022); ``paired_giou`` is the
-generalised IoU of Rezatofighi et al., CVPR 2019.
+Source: ``paired_giou`` is the generalised IoU of Rezatofighi et al., CVPR 2019.
 """
 from __future__ import annotations
 
@@ -83,27 +82,6 @@ def xyxy_to_cxcywh(boxes: Boxes) -> Tensor | np.ndarray:
     """
     x1, y1, x2, y2 = _columns(boxes)
     return _stack((x1 + x2) / 2, (y1 + y2) / 2, (x2 - x1) * 1.0, (y2 - y1) * 1.0)
-
-
-def clip_xywh(box: Boxes, height: float, width: float, margin: float = 10) -> Tensor | np.ndarray:
-    """Clips boxes to an image so that at least ``margin`` pixels of each side stay.
-
-    The left edge goes to [0, width - margin], the right edge to [margin, width], and the box is then at least
-    ``margin`` wide; the same vertically. NaN stays NaN.
-
-    Args:
-        box: xywh, (..., 4), pixels.
-        height: Image height in pixels.
-        width: Image width in pixels.
-        margin: Smallest width and height of the result, in pixels.
-
-    Returns:
-        xywh, (..., 4), pixels; a tensor for a tensor, else an array.
-    """
-    x, y, w, h = _columns(box)
-    x1, x2 = x.clip(0, width - margin), (x + w).clip(margin, width)
-    y1, y2 = y.clip(0, height - margin), (y + h).clip(margin, height)
-    return _stack(x1, y1, (x2 - x1).clip(min=margin), (y2 - y1).clip(min=margin))
 
 
 def _area(boxes: Tensor) -> Tensor:

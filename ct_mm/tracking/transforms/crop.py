@@ -1,39 +1,16 @@
-"""The square crop around a box, and boxes carried into it and back: pure functions.
-
-The arithmetic is that of the released OSTrack and CompressTracker code, bit for bit, quirks included: pretrained
-weights have seen exactly these pixels.
-"""
-import math
-
-import cv2
+"""The square crop around a box, from an array or from a file of which no more is decoded than the crop needs."""
 import numpy as np
 
+from ct_mm.tracking.runtime import crop as of_pixels
+from ct_mm.tracking.runtime.crop import box_from_crop, box_to_crop, crop_window
 from ct_mm.tracking.structures import ImageFile
 
-
-def crop_window(box_xywh, area_factor: float) -> tuple[int, int, int]:
-    """The square crop around a box; its side is ``ceil(sqrt(w * h) * area_factor)``.
-
-    Args:
-        box_xywh: (4,) box in image pixels; it may lie partly or wholly outside of the image.
-        area_factor: Side of the crop over the geometric mean of the box's sides.
-
-    Returns:
-        Left border, upper border and side in whole image pixels.
-
-    Raises:
-        ValueError: The box is not finite, or a side of it is not positive.
-    """
-    x, y, w, h = box = [float(v) for v in box_xywh]
-    if not all(math.isfinite(v) for v in box) or w <= 0 or h <= 0:
-        raise ValueError(f'cannot crop around the box {_show(box)}: w and h must be positive, all four finite')
-    side = math.ceil(math.sqrt(w * h) * area_factor)
-    return round(x + 0.5 * w - side * 0.5), round(y + 0.5 * h - side * 0.5), side
+__all__ = ['box_from_crop', 'box_to_crop', 'crop_square', 'crop_window']
 
 
 def crop_square(image: np.ndarray | ImageFile, box_xywh, area_factor: float, output_size: int,
                 reduced: bool = False) -> tuple[np.ndarray, float]:
-    """Cuts a square around a box, pads with zeros what lies outside of the image, and resizes.
+    """Cuts a square around a box, see :func:`ct_mm.tracking.runtime.crop.crop_square`.
 
     Args:
         image: (H, W, 3) uint8; of an ``ImageFile`` no more is decoded than the crop needs.
@@ -50,64 +27,9 @@ def crop_square(image: np.ndarray | ImageFile, box_xywh, area_factor: float, out
         ValueError: A side of the box is below one pixel.
         OSError: The file cannot be read or decoded.
     """
-    x1, y1, side = crop_window(box_xywh, area_factor)
-    if min(box_xywh[2:4]) < 1:
-        raise ValueError(f'cannot crop around the box {_show(box_xywh)}: w and h must be at least one pixel')
     if reduced and isinstance(image, ImageFile):
-        crop = image.shrunken(x1, y1, side, output_size)
+        x1, y1, side = crop_window(box_xywh, area_factor)
+        crop = image.shrunken(x1, y1, side, output_size) if min(box_xywh[2:4]) >= 1 else None
         if crop is not None:
             return crop, output_size / side
-    height, width = image.shape[:2]
-    left, top = max(0, -x1), max(0, -y1)
-    # One column and row too many are given up as soon as the crop reaches the far border, as in the released code.
-    right, bottom = max(x1 + side - width + 1, 0), max(y1 + side - height + 1, 0)
-    inside = left + right < side and top + bottom < side  # otherwise nothing of the image is in the crop
-    crop = image[y1 + top:y1 + side - bottom, x1 + left:x1 + side - right] if inside else None
-    if crop is None or crop.shape[:2] != (side, side):
-        padded = np.zeros((side, side) + image.shape[2:], image.dtype)
-        if inside:
-            padded[top:side - bottom, left:side - right] = crop
-        crop = padded
-    return cv2.resize(crop, (output_size, output_size)), output_size / side
-
-
-def box_to_crop(box, extract_box, resize_factor: float, crop_size: int) -> np.ndarray:
-    """Carries a box from the image into a crop.
-
-    Args:
-        box: (..., 4) xywh in image pixels.
-        extract_box: (4,) xywh in image pixels, the box that the crop was cut around.
-        resize_factor: Crop pixels per image pixel, from :func:`crop_square`.
-        crop_size: Side of the crop in pixels.
-
-    Returns:
-        (..., 4) float64 xywh in crop pixels. The centre of ``extract_box`` lands at ``(crop_size - 1) / 2``.
-    """
-    box, extract_box = np.asarray(box, np.float64), np.asarray(extract_box, np.float64)
-    wh = box[..., 2:] * resize_factor
-    offset = box[..., :2] + 0.5 * box[..., 2:] - (extract_box[:2] + 0.5 * extract_box[2:])
-    centre = (crop_size - 1) / 2 + offset * resize_factor
-    return np.concatenate([centre - 0.5 * wh, wh], axis=-1)
-
-
-def box_from_crop(box, extract_box, resize_factor: float, crop_size: int) -> np.ndarray:
-    """Carries a box from a crop back into the image: the inverse of :func:`box_to_crop`.
-
-    Args:
-        box: (..., 4) xywh in crop pixels.
-        extract_box: (4,) xywh in image pixels, the box that the crop was cut around.
-        resize_factor: Crop pixels per image pixel, from :func:`crop_square`.
-        crop_size: Side of the crop in pixels.
-
-    Returns:
-        (..., 4) float64 xywh in image pixels.
-    """
-    box, extract_box = np.asarray(box, np.float64), np.asarray(extract_box, np.float64)
-    wh = box[..., 2:] / resize_factor
-    offset = (box[..., :2] + 0.5 * box[..., 2:] - (crop_size - 1) / 2) / resize_factor
-    centre = extract_box[:2] + 0.5 * extract_box[2:] + offset
-    return np.concatenate([centre - 0.5 * wh, wh], axis=-1)
-
-
-def _show(box) -> str:
-    return '[' + ', '.join(f'{v:g}' for v in box) + '] (xywh)'
+    return of_pixels.crop_square(image, box_xywh, area_factor, output_size)

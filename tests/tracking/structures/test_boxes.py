@@ -3,7 +3,6 @@ import pytest
 import torch
 
 from ct_mm.tracking.structures import (
-    clip_xywh,
     cxcywh_to_xyxy,
     paired_giou,
     paired_iou,
@@ -34,19 +33,6 @@ def test_conversions_take_one_box_lists_and_integers():
 def test_wrong_last_dimension_is_named():
     with pytest.raises(ValueError, match=r'\(4, 2\)'):
         xywh_to_xyxy(np.zeros((4, 2)))
-
-
-@pytest.mark.parametrize('kind', [np.array, torch.tensor])
-def test_clip_agrees_with_the_official_rule(reference, kind):
-    numbers = reference('crop_and_box_official')
-    clipped = clip_xywh(kind(numbers['clip_in']), height=120, width=160, margin=10)
-    np.testing.assert_array_equal(np.asarray(clipped), numbers['clip_out_h120_w160_margin10'])
-    one = clip_xywh(numbers['clip_in'][1], 120, 160)
-    np.testing.assert_array_equal(one, numbers['clip_out_h120_w160_margin10'][1])
-
-
-def test_clip_hides_no_nan():
-    assert np.isnan(clip_xywh(np.array([np.nan, 0, 5, 5]), 100, 100)).any()
 
 
 def test_overlap_of_hand_made_pairs():

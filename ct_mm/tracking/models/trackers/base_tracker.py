@@ -18,8 +18,11 @@ class BaseTracker(BaseModel, metaclass=ABCMeta):
 
     ``loss`` takes a batch of pairs, ``tensor`` gives the raw predictions of a batch of pairs, ``predict``
     runs whole sequences. ``init`` and ``track`` do one frame each; a subclass writes those two, ``loss``
-    and ``_forward``.
+    and ``_forward``. ``track`` runs the network in ``tensor`` mode.
     """
+
+    #: What ``tensor`` mode computes in: ``'fp32'``, or ``'bf16'`` for bfloat16 where that is safe (autocast).
+    precision = 'fp32'
 
     def forward(
         self,
@@ -49,8 +52,14 @@ class BaseTracker(BaseModel, metaclass=ABCMeta):
         if mode == 'predict':
             return self.predict(inputs, data_samples)
         if mode == 'tensor':
-            return self._forward(inputs)
+            return self._in_precision(inputs)
         raise ValueError(f"mode must be 'loss', 'predict' or 'tensor', not {mode!r}")
+
+    def _in_precision(self, inputs: dict) -> dict[str, Tensor]:
+        if self.precision == 'fp32':  # not autocast(enabled=False), which would undo that of a training around it
+            return self._forward(inputs)
+        with torch.autocast(inputs['search'].device.type, torch.bfloat16):
+            return self._forward(inputs)
 
     @abstractmethod
     def loss(self, inputs: dict, data_samples: list[TrackDataSample]) -> dict[str, Tensor]:

@@ -11,10 +11,11 @@ import torch
 from torch import Tensor
 
 from ct_mm.registry import MODELS
+from ct_mm.tracking.runtime.crop import crop_square
+from ct_mm.tracking.runtime.geometry import check_frame, check_target, place_box
 from ct_mm.tracking.structures import TrackDataSample
-from ct_mm.tracking.structures.boxes import clip_xywh, xyxy_to_cxcywh
+from ct_mm.tracking.structures.boxes import xyxy_to_cxcywh
 from ct_mm.tracking.structures.hann import hann_window
-from ct_mm.tracking.transforms.crop import crop_square
 
 from .base_tracker import BaseTracker
 
@@ -49,6 +50,7 @@ class OSTrack(BaseTracker):
         self.register_buffer('window', hann_window(self.head.feat_size), persistent=False)
         self._template: Tensor | None = None  # (1, 3, Ht, Wt), of the sequence being tracked
         self._box: np.ndarray | None = None  # (4,), xywh in pixels of the last frame
+        self._size: tuple[int, int] | None = None  # height and width of the frames
 
     def _forward(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
         """Raw predictions of a batch of pairs, see the head.
@@ -86,39 +88,48 @@ class OSTrack(BaseTracker):
             box: The target there, xywh in pixels.
 
         Raises:
-            ValueError: If the box has no area.
+            ValueError: If the image is no such array, or the box has no area or lies outside of it.
         """
-        box = np.asarray(box, dtype=np.float64)
-        if not (np.isfinite(box).all() and box[2] > 0 and box[3] > 0):
-            raise ValueError(f'the first box must be finite and have an area, not xywh {box.tolist()}')
+        check_frame(image)
+        box = check_target(box, image.shape[:2])
         crop, _ = crop_square(image, box, self.template_factor, self.backbone.template_size)
-        self._template, self._box = self._to_input(crop), box
+        self._template, self._box, self._size = self._to_input(crop), box, image.shape[:2]
 
-    @torch.inference_mode()
     def track(self, image: np.ndarray) -> tuple[np.ndarray, float]:
         """Finds the target around its last box, preferring places near it (Hann window).
 
         Args:
-            image: RGB uint8 (H, W, 3).
+            image: RGB uint8 (H, W, 3), of the first frame's size.
 
         Returns:
             The box, xywh in pixels, clipped to the image with margin 10, and the score in [0, 1].
 
         Raises:
             RuntimeError: If ``init`` was not called.
+            ValueError: If the image is no such array, or of another size.
         """
         if self._box is None:
             raise RuntimeError('call init(image, box) with the first frame before track(image)')
+        check_frame(image, self._size)
         crop, scale = crop_square(image, self._box, self.search_factor, self.backbone.search_size)
-        predictions = self._forward(dict(template=self._template, search=self._to_input(crop)))
+        box, score = self.locate(crop)
+        self._box = place_box(box, self._box, self.backbone.search_size / scale, self._size)
+        return self._box.copy(), score
+
+    @torch.inference_mode()
+    def locate(self, crop: np.ndarray) -> tuple[np.ndarray, float]:
+        """Finds the target in a search region.
+
+        Args:
+            crop: The search region, RGB uint8 (Hs, Ws, 3).
+
+        Returns:
+            The box (4,), cxcywh normalised to the search region, and the score in [0, 1].
+        """
+        predictions = self(dict(template=self._template, search=self._to_input(crop)), mode='tensor')
         response = predictions['score_map'] * self.window  # (1, 1, S, S)
         box = self.head.decode(response, predictions['size_map'], predictions['offset_map'])  # (1, 4)
-        box = box[0].double().cpu().numpy() * self.backbone.search_size / scale  # cxcywh, frame pixels in the crop
-        half = self.backbone.search_size / scale / 2
-        x, y, w, h = self._box
-        corner = (x + w / 2 - half + box[0] - box[2] / 2, y + h / 2 - half + box[1] - box[3] / 2)
-        self._box = clip_xywh(np.array([*corner, box[2], box[3]]), *image.shape[:2], margin=10)
-        return self._box.copy(), float(predictions['score_map'].flatten()[response.argmax()])
+        return box[0].cpu().numpy(), float(predictions['score_map'].flatten()[response.argmax()])
 
     def _to_input(self, crop: np.ndarray) -> Tensor:
         """RGB uint8 (H, W, 3) -> normalised (1, 3, H, W) on the model's device."""
