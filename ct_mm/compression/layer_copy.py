@@ -25,17 +25,20 @@ def copy_layer(layer: nn.Module, sources: Sequence[nn.Module]) -> str:
     state = _mean_state(sources)
     own = layer.state_dict()
     kept = _important_neurons(layer, sources[-1], state)
-    notes = []
+    chosen, built = [], []
     for name, value in own.items():
         if name in state and state[name].shape == value.shape:
             value.copy_(state[name])
         elif name in kept:
             dim, index = kept[name]
             value.copy_(state[name].index_select(dim, index))
-            notes.append(f'{name} {tuple(state[name].shape)} -> {tuple(value.shape)} by importance')
+            chosen.append(f'{name} {state[name].shape[dim]} -> {len(index)}')
         else:
-            had = f'{tuple(state[name].shape)} there' if name in state else 'not there'
-            notes.append(f'{name} {tuple(value.shape)} as built ({had})')
+            built.append(name)
+    notes = [f'by importance {", ".join(chosen)}'] if chosen else []
+    if built:
+        some = f'{", ".join(built[:3])} and {len(built) - 3} more' if len(built) > 3 else ', '.join(built)
+        notes.append(f'{len(built)} of {len(own)} entries as built, whose shapes differ: {some}')
     return '; '.join(notes)
 
 

@@ -18,7 +18,7 @@ class PassThrough:
     """Hands on, in a skipped block's place, what a block that changes nothing would return.
 
     A block may say so itself, with a method ``pass_through`` that takes its arguments. Else the first block that is
-    skipped settles it for its stack: the student's layer is run aside once, without gradient and in eval mode, and the
+    skipped settles it for its stack: a layer is run aside once, without gradient and in eval mode, and the
     kind of its return value is compared with its arguments. A tensor stands for the first tensor argument, or the only
     one of its shape. In a tuple the first element is found like that; each further one must be ``None`` or the very
     object of one argument. Whatever else there is, an attention map for example, cannot be made up.
@@ -50,17 +50,26 @@ class PassThrough:
             return self._kind(None if entry is None else self._argument(entry, args, kwargs) for entry in self.returns)
         return self._argument(self.returns, args, kwargs)
 
-    def find(self, layer: nn.Module, args: tuple, kwargs: dict) -> None:
+    def find(self, layers: Sequence[nn.Module], args: tuple, kwargs: dict) -> None:
         """Finds out what to hand on, see above.
 
         Args:
-            layer: A layer of the same kind.
-            args: Positional arguments that it can be called with.
+            layers: Layers of the same kind. One that drops tokens does not tell; then the next is asked.
+            args: Positional arguments that they can be called with.
             kwargs: Keyword arguments.
 
         Raises:
-            TypeError: If it is not clear.
+            TypeError: If none makes it clear.
         """
+        unclear = None
+        for layer in layers:
+            try:
+                return self._find(layer, args, kwargs)
+            except TypeError as error:
+                unclear = unclear or error
+        raise unclear
+
+    def _find(self, layer: nn.Module, args: tuple, kwargs: dict) -> None:
         args, kwargs = tree_map(lambda v: v.detach().clone() if isinstance(v, Tensor) else v, (args, kwargs))
         named = dict(_named(args, kwargs))
         shapes = {entry: v.shape for entry, v in named.items() if isinstance(v, Tensor)}  # before a call that writes

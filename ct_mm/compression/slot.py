@@ -65,7 +65,8 @@ class Slot(nn.Module):
         if callable(getattr(runner.layer, 'pass_through', None)):
             return runner.layer.pass_through(*args, **kwargs)
         if self.rule.returns is None:
-            self.rule.find(runner.layer, *runner._entered(args, kwargs))
+            teachers = [] if self._teacher_block is None or runner.enter is not None else [self._teacher_block.module]
+            self.rule.find([runner.layer, *teachers], *runner._entered(args, kwargs))
         return self.rule(args, kwargs)
 
     def _run(self, args: tuple, kwargs: dict) -> Any:

@@ -27,11 +27,14 @@ def flops_per_sample(model: nn.Module, inputs: Any, data_samples: list | None = 
     tensors = [leaf for leaf in tree_leaves(inputs) if isinstance(leaf, torch.Tensor)]
     samples = len(tensors[0]) if tensors[0].dim() == 4 else len(tensors)  # a batch, or a list of images
     training = model.training
-    model.eval()
+    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    model.eval().requires_grad_(False)  # the counter trips over what is a view of a parameter
     try:
         return count_flops(lambda: model(inputs, data_samples, mode='tensor')) / samples
     finally:
         model.train(training)
+        for parameter in trained:
+            parameter.requires_grad_(True)
 
 
 def division_summary(distiller: ReplacementDistiller, inputs: Any, data_samples: list | None) -> str:
