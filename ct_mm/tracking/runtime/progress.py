@@ -1,0 +1,63 @@
+"""How far a long run is."""
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from typing import TextIO
+
+_WIDTH = 20
+
+
+class Progress:
+    """Frames done, frames per second and time left: one line that is rewritten on a terminal, else one now and then.
+
+    Args:
+        total: How many frames there will be; None if nobody knows.
+        stream: Where to. Default: the standard error stream.
+        clock: Gives seconds. Default: the monotonic clock.
+    """
+
+    def __init__(self,
+                 total: int | None = None,
+                 stream: TextIO | None = None,
+                 clock: Callable[[], float] = time.monotonic) -> None:
+        self.total = total
+        self._stream, self._clock = stream or sys.stderr, clock
+        self._rewrites = self._stream.isatty()
+        self._pause = 0.2 if self._rewrites else 30
+        self._start = self._last = clock()
+        self._shown = 0  # characters of the line on the terminal
+
+    def __call__(self, done: int) -> None:
+        """Says that this many frames are done; writes something if the last time was long enough ago."""
+        now = self._clock()
+        if now - self._last < self._pause:
+            return
+        self._last = now
+        line = self._line(done, now - self._start)
+        self._stream.write(f'\r{line:{self._shown}}' if self._rewrites else f'{line}\n')
+        self._stream.flush()
+        self._shown = len(line)
+
+    def rate(self, done: int) -> float:
+        """Frames per second since the start."""
+        return done / max(self._clock() - self._start, 1e-9)
+
+    def close(self) -> None:
+        """Clears the line, so that whatever comes next begins on an empty one."""
+        if self._rewrites and self._shown:
+            self._stream.write(f'\r{"":{self._shown}}\r')
+            self._stream.flush()
+            self._shown = 0
+
+    def _line(self, done: int, seconds: float) -> str:
+        rate = done / seconds
+        if self.total is None or done > self.total:  # headers of videos may be wrong
+            return f'frame {done}  {rate:.1f} frames/s'
+        filled = _WIDTH * done // self.total
+        bar = f'[{"#" * filled}{"." * (_WIDTH - filled)}] ' if self._rewrites else ''
+        minutes, left = divmod(round((self.total - done) / rate), 60)
+        hours, minutes = divmod(minutes, 60)
+        remaining = f'{hours}:{minutes:02d}:{left:02d}' if hours else f'{minutes}:{left:02d}'
+        return f'{bar}frame {done}/{self.total}  {rate:.1f} frames/s  {remaining} left'

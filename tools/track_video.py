@@ -1,0 +1,7 @@
+"""What `mim run ct_mm track_video` runs; the same as `python -m ct_mm.track`."""
+import sys
+
+from ct_mm.track import main
+
+if __name__ == '__main__':
+    sys.exit(main())
