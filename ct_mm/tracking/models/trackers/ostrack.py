@@ -22,7 +22,7 @@ from .base_tracker import BaseTracker
 
 @MODELS.register_module()
 class OSTrack(BaseTracker):
-    """One-stream tracker without candidate elimination.
+    """One-stream tracker; candidate elimination is the backbone's ``ce_layers``, off by default.
 
     Args:
         backbone: Config of a backbone called as ``backbone(template, search)`` that returns tokens
