@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from torch import nn
 
@@ -23,7 +24,7 @@ def build_guidance(student: nn.Module, guidance: dict, predictions: str | Sequen
         ValueError: If there is no such module, or it offers no losses and the guidance names none. The message shows
             what to write.
     """
-    paths = [predictions] if isinstance(predictions, str) else list(predictions)
+    paths = path_list(predictions)
     for path in paths:
         try:
             if not path:
@@ -40,6 +41,32 @@ def build_guidance(student: nn.Module, guidance: dict, predictions: str | Sequen
                              f'predictions can be compared (it has no method guidance_losses); {_way_out(paths[0])}')
         guidance = dict(guidance, losses=module.guidance_losses())
     return MODELS.build(guidance)
+
+
+def path_list(predictions: str | Sequence[str]) -> list[str]:
+    """The paths of the modules whose output are the predictions."""
+    return [predictions] if isinstance(predictions, str) else list(predictions)
+
+
+def read_predictions(predictions: str | Sequence[str], outputs: Sequence[Any], mode: str) -> Any:
+    """What the modules that hold the predictions put out.
+
+    Args:
+        predictions: The path of one module, or of several.
+        outputs: Their outputs, ``None`` for one that did not run.
+        mode: The mode in which the model ran, for the error.
+
+    Returns:
+        The output, or a list of outputs.
+
+    Raises:
+        RuntimeError: If a module did not run.
+    """
+    for path, output in zip(path_list(predictions), outputs):
+        if output is None:
+            raise RuntimeError(f'predictions={predictions!r}: {path} is not called as a module when the model runs in '
+                               f'mode {mode!r} (a call of its forward() is not seen); name a module inside it')
+    return outputs[0] if isinstance(predictions, str) else list(outputs)
 
 
 def _way_out(path: str) -> str:

@@ -123,11 +123,14 @@ class PassThrough:
 def _aside(layer: nn.Module) -> Iterator[None]:
     """A call that leaves no trace: no gradient, no dropout, no statistics, and none that counts operations sees it."""
     modes = [(module, module.training) for module in layer.modules()]
+    caches = torch.is_autocast_cache_enabled()
     layer.eval()
+    torch.set_autocast_cache_enabled(False)  # a weight cast without gradient must not serve the call that needs one
     try:
         with torch.no_grad(), _disable_current_modes():
             yield
     finally:
+        torch.set_autocast_cache_enabled(caches)
         for module, training in modes:
             module.training = training
 

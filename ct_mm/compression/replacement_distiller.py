@@ -19,11 +19,11 @@ from ct_mm.registry import MODELS
 
 from .divided_stack import DividedStack
 from .division import divide_model
-from .guidance import build_guidance
+from .guidance import build_guidance, path_list, read_predictions
 from .load_teacher import load_teacher
 from .slot import Borrowed
 from .stage_divided_backbone import StageDividedBackbone
-from .stage_tokens import both_kept, stage_tokens
+from .stage_tokens import compare_stages
 from .student import load_shared
 from .summary import division_summary
 from .tap import tap_outputs
@@ -37,22 +37,17 @@ GUIDANCE = dict(type='ct_mm.PredictionGuidanceLoss')
 class ReplacementDistiller(BaseModel):
     """A student whose stages are run by its own layers or by the frozen teacher's.
 
-    ``loss`` is the model's own losses along the step's path plus ``loss_mimic`` and ``loss_guidance``;
-    ``predict`` and ``tensor`` are the pure student's. Attributes that the distiller lacks are the
-    student's. The teacher is borrowed, not owned: always in eval mode, never in the state dict, the
-    parameters or a weight average, and read again from its own file whenever a run starts or resumes.
+    ``loss`` is the model's own losses along the step's path plus ``loss_mimic`` and ``loss_guidance``; ``predict`` and
+    ``tensor`` are the pure student's. Attributes that the distiller lacks are the student's. The teacher is borrowed,
+    not owned: always in eval mode, never in the state dict, the parameters or a weight average, and read again from
+    its own file whenever a run starts or resumes.
 
     Args:
         model: Config of the model to compress; teacher and student are both built from it.
         teacher: Checkpoint of the trained model.
-        num_stages: Stages K; the teacher's layers are divided evenly. This and the next six, which are those of
-            :class:`~ct_mm.compression.StageDividedBackbone`, may be lists with one value for each stack of layers.
-        stage_sizes: Teacher layers of each stage, instead of ``num_stages``.
-        copy: Where a student layer starts from in its stage: ``last``, ``first`` or ``mean``.
-        layers: Names of the stacks of blocks inside the model, such as ``'backbone.blocks'`` or
-            ``['encoder.layers', 'decoder.layers']``; ``None`` searches.
-        pass_through: What a skipped block returns, where it cannot be found out.
-        layers_per_stage: Student layers of a stage.
+        num_stages, stage_sizes, copy, pass_through, layers_per_stage: The division, see
+            :class:`~ct_mm.compression.StageDividedBackbone`; a list has one value for each stack.
+        layers: Names of the stacks of blocks, such as ``'backbone.blocks'``; ``None`` searches.
         student: What the config says differently for the student's layers, merged into that of the stack's owner.
         mimic: Config of the loss between stage tokens; ``None`` switches it off.
         guidance: Config of the loss between predictions; ``None`` switches it off.
@@ -211,12 +206,12 @@ class ReplacementDistiller(BaseModel):
             self._summary_due = False
             print_log(division_summary(self, inputs, data_samples), 'current')
         ends = [end for divided, whole in self._pairs for end in divided.ends_of(whole)]
-        with torch.no_grad(), tap_outputs([*ends, *self._prediction_modules(self.teacher)]) as targets:
+        with torch.no_grad(), tap_outputs([*ends, *self._predictions_of(self.teacher)]) as targets:
             self.teacher(inputs, data_samples, mode='tensor')
         ends = [end for divided in self.divisions for end in divided.stage_ends]
         try:
             self._set_path(self._path)
-            with tap_outputs([*ends, *self._prediction_modules(self.student)]) as outputs:
+            with tap_outputs([*ends, *self._predictions_of(self.student)]) as outputs:
                 losses = dict(self.student(inputs, data_samples, mode='loss'))
         finally:
             self._set_path(None)
@@ -228,19 +223,14 @@ class ReplacementDistiller(BaseModel):
         losses = {}
         owners = [divided for divided in self.divisions for _ in range(divided.num_stages)]
         if self.mimic is not None:
-            tokens, kept = stage_tokens(owners, outputs)
-            target_tokens, target_kept = stage_tokens(owners, targets)
-            groups = [getattr(owner, 'token_groups', None) for owner in owners]
-            losses['loss_mimic'] = self.mimic(tokens, target_tokens, groups, both_kept(kept, target_kept))
+            losses['loss_mimic'] = compare_stages(self.mimic, owners, outputs, targets)
         if self.guidance is not None:
-            predicted = (side[len(owners):] for side in (outputs, targets))
-            one = isinstance(self.predictions, str)
-            losses.update(self.guidance(*(side[0] if one else side for side in predicted)))
+            losses.update(self.guidance(read_predictions(self.predictions, outputs[len(owners):], 'loss'),
+                                        read_predictions(self.predictions, targets[len(owners):], 'tensor')))
         return losses
 
-    def _prediction_modules(self, model: nn.Module) -> list[nn.Module]:
-        paths = [self.predictions] if isinstance(self.predictions, str) else self.predictions
-        return [] if self.guidance is None else [model.get_submodule(path) for path in paths]
+    def _predictions_of(self, model: nn.Module) -> list[nn.Module]:
+        return [] if self.guidance is None else [model.get_submodule(path) for path in path_list(self.predictions)]
 
     def _set_path(self, path: tuple[bool, ...] | None) -> None:
         rest = path

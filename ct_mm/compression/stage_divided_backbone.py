@@ -14,10 +14,11 @@ from torch import nn
 from ct_mm.registry import MODELS
 
 from .divided_stack import DividedStack
-from .layer_stack import LayerStack, find_layer_stacks
+from .layer_stack import find_layer_stacks
 from .model_config import merge_configs
 from .pass_through import Argument
 from .per_stack import PerStack
+from .plan_stacks import plan_stacks
 from .slot import Slot
 from .stage_plan import StagePlan
 
@@ -76,8 +77,7 @@ class StageDividedBackbone(BaseModule):
         self.backbone = backbone if isinstance(backbone, nn.Module) else MODELS.build(backbone)
         stacks = find_layer_stacks(self.backbone, layers)
         count = len(stacks)
-        plans = _plans(stacks, num_stages, stage_sizes, plan, PerStack.of('copy', copy, count),
-                       PerStack.of('layers_per_stage', layers_per_stage, count, depth=1 if count == 1 else 0))
+        plans = plan_stacks(stacks, num_stages, stage_sizes, plan, copy, layers_per_stage)
         rules = PerStack.of('pass_through', pass_through, count, depth=1)
         shapes = _student_shapes(PerStack.of('student', student, count), backbone)
         #: The divided stacks, in the path's order.
@@ -234,28 +234,6 @@ class StageDividedBackbone(BaseModule):
             if name.startswith('__') or 'backbone' not in self.__dict__.get('_modules', {}):
                 raise
             return getattr(self.backbone, name)
-
-
-def _plans(stacks: Sequence[LayerStack], num_stages: Any, stage_sizes: Any, plan: Any, copies: Sequence[str],
-           layers_per_stage: Sequence[Any]) -> list[StagePlan]:
-    if sum(choice is not None for choice in (num_stages, stage_sizes, plan)) != 1:
-        raise ValueError('give exactly one of num_stages, stage_sizes and plan')
-    count = len(stacks)
-    if plan is not None:
-        return PerStack.of('plan', plan, count)
-    name, values, make = ('num_stages', num_stages, lambda value, layers, *more: StagePlan.even(layers, value, *more)) \
-        if stage_sizes is None else ('stage_sizes', stage_sizes, StagePlan.from_sizes)
-    plans = []
-    for stack, value, *more in zip(stacks, PerStack.of(name, values, count, depth=name == 'stage_sizes'), copies,
-                                   layers_per_stage):
-        try:
-            plans.append(make(value, len(stack.layers), *more))
-        except ValueError as error:
-            if count == 1:
-                raise
-            raise ValueError(f'{error}\nThis is {stack}, one of {count} stacks: {", ".join(map(str, stacks))}. A list '
-                             f'of {count} as {name} gives each its own.') from error
-    return plans
 
 
 def _student_shapes(shapes: Sequence[dict | nn.Module | None], backbone: dict | nn.Module) -> list[nn.Module | None]:

@@ -33,6 +33,20 @@ def stage_tokens(owners: Sequence[nn.Module], outputs: Sequence[Any]) -> tuple[l
     return [tokens for tokens, _ in read], [kept for _, kept in read]
 
 
-def both_kept(student: Sequence[Tensor | None], teacher: Sequence[Tensor | None]) -> list[Tensor | None]:
-    """For each stage which tokens student and teacher both kept; ``None`` stands for all."""
-    return [s if t is None else t if s is None else s & t for s, t in zip(student, teacher)]
+def compare_stages(mimic: nn.Module, owners: Sequence[nn.Module], student: Sequence[Any],
+                   teacher: Sequence[Any]) -> Tensor:
+    """The mimic loss between what the last blocks of the stages returned.
+
+    Args:
+        mimic: The loss.
+        owners: For each stage the backbone; its ``token_groups``, if it has any, are weighed alike.
+        student: For each stage the output along the path; there may be more behind.
+        teacher: For each stage the teacher's.
+
+    Returns:
+        The loss. Only tokens that both kept are compared.
+    """
+    tokens, kept = stage_tokens(owners, student)
+    target_tokens, target_kept = stage_tokens(owners, teacher)
+    both = [s if t is None else t if s is None else s & t for s, t in zip(kept, target_kept)]
+    return mimic(tokens, target_tokens, [getattr(owner, 'token_groups', None) for owner in owners], both)

@@ -18,14 +18,14 @@ def flops_per_sample(model: nn.Module, inputs: Any, data_samples: list | None = 
 
     Args:
         model: A model with the mode ``tensor``.
-        inputs: A batch B; tensors or a structure of them, batch first.
+        inputs: A batch: tensors or a structure of them, batch first, or a list with one for each sample.
         data_samples: Its annotations.
 
     Returns:
         Operations for each sample, a multiplication and an addition counted as two.
     """
     tensors = [leaf for leaf in tree_leaves(inputs) if isinstance(leaf, torch.Tensor)]
-    samples = len(tensors[0]) if tensors[0].dim() == 4 else len(tensors)  # a batch, or a list of images
+    samples = len(inputs) if isinstance(inputs, (list, tuple)) else len(tensors[0])  # a list of images, or a batch
     training = model.training
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     model.eval().requires_grad_(False)  # the counter trips over what is a view of a parameter
