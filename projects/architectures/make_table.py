@@ -1,0 +1,99 @@
+"""Compresses every row for real and writes docs/architectures.md."""
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import tempfile
+import time
+import traceback
+import warnings
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / 'projects'))
+
+from architectures.row import CHECKS, ROWS, Outcome, missing_modules  # noqa: E402  (needs the path)
+
+HEAD = """# Architectures
+
+Written by `python projects/architectures/make_table.py`, which builds each model small and with random weights, takes
+that as the teacher, compresses it in a real run of {steps} steps ({machine}), and checks for each:
+
+* **teacher path**: with every stage run by the teacher the student's output is the teacher's, bit for bit;
+* **student path**: the student rebuilt from the exported config and weights puts out what the trained one does, bit for
+  bit;
+* **gradient**: the first student layer of every stack gets one through the teacher's stages behind it;
+* **teacher kept**: training changed no weight and no buffer of the teacher;
+* **mimic falls**: the mimic loss of the pure student is lower after the steps than before (column *mimic*).
+
+*exported* is `plain` where the library's own classes build the student, with nothing of ct_mm; `divided` where its
+config cannot say it and the student stays in a `ct_mm.StageDividedBackbone`. Parameters in thousands. The rows,
+and what each config has to say under `compress`, are in `projects/architectures/rows`.
+"""
+
+
+def write_table(outcomes: list[Outcome], seconds: float, steps: int) -> str:
+    """The page: what is checked, the table, the notes."""
+    import torch
+    machine = f'one CPU thread, PyTorch {torch.__version__.partition("+")[0]}, {seconds / 60:.1f} minutes for all'
+    head = ['architecture', 'library', 'stacks: layers', 'parameters', 'mimic', *CHECKS, 'exported']
+    lines = [HEAD.format(steps=steps, machine=machine), f'| {" | ".join(head)} |', '|---' * len(head) + '|']
+    notes = []
+    for outcome in outcomes:
+        mark = ''
+        if outcome.note:
+            notes.append(outcome.note)
+            mark = f' [{len(notes)}]'
+        stacks = '<br>'.join(f'`{path}`: {before} → {after}' for path, before, after in outcome.stacks)
+        parameters = ' → '.join(f'{count / 1e3:.0f}' for count in outcome.parameters)
+        mimic = ' → '.join(f'{value:.2g}' for value in outcome.mimic)
+        checks = [f'**FAILS**: {found}' if found else 'yes' for found in map(outcome.checks.get, CHECKS)]
+        name = outcome.name.partition(': ')[2] + mark
+        cells = [name, outcome.source, stacks, parameters, mimic, *checks, outcome.exported]
+        lines.append(f'| {" | ".join(cells)} |')
+    lines += ['', *(f'[{number}] {note}' for number, note in enumerate(notes, start=1))]
+    return '\n'.join(lines).rstrip() + '\n'
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('rows', nargs='*', help='names of rows; all, and only then the page is written')
+    parser.add_argument('--out', type=Path, default=ROOT / 'docs' / 'architectures.md')
+    args = parser.parse_args()
+    warnings.filterwarnings('ignore')
+    os.environ.setdefault('HF_HUB_OFFLINE', '1')  # every model is built from its config
+    import torch
+
+    from architectures import rows  # noqa: F401  (enters them)
+    from architectures.check_row import STEPS, check_row
+    from architectures.cpu_torchvision import import_torchvision
+    unknown = set(args.rows) - set(ROWS)
+    if unknown:
+        parser.error(f'no such rows: {", ".join(sorted(unknown))}; there are {", ".join(ROWS)}')
+    names = args.rows or list(ROWS)
+    missing = sorted({module for name in names for module in missing_modules(ROWS[name])})
+    if missing:
+        parser.error(f'not installed: {", ".join(missing)} (see docs/any_model.md)')
+    torch.set_num_threads(1)
+    import_torchvision()
+    start, outcomes, broken = time.perf_counter(), [], []
+    for name in names:
+        with tempfile.TemporaryDirectory() as folder:
+            try:
+                outcomes.append(check_row(name, Path(folder)))
+            except Exception:  # noqa: BLE001  (whatever it is, it belongs into the report of this row)
+                broken.append(name)
+                print(f'{name}: BROKEN\n{traceback.format_exc()}', flush=True)
+                continue
+        print(outcomes[-1], flush=True)
+    if not args.rows and not broken:
+        args.out.write_text(write_table(outcomes, time.perf_counter() - start, STEPS), encoding='utf-8')
+        print(f'written to {args.out}')
+    failed = [outcome.name for outcome in outcomes if outcome.failed]
+    if broken or failed:
+        sys.exit(f'{len(broken)} rows could not be run: {broken}; {len(failed)} do not hold: {failed}')
+
+
+if __name__ == '__main__':
+    main()

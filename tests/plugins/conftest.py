@@ -1,0 +1,60 @@
+"""What the tests with other libraries share: whether they are there, their own scripts, processes without ct_mm."""
+import importlib.util
+import os
+import runpy
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PROJECTS = Path(__file__).resolve().parents[2] / 'projects'
+#: CT_MM_PLUGINS=required, as CI sets it where it installed the libraries, turns a skip into a failure.
+REQUIRED = os.environ.get('CT_MM_PLUGINS') == 'required'
+
+sys.path.insert(0, str(PROJECTS))  # configs name what the rows are made of by path: `architectures.network_model...`
+
+
+@pytest.fixture(scope='session')
+def need():
+    """Skips, with the reason, where a library is not installed: ``need('mmdet', 'timm')``."""
+
+    def check(*modules: str) -> None:
+        from architectures.cpu_torchvision import import_torchvision
+        reasons = [f'{module} is not installed' for module in modules if importlib.util.find_spec(module) is None]
+        if 'mmdet' in modules and importlib.util.find_spec('mmcv._ext') is None:
+            reasons.append('mmcv is built without the operators that mmdet needs')
+        if reasons:
+            (pytest.fail if REQUIRED else pytest.skip)(f'{", ".join(reasons)}: see docs/any_model.md')
+        if importlib.util.find_spec('torchvision') is not None:
+            import_torchvision()
+
+    return check
+
+
+@pytest.fixture
+def run_tool(tmp_path, monkeypatch):
+    """Runs a script of a library as mim does, in an empty folder: ``run_tool('mmdet', 'train', 'config.py')``."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(library: str, tool: str, *arguments: str) -> None:
+        script = Path(importlib.util.find_spec(library).origin).parent / '.mim' / 'tools' / f'{tool}.py'
+        monkeypatch.setattr(sys, 'argv', [str(script), *arguments])
+        runpy.run_path(str(script), run_name='__main__')
+
+    return run
+
+
+@pytest.fixture
+def run_without_ct_mm(tmp_path):
+    """Runs Python code in a process where ct_mm cannot be imported."""
+    start = (f'import sys\nsys.path.insert(0, {str(PROJECTS)!r})\n'
+             'from architectures.cpu_torchvision import import_torchvision\nimport_torchvision()\n'
+             "sys.modules['ct_mm'] = None  # any import of it is now an error\n")
+
+    def run(code: str) -> None:
+        done = subprocess.run([sys.executable, '-W', 'ignore', '-c', start + code], cwd=tmp_path, capture_output=True,
+                              text=True, timeout=300)
+        assert done.returncode == 0, done.stderr
+
+    return run
