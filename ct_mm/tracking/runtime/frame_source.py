@@ -22,7 +22,7 @@ class FrameSource:
 
     All of OpenCV's peculiarities end here: it takes the end of a file, a damaged frame and a lost connection for the
     same, guesses numbers of frames, and reads half an image file without complaint. What it hides altogether is damage
-    that the decoder could paint over.
+    that the decoder could paint over, and a video that changes its size: later frames are stretched to the first's.
 
     Args:
         source: A video file; a folder of images; a pattern of image files such as ``'folder/*.jpg'``; the number of a
@@ -115,11 +115,11 @@ class FrameSource:
             return
         if self.is_live:
             raise SourceError(f'{self.source}: the stream ended or dropped after frame {number}')
-        if any(capture.grab() for _ in range(_RETRIES)):
-            raise SourceError(f'{self.source}: frame {number + 1} cannot be decoded; the file is damaged there')
         if _is_cut_off(self.source):
             raise SourceError(f'{self.source}: frame {number + 1} cannot be decoded; the file is cut off. Copy or '
                               'download it again')
+        if any(capture.grab() for _ in range(_RETRIES)):
+            raise SourceError(f'{self.source}: frame {number + 1} cannot be decoded; the file is damaged there')
         # Otherwise the number in the header was a guess, or counts frames that are not to be shown.
 
     def _find_images(self) -> list[str] | None:
