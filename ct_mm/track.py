@@ -35,6 +35,7 @@ target, and SOURCE.mp4. Without --box and --box-file the targets are drawn with 
 
 exit codes:
   0       tracked to the end, to --max-frames, or until q or ESC was pressed in the window
+  1       the tracker itself failed (traceback); what was tracked is kept
   2       nothing was tracked: wrong arguments, files or boxes, or the output cannot be written
   3       a stream ended or dropped, a frame cannot be decoded or has another size; what was tracked is kept
   4       output could not be written any more; what was tracked is kept as text
