@@ -47,3 +47,16 @@ def resolve_path(path: str | os.PathLike) -> str:
     """
     path = os.fspath(path)
     return str(package_file(path[len(PREFIX):])) if path.startswith(PREFIX) else path
+
+
+def split_files(text: str) -> tuple[str, str]:
+    """Splits ``FIRST:SECOND``, of which either may begin with ``ct_mm::``, a drive of Windows or ``https://``.
+
+    Returns:
+        Both; the second is empty if there is none.
+    """
+    first, colon, second = text.replace(PREFIX, 'ct_mm\0').partition(':')
+    if colon and len(first) == 1 and second.startswith('\\'):  # the drive of a path on Windows
+        rest, _, second = second.partition(':')
+        first = f'{first}:{rest}'
+    return first.replace('\0', '::'), second.replace('\0', '::')

@@ -29,6 +29,7 @@ class DeployedNetwork(nn.Module):
             missing = ' and no '.join(lacks) or 'head.decode'
             raise ValueError(f'{type(tracker).__name__} cannot be exported: it has no {missing}')
         self.network = fuse_conv_bn(copy.deepcopy(tracker).cpu().float().eval()).requires_grad_(False)
+        self.network.precision = 'fp32'
         self.eval()
 
     def forward(self, template: Tensor, search: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:

@@ -48,8 +48,8 @@ def export_tracker(tracker: BaseTracker, path: str | os.PathLike, file_format: s
         differences.update(compare_with_torch(temporary, network))
         wrong = {name: value for name, value in differences.items() if not value <= TOLERANCE}
         if wrong:
-            raise ValueError(f'the {file_format} file does not agree with PyTorch and is not kept: the largest differences are '
-                             f'{wrong}, allowed are {TOLERANCE}')
+            raise ValueError(f'the {file_format} file does not agree with PyTorch and is not kept: the largest '
+                             f'differences are {wrong}, allowed are {TOLERANCE}')
 
     write_whole(write_checked, path)
     return differences

@@ -16,14 +16,12 @@ def parse_tracker(text: str) -> tuple:
     Raises:
         argparse.ArgumentTypeError: If a part is missing.
     """
+    from ct_mm.paths import split_files
     name, _, files = text.partition('=')
-    config, colon, checkpoint = files.replace('::', '\0').partition(':')
-    if colon and len(config) == 1 and checkpoint.startswith('\\'):  # the drive of a path on Windows
-        rest, colon, checkpoint = checkpoint.partition(':')
-        config = f'{config}:{rest}'
+    config, checkpoint = split_files(files)
     if not (name and config and checkpoint):
         raise argparse.ArgumentTypeError(f'{text!r} is not NAME=CONFIG:CHECKPOINT')
-    return name, config.replace('\0', '::'), checkpoint.replace('\0', '::')
+    return name, config, checkpoint
 
 
 def build_parser() -> argparse.ArgumentParser:

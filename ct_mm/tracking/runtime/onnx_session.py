@@ -46,9 +46,12 @@ class OnnxSession:
         except Exception as error:  # its exceptions share no base class; none is swallowed
             raise ValueError(f'{path} cannot be loaded by ONNX Runtime: {error}') from error
         self.card = ModelCard.from_json(self._session.get_modelmeta().custom_metadata_map.get(CARD_KEY), str(path))
+        #: What it computes in; for int8 also what it does the rest in.
+        self.precision = 'int8 + fp32' if self.card.precision == 'int8' else self.card.precision
+        self.version = onnxruntime.__version__
 
     def __repr__(self) -> str:
-        return 'ONNX Runtime'
+        return f'ONNX Runtime {self.version}'
 
     def outputs(self, template: np.ndarray, search: np.ndarray) -> dict[str, np.ndarray]:
         """All outputs by name, see :class:`ModelCard`."""

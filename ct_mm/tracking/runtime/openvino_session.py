@@ -49,12 +49,20 @@ class OpenVINOSession:
             model = core.read_model(os.fspath(path))
             card = model.get_rt_info([CARD_KEY]).astype(str) if model.has_rt_info([CARD_KEY]) else None
             self.card = ModelCard.from_json(card, str(path))
-            self._request = core.compile_model(model, device, settings).create_infer_request()
+            compiled = core.compile_model(model, device, settings)
+            self._request = compiled.create_infer_request()
         except RuntimeError as error:
             raise ValueError(f'{path} cannot be loaded by OpenVINO: {error}') from error
 
+        computes = {value: key for key, value in PRECISIONS.items()}
+        #: What it computes in; for int8 also what it does the rest in.
+        self.precision = computes.get(compiled.get_property('INFERENCE_PRECISION_HINT').get_type_name(), 'fp32')
+        if self.card.precision == 'int8':
+            self.precision = f'int8 + {self.precision}'
+        self.version = openvino.__version__.partition('-')[0]
+
     def __repr__(self) -> str:
-        return 'OpenVINO'
+        return f'OpenVINO {self.version}'
 
     def outputs(self, template: np.ndarray, search: np.ndarray) -> dict[str, np.ndarray]:
         """All outputs by name, see :class:`ModelCard`."""
@@ -69,4 +77,4 @@ class OpenVINOSession:
         return box[0].copy(), float(score[0, 0])
 
     def _infer(self, template: np.ndarray, search: np.ndarray) -> None:
-        self._request.infer({'template': template, 'search': search}, share_inputs=True)
+        self._request.infer({'template': template, 'search': search}, share_inputs=True, share_outputs=True)

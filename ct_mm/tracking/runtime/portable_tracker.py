@@ -14,6 +14,7 @@ class Session(Protocol):
     """A network loaded by one of the runtimes."""
 
     card: ModelCard
+    precision: str
 
     def __call__(self, template: np.ndarray, search: np.ndarray) -> tuple[np.ndarray, float]:
         """RGB uint8 (1, S, S, 3) each -> box (4,), cxcywh normalised to the search region, and score."""
@@ -31,6 +32,11 @@ class PortableTracker:
         self._template: np.ndarray | None = None  # (1, St, St, 3)
         self._box: np.ndarray | None = None  # (4,), xywh in pixels of the last frame
         self._size: tuple[int, int] | None = None  # height and width of the frames
+
+    @property
+    def precision(self) -> str:
+        """What the network computes in."""
+        return self.session.precision
 
     def __repr__(self) -> str:
         return f'PortableTracker({self.session!r}, {self.card.tracker}, layers={self.card.layers})'
@@ -67,6 +73,17 @@ class PortableTracker:
             raise RuntimeError('call init(image, box) with the first frame before track(image)')
         check_frame(image, self._size)
         crop, scale = crop_square(image, self._box, self.card.search_factor, self.card.search_size)
-        box, score = self.session(self._template, crop[None])
+        box, score = self.locate(crop)
         self._box = place_box(box, self._box, self.card.search_size / scale, self._size)
         return self._box.copy(), score
+
+    def locate(self, crop: np.ndarray) -> tuple[np.ndarray, float]:
+        """Finds the target in a search region.
+
+        Args:
+            crop: The search region, RGB uint8 (Hs, Ws, 3).
+
+        Returns:
+            The box (4,), cxcywh normalised to the search region, and the score in [0, 1].
+        """
+        return self.session(self._template, crop[None])

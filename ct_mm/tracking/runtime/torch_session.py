@@ -47,9 +47,12 @@ class TorchSession:
         self.card = ModelCard.from_json(card.decode() if isinstance(card, bytes) else card, str(path))
         self._network, self._device, self._autocast = network.to(device), device, precision == 'bf16'
         self._torch = torch
+        #: What it computes in.
+        self.precision = 'bf16' if self._autocast else self.card.precision
+        self.version = torch.__version__.partition('+')[0]
 
     def __repr__(self) -> str:
-        return 'PyTorch'
+        return f'PyTorch {self.version}'
 
     def outputs(self, template: np.ndarray, search: np.ndarray) -> dict[str, np.ndarray]:
         """All outputs by name, see :class:`ModelCard`."""

@@ -1,0 +1,96 @@
+"""What a measurement of speed has to know of the machine, and what it asks of it; nothing heavy is imported."""
+from __future__ import annotations
+
+import os
+import platform
+import re
+from pathlib import Path
+
+#: Flags of /proc/cpuinfo that decide how fast int8 and bfloat16 are, and what to call them.
+_INSTRUCTIONS = dict(avx2='AVX2', avx512f='AVX512', avx512_vnni='AVX512-VNNI', avx_vnni='AVX-VNNI',
+                     avx512_bf16='AVX512-BF16', amx_int8='AMX-INT8', amx_bf16='AMX-BF16', i8mm='I8MM', bf16='BF16')
+
+
+def describe_cpu() -> str:
+    """The CPU in words: its name, how many of them, and the instructions that int8 and bfloat16 use."""
+    name, flags = platform.processor() or platform.machine(), []
+    if os.path.exists('/proc/cpuinfo'):
+        text = Path('/proc/cpuinfo').read_text()
+        found = re.search(r'^model name\s*:\s*(.+)$', text, re.MULTILINE)
+        name = found[1].strip() if found else name
+        listed = re.search(r'^(?:flags|Features)\s*:\s*(.+)$', text, re.MULTILINE)
+        flags = [word for flag, word in _INSTRUCTIONS.items() if listed and flag in listed[1].split()]
+    return f'{name}, {len(usable_cpus())} CPUs{", " if flags else ""}{", ".join(flags)}'
+
+
+def usable_cpus() -> list[int]:
+    """The numbers of the CPUs that this process may use, one of each core first."""
+    if not hasattr(os, 'sched_getaffinity'):
+        return list(range(os.cpu_count() or 1))
+    taken: dict[str, int] = {}
+    places = []
+    for cpu in sorted(os.sched_getaffinity(0)):
+        siblings = Path(f'/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list')
+        core = siblings.read_text().strip() if siblings.is_file() else str(cpu)
+        taken[core] = taken.get(core, -1) + 1
+        places.append((taken[core], cpu))
+    return [cpu for _, cpu in sorted(places)]
+
+
+def pin_process(threads: int) -> list[int] | None:
+    """Lets this process run on as many CPUs as it has threads.
+
+    Args:
+        threads: Number of threads.
+
+    Returns:
+        The CPUs, or None where the operating system cannot pin (macOS).
+
+    Raises:
+        ValueError: There are fewer CPUs.
+    """
+    cpus = usable_cpus()
+    if threads > len(cpus):
+        raise ValueError(f'{threads} threads need as many CPUs, but this process may use {len(cpus)}')
+    if not hasattr(os, 'sched_setaffinity'):
+        return None
+    os.sched_setaffinity(0, cpus[:threads])
+    return cpus[:threads]
+
+
+def take_priority() -> None:
+    """Lets no ordinary process come before this one (real-time scheduling, Linux).
+
+    Raising the priority with ``nice`` is not enough: a thread that sleeps between two layers still waits until
+    another process has used up its slice of time, which hits runtimes whose threads sleep and spares those that spin.
+    Linux still keeps a twentieth of each second for the others, which shows in the slowest frames.
+
+    Raises:
+        ValueError: The operating system does not offer it or not to this user.
+    """
+    try:
+        os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
+    except (AttributeError, PermissionError) as error:
+        raise ValueError(f'real-time priority is not to be had here ({error}); it takes Linux and root or '
+                         'CAP_SYS_NICE') from error
+
+
+def peak_memory() -> int | None:
+    """Most bytes of memory that this process has held so far, by the operating system; None if it does not say."""
+    status = Path('/proc/self/status')
+    if status.is_file():  # not ru_maxrss, which on Linux also counts the process that this one was started from
+        found = re.search(r'^VmHWM:\s*(\d+) kB$', status.read_text(), re.MULTILINE)
+        return int(found[1]) * 1024 if found else None
+    if platform.system() == 'Darwin':
+        import resource
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return None
+
+
+def busy_seconds() -> float | None:
+    """Seconds that all CPUs together were busy since the machine started, for anyone; None if nobody says."""
+    if not os.path.exists('/proc/stat'):
+        return None
+    total = Path('/proc/stat').read_text().partition('\n')[0]
+    user, nice, system, _, _, irq, softirq, steal, *_ = map(int, total.split()[1:])
+    return (user + nice + system + irq + softirq + steal) / os.sysconf('SC_CLK_TCK')
