@@ -12,6 +12,7 @@ import numpy as np
 
 from ct_mm.paths import resolve_path
 from ct_mm.tracking.runtime.source_error import SourceError
+from ct_mm.tracking.structures import FrameFiles, ImageFile
 
 _NUMBERS = re.compile(r'(\d+)')
 _RETRIES = 100  # a frame that cannot be decoded fails several times over, and then the next one comes
@@ -85,7 +86,6 @@ class FrameSource:
             yield image
 
     def _read(self) -> Iterator[np.ndarray]:
-        from ct_mm.tracking.structures import ImageFile
         for path in self._paths[self.skip:]:
             try:
                 yield np.asarray(ImageFile(path))
@@ -163,7 +163,6 @@ class FrameSource:
 
 
 def _images_in(folder: Path) -> list[str]:
-    from ct_mm.tracking.structures import FrameFiles
     paths = list(FrameFiles.in_folder(folder))
     if not paths:
         raise FileNotFoundError(f'{folder} holds no images')
