@@ -20,7 +20,10 @@ _LAZY = {
     'xyxy_to_xywh': 'boxes',
 }
 
-__all__ = ['BadFrameError', 'FrameFiles', 'FrameSequence', 'ImageFile', *_LAZY]
+__all__ = [
+    'BadFrameError', 'FrameFiles', 'FrameSequence', 'ImageFile', 'TrackDataSample', 'cxcywh_to_xyxy', 'paired_giou',
+    'paired_iou', 'xywh_to_xyxy', 'xyxy_to_cxcywh', 'xyxy_to_xywh'
+]
 
 
 def __getattr__(name: str):
