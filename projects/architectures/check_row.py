@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.registry import init_default_scope
@@ -20,12 +19,12 @@ from torch.utils._pytree import tree_leaves
 
 from ct_mm import CompressRunner
 from ct_mm.checkpoint import read_state_dict
-from ct_mm.compression import StageDividedBackbone
+from ct_mm.compression import FeatureMimicLoss, StageDividedBackbone
 from ct_mm.compression.divided_stack import DividedStack
 from ct_mm.compression.export import export_student
-from ct_mm.compression.layer_stack import find_layer_stacks
+from ct_mm.compression.stage_tokens import compare_stages
 from ct_mm.compression.student import plain_name
-from ct_mm.compression.tap import first_tensor, tap_outputs
+from ct_mm.compression.tap import tap_outputs
 from ct_mm.registry import MODELS
 
 from .row import ROWS, Case, Outcome
@@ -223,16 +222,15 @@ def _tensors(outputs: Any) -> list[Tensor]:
 
 
 def mimic_of_the_student(distiller: nn.Module, batch: dict, mode: str) -> float:
-    """Mean over stages of the mean squared error between the pure student's tokens and the teacher's, in eval mode."""
-    ends, target_ends = [], []
-    for path, stack in stacks_of(distiller).items():
-        ends += stack.stage_ends
-        target_ends += [find_layer_stacks(distiller.teacher, path)[0].layers[end] for end in stack.plan.ends]
+    """Mimic loss of the pure student in eval mode, without its weight."""
+    teachers = [distiller.teacher.get_submodule(owner) for owner in distiller.changes]
+    ends = [end for divided in distiller.divisions for end in divided.stage_ends]
+    target_ends = [end for divided, teacher in zip(distiller.divisions, teachers) for end in divided.ends_of(teacher)]
     with torch.no_grad(), tap_outputs([*ends, *target_ends]) as taps:
         for model in (distiller.student, distiller.teacher):
             outputs_of(model, batch, mode)
-    tokens = [first_tensor(output, 'a stage').float() for output in taps]
-    return float(sum(map(F.mse_loss, tokens[:len(ends)], tokens[len(ends):])) / len(ends))
+        owners = [divided for divided in distiller.divisions for _ in range(divided.num_stages)]
+        return float(compare_stages(FeatureMimicLoss(1.0), owners, taps[:len(ends)], taps[len(ends):]))
 
 
 def difference(ours: list[Tensor], theirs: list[Tensor]) -> str:
