@@ -8,7 +8,7 @@ from mmengine.config import Config, ConfigDict
 
 #: Keys of ``compress`` that go to the ReplacementDistiller as they are.
 DISTILLER_KEYS = ('teacher', 'num_stages', 'stage_sizes', 'copy', 'layers', 'pass_through', 'layers_per_stage',
-                  'student', 'mimic', 'guidance', 'predictions', 'trust_teacher')
+                  'student', 'mimic', 'guidance', 'predictions', 'trust_teacher', 'step')
 #: Keys of ``compress`` that become hooks.
 HOOK_KEYS = ('replacement', 'export', 'fit')
 
@@ -19,7 +19,8 @@ def compress(cfg: Config) -> Config:
     Args:
         cfg: A config with a ``model`` and ``compress``, a dict: ``teacher`` (checkpoint of that very model,
             required), ``num_stages`` or ``stage_sizes``, ``copy``, ``layers``, ``pass_through``,
-            ``layers_per_stage``, ``student``, ``mimic``, ``guidance``, ``predictions``, ``trust_teacher`` (see
+            ``layers_per_stage``, ``student``, ``mimic``, ``guidance``, ``predictions``, ``trust_teacher``,
+            ``step`` (see
             :class:`~ct_mm.compression.ReplacementDistiller`), ``replacement`` (arguments of
             ``ct_mm.ReplacementRateHook``), ``export`` (arguments of ``ct_mm.StudentExportHook``) and ``fit``
             (arguments of ``ct_mm.StageFitHook``, which is off without it).
