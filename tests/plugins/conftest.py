@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-PROJECTS = Path(__file__).resolve().parents[2] / 'projects'
+ROOT = Path(__file__).resolve().parents[2]
+PROJECTS = ROOT / 'projects'
 #: CT_MM_PLUGINS=required, as CI sets it where it installed the libraries, turns a skip into a failure.
 REQUIRED = os.environ.get('CT_MM_PLUGINS') == 'required'
 
@@ -58,3 +59,18 @@ def run_without_ct_mm(tmp_path):
         assert done.returncode == 0, done.stderr
 
     return run
+
+
+@pytest.fixture
+def example(tmp_path):
+    """The compressed config of an example in docs/any_model.md, by its file name."""
+    from mmengine.config import Config
+
+    from ct_mm import compress
+
+    def read(name: str) -> Config:
+        page = (ROOT / 'docs' / 'any_model.md').read_text(encoding='utf-8')
+        (tmp_path / name).write_text(page.partition(f'```python\n# {name}: the whole file\n')[2].partition('```')[0])
+        return compress(Config.fromfile(tmp_path / name))
+
+    return read

@@ -96,3 +96,10 @@ def test_its_own_script_compresses_encoder_and_decoder_to_a_detector_of_its_own(
     run_without_ct_mm(STUDENT)
     run_tool('mmdet', 'test', 'student.py', 'student.pth', '--work-dir', 'tested')
     assert 'coco/bbox_mAP: ' in next((folder / 'tested').glob('*/*.log')).read_text()
+
+
+def test_the_example_of_the_docs_is_such_a_config(need, example):
+    need('mmdet')
+    cfg = example('detr_r50_3layers.py')
+    assert cfg.model.type == 'ct_mm.ReplacementDistiller' and cfg.default_scope == 'mmdet'
+    assert cfg.model.model.type == 'DETR' and cfg.model.layers == ['encoder.layers', 'decoder.layers']

@@ -78,3 +78,11 @@ def test_its_own_script_compresses_a_classifier_to_one_of_its_own(folder, run_to
     # its own test script, on the exported student
     run_tool('mmpretrain', 'test', 'student.py', 'student.pth', '--work-dir', 'tested')
     assert 'accuracy/top1: ' in next((folder / 'tested').glob('*/*.log')).read_text()
+
+
+def test_the_example_of_the_docs_is_such_a_config(need, example):
+    need('mmpretrain')
+    cfg = example('vit-base_4layers.py')
+    assert cfg.model.type == 'ct_mm.ReplacementDistiller' and cfg.default_scope == 'mmpretrain'
+    assert cfg.model.model.backbone.arch == 'b' and cfg.model.model.data_preprocessor.num_classes == 1000
+    assert cfg.model.num_stages == 4
