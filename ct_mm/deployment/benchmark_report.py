@@ -16,7 +16,10 @@ _HEADER = ('tracker', 'runtime', 'precision', 'network ms', 'p90', 'speed', 'fra
 
 def format_benchmark(benchmark: Benchmark) -> str:
     """The table and what it means, in Markdown."""
-    return f'{format_rows(benchmark.rows)}\n\n{describe_benchmark(benchmark)}'
+    return (f'{format_rows(benchmark.rows)}\n\n{describe_conditions(benchmark)}\n'
+            '- added: what cropping and placing the box add to the network.\n'
+            f'- speed: against {benchmark.rows[0].name}.\n'
+            "- peak: most memory that the tracker's process held, by the operating system: Python, runtime, weights.")
 
 
 def format_rows(rows: list[BenchmarkRow]) -> str:
@@ -28,8 +31,8 @@ def format_rows(rows: list[BenchmarkRow]) -> str:
     ], left=3)
 
 
-def describe_benchmark(benchmark: Benchmark) -> str:
-    """Says what the columns are and under what conditions they were measured."""
+def describe_conditions(benchmark: Benchmark) -> str:
+    """Says what the times are and under what conditions they were measured."""
     conditions = benchmark.conditions
     width, height = conditions.image_size
     threads = f'{conditions.threads} thread{"s" if conditions.threads > 1 else ""} of each runtime and of OpenCV'
@@ -45,16 +48,13 @@ def describe_benchmark(benchmark: Benchmark) -> str:
             'one frame unmeasured, then one measured. Medians and 90th percentiles.\n'
             '- network: from the crop, uint8, to the box in it: normalisation, all layers, Hann window, reading the '
             'box off. Of a tracker in PyTorch that is its `locate`, as it tracks.\n'
-            '- frame: all of `track`: cropping, network, placing the box. The frame is in memory already.\n'
-            '- added: what cropping and placing the box add to the network.\n'
-            f'- speed: against {benchmark.rows[0].name}.\n'
-            "- peak: most memory that the tracker's process held, by the operating system: Python, runtime, weights.")
+            '- frame: all of `track`: cropping, network, placing the box. The frame is in memory already.')
 
 
 def write_benchmark(benchmark: Benchmark, folder: str | os.PathLike) -> list[Path]:
     """Writes ``benchmark.md``, ``benchmark.csv`` and ``benchmark.json`` and returns their paths."""
     folder, rows = Path(folder), [asdict(row) for row in benchmark.rows]
-    values = _without_nan(asdict(benchmark))
+    values = without_nan(asdict(benchmark))
     return [
         write_text(folder / 'benchmark.md', f'# Speed of {len(rows)} trackers\n\n{format_benchmark(benchmark)}\n'),
         write_text(folder / 'benchmark.csv', csv_table(list(rows[0]), [list(row.values()) for row in rows])),
@@ -62,10 +62,10 @@ def write_benchmark(benchmark: Benchmark, folder: str | os.PathLike) -> list[Pat
     ]
 
 
-def _without_nan(value):
+def without_nan(value):
     """JSON has no NaN: null stands for it."""
     if isinstance(value, dict):
-        return {key: _without_nan(each) for key, each in value.items()}
+        return {key: without_nan(each) for key, each in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_without_nan(each) for each in value]
+        return [without_nan(each) for each in value]
     return None if value != value else value

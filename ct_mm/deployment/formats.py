@@ -1,9 +1,11 @@
 """Writing an exported network in each format; one function each, all with the same arguments."""
 from __future__ import annotations
 
+import contextlib
+import logging
 import os
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import torch
@@ -119,6 +121,14 @@ def _need(module: str, packages: str):
         raise ImportError(f'this needs {module}, which is not installed: pip install {packages}') from error
 
 
-def _quiet() -> warnings.catch_warnings:
-    # Tracing warns of every Python number that becomes a constant; here all of them are meant to.
-    return warnings.catch_warnings(action='ignore')
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Tracing warns of every number that becomes a constant, which all are meant to, and of packages not used."""
+    logger = logging.getLogger('torch.onnx')
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings(action='ignore'):
+            yield
+    finally:
+        logger.setLevel(level)

@@ -6,7 +6,10 @@ References:
 """
 from __future__ import annotations
 
+import contextlib
+import io
 import os
+import sys
 import tempfile
 from collections.abc import Iterable
 from dataclasses import replace
@@ -39,9 +42,11 @@ def quantize_openvino(tracker: BaseTracker, crops: Crops, path: str | os.PathLik
     model = to_openvino(DeployedNetwork(tracker), example_crops(card), card)
     pairs = list(crops)
     dataset = nncf.Dataset(pairs, lambda pair: dict(template=pair[0], search=pair[1]))
-    quantized = nncf.quantize(
-        model, dataset, subset_size=len(pairs), model_type=nncf.ModelType.TRANSFORMER,
-        preset=nncf.QuantizationPreset.MIXED)
+    # NNCF draws its bars on the standard output, also where that is a file.
+    with contextlib.redirect_stdout(sys.stderr if sys.stderr.isatty() else io.StringIO()):
+        quantized = nncf.quantize(
+            model, dataset, subset_size=len(pairs), model_type=nncf.ModelType.TRANSFORMER,
+            preset=nncf.QuantizationPreset.MIXED)
     quantized.set_rt_info(card.to_json(), [CARD_KEY])
     write_whole(lambda temporary: save_openvino(quantized, temporary), path)
 

@@ -10,19 +10,21 @@ _WIDTH = 20
 
 
 class Progress:
-    """Frames done, frames per second and time left: one line that is rewritten on a terminal, else one now and then.
+    """What is done, how fast and the time left: one line that is rewritten on a terminal, else one now and then.
 
     Args:
-        total: How many frames there will be; None if nobody knows.
+        total: How many there will be; None if nobody knows.
         stream: Where to. Default: the standard error stream.
         clock: Gives seconds. Default: the monotonic clock.
+        unit: What is counted, in the singular. Default: frames.
     """
 
     def __init__(self,
                  total: int | None = None,
                  stream: TextIO | None = None,
-                 clock: Callable[[], float] = time.monotonic) -> None:
-        self.total = total
+                 clock: Callable[[], float] = time.monotonic,
+                 unit: str = 'frame') -> None:
+        self.total, self.unit = total, unit
         self._stream, self._clock = stream or sys.stderr, clock
         self._rewrites = self._stream.isatty()
         self._pause = 0.2 if self._rewrites else 30
@@ -30,7 +32,7 @@ class Progress:
         self._shown = 0  # characters of the line on the terminal
 
     def __call__(self, done: int) -> None:
-        """Says that this many frames are done; writes something if the last time was long enough ago."""
+        """Says that this many are done; writes something if the last time was long enough ago."""
         now = self._clock()
         if now - self._last < self._pause:
             return
@@ -54,10 +56,10 @@ class Progress:
     def _line(self, done: int, seconds: float) -> str:
         rate = done / seconds
         if self.total is None or done > self.total:  # headers of videos may be wrong
-            return f'frame {done}  {rate:.1f} frames/s'
+            return f'{self.unit} {done}  {rate:.1f} {self.unit}s/s'
         filled = _WIDTH * done // self.total
         bar = f'[{"#" * filled}{"." * (_WIDTH - filled)}] ' if self._rewrites else ''
         minutes, left = divmod(round((self.total - done) / rate), 60)
         hours, minutes = divmod(minutes, 60)
         remaining = f'{hours}:{minutes:02d}:{left:02d}' if hours else f'{minutes}:{left:02d}'
-        return f'{bar}frame {done}/{self.total}  {rate:.1f} frames/s  {remaining} left'
+        return f'{bar}{self.unit} {done}/{self.total}  {rate:.1f} {self.unit}s/s  {remaining} left'

@@ -59,7 +59,7 @@ def plot_curves(curve: str, thresholds: np.ndarray, curves: Mapping[str, np.ndar
         The figure, with one line for each tracker.
     """
     name, x_label, y_label, mark = _CURVES[curve]
-    figure, axes = _figure(f'{name} on {title}', 5.2, 4.0)
+    figure, axes = new_figure(f'{name} on {title}', 5.2, 4.0)
     styles = choose_styles(list(curves))
     for tracker in labels:
         axes.plot(thresholds, 100 * curves[tracker], label=labels[tracker], linewidth=1.8, **styles[tracker])
@@ -85,7 +85,8 @@ def plot_attributes(scores: Mapping[str, Sequence[float]], attributes: Mapping[s
     Returns:
         The figure.
     """
-    figure, axes = _figure(f'{label} by attribute on {title}', 6.4, 1 + max(0.27 * len(attributes), 0.2 * len(scores)))
+    height = 1 + max(0.27 * len(attributes), 0.2 * len(scores))
+    figure, axes = new_figure(f'{label} by attribute on {title}', 6.4, height)
     rows = np.arange(len(attributes))
     for tracker, style in choose_styles(list(scores)).items():
         marker = _MARKERS[_DASHES.index(style['linestyle'])]
@@ -124,23 +125,39 @@ def plot_sheet(sheet: ScoreSheet, title: str, key: str) -> dict[str, Figure]:
     return figures
 
 
-def save_figure(figure: Figure, path: str | os.PathLike) -> list[Path]:
-    """Writes a figure as ``path`` with ``.png`` and ``.pdf``, whole or not at all, without the time of day.
+def save_figure(figure: Figure, path: str | os.PathLike, suffixes: Sequence[str] = ('.png', '.pdf')) -> list[Path]:
+    """Writes a figure as ``path`` with each suffix, whole or not at all, without the time of day.
+
+    Args:
+        figure: The figure.
+        path: Without a suffix.
+        suffixes: Out of ``.png``, ``.pdf`` and ``.svg``.
 
     Returns:
-        The two files.
+        The files.
     """
-    files = [Path(f'{os.fspath(path)}{suffix}') for suffix in ('.png', '.pdf')]
-    # Type 42: letters that can be edited, and that publishers take.
-    with matplotlib.rc_context({'pdf.fonttype': 42}):
-        for file, metadata in zip(files, (None, {'CreationDate': None})):
+    files = [Path(f'{os.fspath(path)}{suffix}') for suffix in suffixes]
+    timeless = {'.pdf': {'CreationDate': None}, '.svg': {'Date': None}}
+    # Type 42: letters that can be edited, and that publishers take. In SVG letters stay text, and identifiers the same.
+    with matplotlib.rc_context({'pdf.fonttype': 42, 'svg.fonttype': 'none', 'svg.hashsalt': 'ct_mm'}):
+        for file in files:
             with whole_file(file) as unfinished:
-                figure.savefig(unfinished, format=file.suffix[1:], dpi=160, bbox_inches='tight', metadata=metadata)
+                figure.savefig(unfinished, format=file.suffix[1:], dpi=160, bbox_inches='tight',
+                               metadata=timeless.get(file.suffix))
     return files
 
 
-def _figure(title: str, width: float, height: float) -> tuple[Figure, Axes]:
-    """A figure outside of pyplot, which needs no screen and changes nothing for others."""
+def new_figure(title: str, width: float, height: float) -> tuple[Figure, Axes]:
+    """A figure outside of pyplot, which needs no screen and changes nothing for others.
+
+    Args:
+        title: Its title.
+        width: In inches.
+        height: In inches.
+
+    Returns:
+        The figure and its axes, with a grid.
+    """
     figure = Figure(figsize=(width, height))
     axes = figure.add_subplot()
     axes.set_title(title, fontsize=11)

@@ -1,0 +1,83 @@
+"""Answers how many layers a student may have to be fast enough on this machine, before anyone trains it for a day.
+
+For example:
+
+    python tools/analysis_tools/plan_student.py ostrack_vitb_256.py --target-ms 20 --backend openvino-int8
+
+Students of several depths are built with the teacher's shapes and random weights, exported, and timed in turn.
+"""
+import argparse
+import contextlib
+import sys
+import tempfile
+from pathlib import Path
+from typing import Optional, Sequence
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Returns the parser of the script."""
+    parser = argparse.ArgumentParser(description='Plan the number of layers of a student')
+    parser.add_argument('config', help='config of a tracker or of its compression')
+    parser.add_argument('--target-ms', type=float, required=True, help='milliseconds that a whole frame may take')
+    parser.add_argument(
+        '--backend', default='openvino-int8',
+        choices=['openvino-int8', 'openvino-bf16', 'openvino-fp32', 'onnx', 'onnx-int8', 'pytorch'],
+        help='what the student shall run in (default: openvino-int8)')
+    parser.add_argument('--layers', type=int, nargs='+', help='numbers of layers to try (default: 1 2 3 4 6 8 12)')
+    parser.add_argument('--image-size', type=int, nargs=2, default=(1280, 720), metavar=('W', 'H'))
+    parser.add_argument('--threads', type=int, default=2, help='threads (default: 2)')
+    parser.add_argument('--frames', type=int, default=30, help='measured frames of each (default: 30)')
+    parser.add_argument('--warm-up', type=int, default=5, help='frames of each before those (default: 5)')
+    parser.add_argument(
+        '--priority', action='store_true', help='real-time priority, for a machine that others use too (Linux, root)')
+    parser.add_argument('--keep', metavar='DIR', help='keep the exported students, of random weights, in this folder')
+    parser.add_argument('--out-dir', help='folder of plan.md and plan.json (default: only print)')
+    return parser
+
+
+def main(argv: Optional[Sequence[str]] = None) -> None:
+    """Runs the script.
+
+    Args:
+        argv (Sequence[str], optional): The arguments; those of the process by default.
+    """
+    parser = build_parser()
+    args = parser.parse_args(argv)
+
+    from mmengine.config import Config
+
+    from ct_mm.cli import find_config
+    from ct_mm.deployment.plan_report import format_plan, write_plan
+    from ct_mm.deployment.plan_student import plan_student
+    from ct_mm.deployment.tracker_process import Conditions
+    from ct_mm.paths import resolve_path
+    from ct_mm.tracking.runtime.progress import Progress
+    bars = {}
+
+    def show(unit: str, done: int, total: int) -> None:
+        bar = bars.setdefault(unit, Progress(total, unit=unit))
+        if done:
+            bar(done)
+        if done == total:
+            bar.close()
+
+    with contextlib.ExitStack() as stack:
+        folder = args.keep or stack.enter_context(tempfile.TemporaryDirectory())
+        try:
+            config = Config.fromfile(find_config(resolve_path(args.config)))
+            with contextlib.redirect_stdout(sys.stderr):  # what MMEngine logs is no result
+                plan = plan_student(
+                    config, args.target_ms, folder, args.backend, args.layers,
+                    Conditions(tuple(args.image_size), args.threads, priority=args.priority), args.frames, args.warm_up,
+                    show)
+        except (ImportError, OSError, RuntimeError, ValueError) as error:
+            parser.error(str(error))
+    print(format_plan(plan))
+    files = write_plan(plan, args.out_dir) if args.out_dir else []
+    files += sorted(Path(args.keep).iterdir()) if args.keep else []
+    if files:
+        print('\nwritten:\n' + '\n'.join(f'  {file}' for file in files))
+
+
+if __name__ == '__main__':
+    main()
