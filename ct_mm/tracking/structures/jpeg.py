@@ -1,11 +1,11 @@
 """JPEG data: what the header says, whether the end is there, and the pixels of the upper part.
 
 libjpeg-turbo decodes from the top, and most of its time goes into the Huffman code, which can only be read in order. So
-what lies below the wanted rows is never read, and what lies above is decoded and dropped.
+what lies below the wanted rows is never read; what lies above is decoded and dropped.
 
 References:
-    ITU-T T.81, annex B (markers). simplejpeg, https://github.com/jfolz/simplejpeg (libjpeg-turbo with SIMD code, whose
-    pixels are those of OpenCV bit for bit, in half the time).
+    ITU-T T.81, annex B (markers). simplejpeg, https://github.com/jfolz/simplejpeg: libjpeg-turbo in a wheel, whose
+    pixels are those of OpenCV bit for bit, and which says nothing about data that it was not asked to decode.
 """
 from __future__ import annotations
 
@@ -121,7 +121,8 @@ def decode(data: bytes, header: JpegHeader, rows: int | None = None, halved: boo
     if height == header.height:
         rows = None
     else:  # a decoder that is told of fewer rows stops there
-        data = data[:header.height_at] + height.to_bytes(2, 'big') + data[header.height_at + 2:]
+        data = bytearray(data)
+        data[header.height_at:header.height_at + 2] = height.to_bytes(2, 'big')
     try:
         # Not strict, as OpenCV: bytes between the last row and the end marker are a warning.
         return simplejpeg.decode_jpeg(
@@ -150,5 +151,6 @@ def decode_with_opencv(data: bytes, flag: int = cv2.IMREAD_COLOR) -> np.ndarray 
 def decoder_name() -> str:
     """What decodes the JPEGs of this process, one clause for the log."""
     if simplejpeg is None:
-        return "OpenCV decodes the JPEGs; with simplejpeg (pip install 'ct-mm[fast]') it takes half the time or less"
-    return f'simplejpeg {simplejpeg.__version__} decodes the JPEGs'
+        return ("OpenCV decodes each JPEG as a whole; simplejpeg (pip install 'ct-mm[fast]') decodes no more rows than "
+                'needed')
+    return f'simplejpeg {simplejpeg.__version__} decodes no more rows of a JPEG than needed'

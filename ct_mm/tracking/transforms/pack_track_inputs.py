@@ -27,13 +27,12 @@ class PackTrackInputs(BaseTransform):
         Raises:
             ValueError: The search box is not an ordered xyxy box, which means that ``CropPair`` is missing before.
         """
-        search = results['search']
-        box = torch.as_tensor(np.asarray(search['bbox'], np.float32)).reshape(1, 4)
-        if not (box[0, 2] > box[0, 0] and box[0, 3] > box[0, 1]):
-            raise ValueError(f'PackTrackInputs: the box {box[0].tolist()} of {results["source"]} is not xyxy in crop '
+        box = np.array(results['search']['bbox'], np.float32)  # (4,)
+        if not (box[2] > box[0] and box[3] > box[1]):
+            raise ValueError(f'PackTrackInputs: the box {box.tolist()} of {results["source"]} is not xyxy in crop '
                              'pixels; put ct_mm.CropPair before it in the pipeline')
         sample = TrackDataSample(metainfo=dict(source=list(results['source'])))
-        sample.gt_instances = InstanceData(bboxes=box)
+        sample.gt_instances = InstanceData(bboxes=torch.from_numpy(box[None]))
         *templates, searched = [self._to_tensor(side['img']) for side in pair_sides(results)]
         template = torch.stack(templates) if len(templates) > 1 else templates[0]
         return dict(inputs=dict(template=template, search=searched), data_samples=sample)

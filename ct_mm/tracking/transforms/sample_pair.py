@@ -55,7 +55,7 @@ class SamplePair(BaseTransform):
         starts = np.flatnonzero(usable)
         if not len(starts):
             return None
-        first = int(rng.choice(starts))
+        first = int(starts[rng.integers(len(starts))])
         second = int(rng.integers(first + 1, end[first]))
         earlier = rng.integers(begin[first], first, self.num_templates - 1) if self.num_templates > 1 else []
         results['frame_ids'] = tuple(int(visible[i]) for i in (*np.sort(earlier).astype(int), first, second))
