@@ -8,6 +8,7 @@ from torch import nn
 
 from .adapter import adapters, fold, layer_width
 from .layer_copy import copy_layer
+from .layer_index import renumber_layers
 from .layer_stack import LayerStack
 from .pass_through import PassThrough
 from .slot import Slot
@@ -51,6 +52,7 @@ class DividedStack:
         self.rule = PassThrough(pass_through)
         blocks = list(stack.layers)
         layers = [(student_blocks or blocks)[copied[-1]] for copied in plan.copied_layers]
+        renumber_layers(blocks, layers)
         container = owner.get_submodule(stack.container)
         # A Sequential or ModuleList subclass may carry a forward of its own, so its entries are exchanged in place.
         for part, layer in zip(plan.parts, layers):

@@ -11,14 +11,14 @@ from mmengine.config import ConfigDict
 from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 
-from ct_mm.registry import MODELS
-
-from .model_config import config_at, copy_config, exchange_config
+from .divided_config import divided_model_config
+from .division import Division
+from .model_config import build_model
 from .plain_config import plain_model_config
 from .replacement_distiller import ReplacementDistiller
 from .same_structure import difference
 from .slot import Slot
-from .student import plain_name, plain_state_dict
+from .student import copy_tensors, plain_name
 from .tap import first_tensor, tap_outputs
 
 #: What building or running somebody's model from a config that does not suit it may raise.
@@ -62,62 +62,41 @@ def export_student(distiller: ReplacementDistiller, config: Mapping, batch: Mapp
     Raises:
         ValueError: If not even the divided form can be built from a config.
     """
-    student = distiller.student
+    student, divisions = distiller.student, distiller.divisions
     layers = _layers(student)
     expected = None if batch is None else _run(student, batch, [path for path, _ in layers])
-    divisions = dict(zip(distiller.changes, distiller.divisions))
     reasons = []
     try:
-        plain = plain_model_config(config, divisions, distiller.changes)
-        weights = plain_state_dict(student)
-        model = _built(plain, weights, student)
-        _compare_structure(student, model)
+        plain = plain_model_config(config, divisions)
+        model = _built(plain, student)
+        _compare_structure(student, model, layers)
         _compare_outputs(expected, model, batch, SAME, [its for _, its in layers])
-        return ExportedStudent(plain, weights, 'plain')
+        return ExportedStudent(plain, _weights(model), 'plain')
     except ValueError as error:
         reasons.append(str(error))
-    if any(stack.has_adapters for stack in distiller.stacks):
-        folded = copy.deepcopy(student)
-        for path in divisions:
-            folded.get_submodule(path).fold()
+    if any(stack.has_adapters for stack in distiller.stacks.values()):
+        folded, folded_divisions = copy.deepcopy((student, divisions))  # together: the second refers to the first
+        for division in folded_divisions.values():
+            division.fold()
         try:
             if batch is None:
                 raise ValueError('there was no batch to compare on')
-            divided, weights = divided_model_config(config, folded, distiller.changes), _weights(folded)
-            _compare_outputs(expected, _built(divided, weights, student), batch, REORDERED)
-            return ExportedStudent(divided, weights, 'folded', reasons[0])
+            return _divided(config, folded, folded_divisions, expected, batch, REORDERED, 'folded', reasons)
         except ValueError as error:
             reasons.append(f'the maps between its stages are not folded: {error}')
-    divided, weights = divided_model_config(config, student, distiller.changes), _weights(student)
-    _compare_outputs(expected, _built(divided, weights, student), batch, SAME)
-    return ExportedStudent(divided, weights, 'divided', '; '.join(reasons))
+    return _divided(config, student, divisions, expected, batch, SAME, 'divided', reasons)
 
 
-def divided_model_config(
-    config: Mapping,
-    student: nn.Module,
-    changes: Mapping[str, Sequence[Mapping | None]],
-) -> ConfigDict:
-    """The config of the student as a divided model.
-
-    Args:
-        config: Config of the N-layer model.
-        student: The divided model.
-        changes: For the path of each divided module and each of its stacks what the config says differently for the
-            student's layers.
-
-    Returns:
-        A copy of the config whose owners of stacks are wrapped in a :class:`StageDividedBackbone`.
-    """
-    config = copy_config(config)
-    for path in sorted(changes, key=len, reverse=True):  # one inside another first
-        wrapped = ConfigDict(type='ct_mm.StageDividedBackbone', backbone=config_at(config, path),
-                             **student.get_submodule(path).settings())
-        if any(changes[path]):
-            alike = all(change == changes[path][0] for change in changes[path])
-            wrapped.student = copy.deepcopy(changes[path][0] if alike else list(changes[path]))
-        config = exchange_config(config, path, wrapped)
-    return config
+def _divided(config: Mapping, student: nn.Module, divisions: Mapping[str, Division], expected: list | None,
+             batch: Mapping | None, tolerance: float, form: str, reasons: Sequence[str]) -> ExportedStudent:
+    try:
+        divided = divided_model_config(config, divisions)
+        model = _built(divided, student, slots=True)
+    except ValueError:  # a parent may look into the configs of its parts, so that they cannot be wrapped
+        divided = divided_model_config(config, divisions, whole=True)
+        model = _built(divided, student, slots=True)
+    _compare_outputs(expected, model, batch, tolerance)
+    return ExportedStudent(divided, _weights(model), form, '; '.join(reasons))
 
 
 def _weights(model: nn.Module) -> dict[str, Tensor]:
@@ -130,23 +109,19 @@ def _layers(student: nn.Module) -> list[tuple[str, str]]:
     return [(path, plain_name(student, path)) for path in paths]
 
 
-def _built(config: ConfigDict, weights: Mapping[str, Tensor], like: nn.Module) -> nn.Module:
+def _built(config: ConfigDict, student: nn.Module, slots: bool = False) -> nn.Module:
+    """Another form of the student, with its weights."""
     try:
-        model = MODELS.build(copy.deepcopy(config))
+        model = build_model(config)
     except ERRORS as error:
-        raise ValueError(f'a model with fewer layers cannot be built: {error}') from error
-    own = model.state_dict()
-    for name in [*own, *(name for name in weights if name not in own)]:
-        shapes = [tuple(side[name].shape) if name in side else 'missing' for side in (weights, own)]
-        if shapes[0] != shapes[1]:
-            raise ValueError(f'{name} is {shapes[0]} in the student and {shapes[1]} in a {type(model).__name__} with '
-                             f'fewer layers')
-    model.load_state_dict(weights)
-    return model.to(next(like.parameters()).device).eval()
+        raise ValueError(f'it cannot be built from a config: {error}') from error
+    model.to(next(student.parameters()).device).eval()
+    copy_tensors(student, model, slots)
+    return model
 
 
-def _compare_structure(student: nn.Module, plain: nn.Module) -> None:
-    for mine, its in _layers(student):
+def _compare_structure(student: nn.Module, plain: nn.Module, layers: Sequence[tuple[str, str]]) -> None:
+    for mine, its in layers:
         found = difference(student.get_submodule(mine).layer, plain.get_submodule(its))
         if found is not None:
             raise ValueError(f'the layer at {its} of a model with fewer layers is not that of the student: {found}')

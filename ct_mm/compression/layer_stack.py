@@ -157,7 +157,8 @@ def _holds(stack: LayerStack, path: str) -> bool:
 def _is_block(module: nn.Module) -> bool:
     if isinstance(module, (nn.Linear, nn.ModuleList)):
         return False  # a list of projections or of stages is not a list of blocks
-    return any(isinstance(part, (nn.Linear, nn.MultiheadAttention)) for part in module.modules())
+    return any(isinstance(part, (nn.Linear, nn.MultiheadAttention)) or 'attention' in type(part).__name__.lower()
+               for part in module.modules())
 
 
 def _is_bare(module: nn.Module) -> bool:

@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from mmengine.config import Config, ConfigDict
+from torch import nn
+
+from ct_mm.registry import MODELS
 
 
 def config_at(config: Any, path: str) -> Any:
@@ -76,3 +79,8 @@ def merge_configs(config: Mapping, changes: Mapping) -> ConfigDict:
     merged = Config(dict(owner=copy.deepcopy(dict(config))))
     merged.merge_from_dict(dict(owner=copy.deepcopy(dict(changes))))
     return merged.owner
+
+
+def build_model(config: Mapping) -> nn.Module:
+    """Builds a model from a copy of its config, since the constructors of some models change theirs."""
+    return MODELS.build(copy.deepcopy(config))

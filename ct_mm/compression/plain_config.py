@@ -10,26 +10,26 @@ from mmengine.config import ConfigDict
 from ct_mm.registry import MODELS
 
 from .divided_stack import DividedStack
+from .division import Division
 from .model_config import config_at, copy_config, exchange_config, merge_configs
-from .stage_divided_backbone import StageDividedBackbone
 
 #: Names under which configs keep their number of layers, or a list of it for each width of a hierarchy.
-DEPTH_KEYS = ('depth', 'depths', 'num_layers', 'num_hidden_layers', 'layers')
+DEPTH_KEYS = ('depth', 'depths', 'num_layers', 'num_hidden_layers', 'layers', 'n_layer', 'n_layers')
+#: And that of a stack whose path says which half of a transformer it is.
+HALF_KEYS = ('{}_layers', 'num_{}_layers')
 #: Names under which they refer to single layers, and whether each of these must be in the student.
 INDEX_KEYS = {'out_indices': True, 'ce_layers': False}
 
 
 def plain_model_config(
     model: Mapping,
-    divisions: Mapping[str, StageDividedBackbone],
-    changes: Mapping[str, Sequence[Mapping | None]] | None = None,
+    divisions: Mapping[str, Division],
 ) -> ConfigDict:
     """The config of the plain student, if the model's config can say it.
 
     Args:
         model: Config of the N-layer model.
-        divisions: The divided modules by their path.
-        changes: For each of them and each of its stacks what the config says differently for the student's layers.
+        divisions: The divisions by the path of their owner.
 
     Returns:
         A copy of the config with fewer layers. Whether it builds the student is for others to check.
@@ -38,13 +38,13 @@ def plain_model_config(
         ValueError: If no key holds the number of layers, or another refers to one that the student lacks.
     """
     config = copy_config(model)
-    for path, divided in divisions.items():
+    for path, division in divisions.items():
         owner = copy_config(config_at(config, path))
-        for change in filter(None, (changes or {}).get(path, ())):
+        for change in filter(None, division.changes):
             owner = merge_configs(owner, change)
-        for container in dict.fromkeys(stack.container for stack in divided.stacks):
-            stacks = [stack for stack in divided.stacks if stack.container == container]
-            total = len(divided.backbone.get_submodule(container))
+        for container in dict.fromkeys(stack.container for stack in division.stacks):
+            stacks = [stack for stack in division.stacks if stack.container == container]
+            total = len(division.owner.get_submodule(container))
             if not any(_shorten(place, container, stacks, total) for place in _places(owner, container)):
                 raise ValueError(f'the config of {owner.type} has no key for its number of layers ({total} in '
                                  f'{container}; looked for {", ".join(DEPTH_KEYS)})')
@@ -80,8 +80,10 @@ def _shorten(place: ConfigDict, container: str, stacks: Sequence[DividedStack], 
         preset = getattr(built, 'arch_zoo', {}).get(arch.lower())
         arch = None if preset is None else copy_config(preset)
     holders = [(place, defaults)] + ([(arch, {})] if isinstance(arch, Mapping) else [])
+    halves = [half for half in ('encoder', 'decoder') if half in container]
+    keys = [*(key.format(half) for half in halves for key in HALF_KEYS), *DEPTH_KEYS]
     for holder, default in holders:
-        for key in DEPTH_KEYS:
+        for key in keys:
             fewer = _fewer(holder.get(key, default.get(key)), container, stacks, total)
             if fewer is not None:
                 holder[key] = fewer

@@ -17,14 +17,16 @@ from ct_mm.checkpoint import read_state_dict
 from ct_mm.finite import check_losses
 from ct_mm.registry import MODELS
 
+from .block_runner import BlockRunner
+from .divide_model import divide_model
 from .divided_stack import DividedStack
-from .division import divide_model
+from .division import Division
 from .guidance import build_guidance, path_list, read_predictions
 from .load_teacher import load_teacher
+from .model_config import build_model
 from .slot import Borrowed
-from .stage_divided_backbone import StageDividedBackbone
 from .stage_tokens import compare_stages
-from .student import load_shared
+from .student import copy_shared
 from .summary import division_summary
 from .tap import tap_outputs
 
@@ -53,6 +55,8 @@ class ReplacementDistiller(BaseModel):
         guidance: Config of the loss between predictions; ``None`` switches it off.
         predictions: Dotted path of the module whose output are the predictions, or a list of paths.
         trust_teacher: Unpickle a teacher file that holds more than tensors.
+        step: How the blocks are run, arguments of :class:`~ct_mm.compression.block_runner.BlockRunner`: speed and
+            memory, not the result.
         data_preprocessor: The model's, if its config has none; MMEngine hands in what stands at the top of a config.
         init_cfg: Not used: teacher and student both start from the teacher's checkpoint.
 
@@ -76,6 +80,7 @@ class ReplacementDistiller(BaseModel):
         guidance: dict | None = GUIDANCE,
         predictions: str | Sequence[str] = 'head',
         trust_teacher: bool = False,
+        step: dict | None = None,
         data_preprocessor: dict | None = None,
         init_cfg: dict | None = None,
     ) -> None:
@@ -83,13 +88,12 @@ class ReplacementDistiller(BaseModel):
         if data_preprocessor:
             model = dict(model, data_preprocessor=model.get('data_preprocessor') or data_preprocessor)
         self.teacher_file, self.trust_teacher = teacher, trust_teacher
-        teacher_model = MODELS.build(model).eval().requires_grad_(False)
+        teacher_model = build_model(model).eval().requires_grad_(False)
         self._teacher = Borrowed(teacher_model)
-        plain = MODELS.build(model)
-        preprocessor = plain.data_preprocessor
-        #: For the path of each module that owns stacks the changes of its config for the student's layers.
-        self.student, self.changes = divide_model(
-            plain,
+        self.student = build_model(model)
+        #: The divided modules of the student by their path, most often just its backbone.
+        self.divisions = divide_model(
+            self.student,
             model,
             layers,
             student,
@@ -98,12 +102,14 @@ class ReplacementDistiller(BaseModel):
             copy=copy,
             pass_through=pass_through,
             layers_per_stage=layers_per_stage)
-        for divided, whole in self._pairs:
-            divided.borrow(divided.blocks_of(whole))
-        self.data_preprocessor = preprocessor
+        for division, whole in self._pairs:
+            division.borrow(division.blocks_of(whole))
+        self.data_preprocessor = self.student.data_preprocessor
         self.mimic = None if mimic is None else MODELS.build(mimic)
         self.predictions = predictions
         self.guidance = None if guidance is None else build_guidance(self.student, guidance, predictions)
+        self.block_runner = BlockRunner(**(step or {}))
+        self.block_runner.check(self.student_layers)
         self._path: tuple[bool, ...] | None = None
         self.unused_teacher_keys: list[str] | None = None  # None until the teacher is read
         self._summary_due = True
@@ -114,40 +120,41 @@ class ReplacementDistiller(BaseModel):
         return self._teacher.module
 
     @property
-    def divisions(self) -> list[StageDividedBackbone]:
-        """The student's divided modules, most often just its backbone."""
-        return [self.student.get_submodule(owner) for owner in self.changes]
-
-    @property
-    def divided(self) -> StageDividedBackbone:
-        """The student's only divided module.
+    def divided(self) -> Division:
+        """The division of the only divided module.
 
         Raises:
             ValueError: If there are several.
         """
-        if len(self.changes) > 1:
-            raise ValueError(f'{", ".join(self.changes)} are divided: read divisions')
-        return self.divisions[0]
+        if len(self.divisions) > 1:
+            raise ValueError(f'{", ".join(self.divisions)} are divided: read divisions')
+        return next(iter(self.divisions.values()))
 
     @property
-    def stacks(self) -> list[DividedStack]:
-        """All divided stacks, in the path's order."""
-        return [stack for divided in self.divisions for stack in divided.stacks]
+    def stacks(self) -> dict[str, DividedStack]:
+        """All divided stacks by their name in the model, in the path's order."""
+        return {f'{owner}.{stack.path}' if owner else stack.path: stack
+                for owner, division in self.divisions.items() for stack in division.stacks}
 
     @property
     def num_stages(self) -> int:
         """Length of the path: the stages of all stacks."""
-        return sum(divided.num_stages for divided in self.divisions)
+        return sum(division.num_stages for division in self.divisions.values())
 
     @property
     def teacher_blocks(self) -> list[nn.Module]:
         """The teacher's blocks of all stacks."""
-        return [block for divided, whole in self._pairs for block in divided.blocks_of(whole)]
+        return [block for division, whole in self._pairs for block in division.blocks_of(whole)]
 
     @property
-    def _pairs(self) -> list[tuple[StageDividedBackbone, nn.Module]]:
-        """The student's divided modules, each with the teacher's."""
-        return [(divided, self.teacher.get_submodule(owner)) for divided, owner in zip(self.divisions, self.changes)]
+    def student_layers(self) -> list[nn.Module]:
+        """The student's layers of all stacks."""
+        return [layer for division in self.divisions.values() for layer in division.student_layers]
+
+    @property
+    def _pairs(self) -> list[tuple[Division, nn.Module]]:
+        """Each division with the teacher's undivided module."""
+        return [(division, self.teacher.get_submodule(owner)) for owner, division in self.divisions.items()]
 
     @property
     def path(self) -> tuple[bool, ...] | None:
@@ -172,9 +179,9 @@ class ReplacementDistiller(BaseModel):
         """
         state = read_state_dict(self.teacher_file, self.trust_teacher)
         self.unused_teacher_keys = load_teacher(self.teacher, state, self.teacher_file)
-        load_shared(self.student, self.teacher.state_dict())
-        for divided, whole in self._pairs:
-            divided.copy_layers(divided.blocks_of(whole))
+        copy_shared(self.student, self.teacher)
+        for division, whole in self._pairs:
+            division.copy_layers(division.blocks_of(whole))
         self._is_init = True
 
     def forward(self, inputs: Any, data_samples: list | None = None, mode: str = 'tensor') -> Any:
@@ -205,23 +212,34 @@ class ReplacementDistiller(BaseModel):
         if self._summary_due:
             self._summary_due = False
             print_log(division_summary(self, inputs, data_samples), 'current')
-        ends = [end for divided, whole in self._pairs for end in divided.ends_of(whole)]
-        with torch.no_grad(), tap_outputs([*ends, *self._predictions_of(self.teacher)]) as targets:
-            self.teacher(inputs, data_samples, mode='tensor')
-        ends = [end for divided in self.divisions for end in divided.stage_ends]
-        try:
-            self._set_path(self._path)
-            with tap_outputs([*ends, *self._predictions_of(self.student)]) as outputs:
-                losses = dict(self.student(inputs, data_samples, mode='loss'))
-        finally:
-            self._set_path(None)
+        with self.block_runner.running([*self.teacher_blocks, *self.student_layers]):
+            targets = self._targets(inputs, data_samples)
+            losses, outputs = self._along_the_path(inputs, data_samples)
         losses.update(self._distillation_losses(outputs, targets))
         check_losses(losses, data_samples, path=self._path)
         return losses
 
+    @torch.no_grad()
+    def _targets(self, inputs: Any, data_samples: list | None) -> list:
+        """What the teacher puts out at its stage ends and predictions."""
+        ends = [end for division, whole in self._pairs for end in division.ends_of(whole)]
+        with tap_outputs([*ends, *self._predictions_of(self.teacher)]) as targets:
+            self.teacher(inputs, data_samples, mode='tensor')
+        return targets
+
+    def _along_the_path(self, inputs: Any, data_samples: list | None) -> tuple[dict[str, Tensor], list]:
+        """The model's own losses, and what the student puts out at the same places."""
+        ends = [end for division in self.divisions.values() for end in division.stage_ends]
+        try:
+            self._set_path(self._path)
+            with tap_outputs([*ends, *self._predictions_of(self.student)]) as outputs:
+                return dict(self.student(inputs, data_samples, mode='loss')), outputs
+        finally:
+            self._set_path(None)
+
     def _distillation_losses(self, outputs: list, targets: list) -> dict[str, Tensor]:
         losses = {}
-        owners = [divided for divided in self.divisions for _ in range(divided.num_stages)]
+        owners = [division.owner for division in self.divisions.values() for _ in range(division.num_stages)]
         if self.mimic is not None:
             losses['loss_mimic'] = compare_stages(self.mimic, owners, outputs, targets)
         if self.guidance is not None:
@@ -234,9 +252,9 @@ class ReplacementDistiller(BaseModel):
 
     def _set_path(self, path: tuple[bool, ...] | None) -> None:
         rest = path
-        for divided in self.divisions:
-            divided.path = None if rest is None else rest[:divided.num_stages]
-            rest = None if rest is None else rest[divided.num_stages:]
+        for division in self.divisions.values():
+            division.path = None if rest is None else rest[:division.num_stages]
+            rest = None if rest is None else rest[division.num_stages:]
 
     def _apply(self, fn: Any, recurse: bool = True) -> nn.Module:
         self.teacher._apply(fn, recurse)  # no submodule, so device and precision must be carried over to it

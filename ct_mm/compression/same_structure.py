@@ -1,6 +1,7 @@
 """Compares modules in what their parameters do not say."""
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import torch
@@ -60,6 +61,8 @@ def _same(x: Any, y: Any) -> bool:
         return x.keys() == y.keys() and all(_same(x[key], y[key]) for key in x)
     if isinstance(x, PLAIN) or isinstance(y, PLAIN):
         return type(x) is type(y) and x == y
+    if isinstance(x, partial) and isinstance(y, partial):
+        return _same((x.func, x.args, x.keywords), (y.func, y.args, y.keywords))
     if callable(x) and callable(y) and not isinstance(x, nn.Module):
         return getattr(x, '__code__', x) == getattr(y, '__code__', y)
     return type(x) is type(y)  # other objects have no value that could be compared

@@ -1,63 +1,56 @@
 """The student under the names of a plain model."""
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+import torch
 from torch import Tensor, nn
 
+from .layer_stack import CONTAINERS
 from .slot import Slot
 from .stage_divided_backbone import StageDividedBackbone
 
 
-def exchange_submodule(model: nn.Module, path: str, module: nn.Module) -> nn.Module:
-    """Puts a module in the place of another.
+def plain_name(model: nn.Module, name: str, slots: bool = False) -> str:
+    """What a module or tensor of a divided model is called in the plain model.
 
     Args:
-        model: Where.
-        path: Dotted path of the place; empty for the model itself.
-        module: What.
+        model: A model with divided stacks anywhere inside.
+        name: Its dotted path there.
+        slots: Leave the slots and their numbers as they are, and only :class:`StageDividedBackbone` out.
 
     Returns:
-        The model, or ``module`` if that took its place.
+        Its path in the plain student, which has fewer layers.
     """
-    if not path:
-        return module
-    parent, _, name = path.rpartition('.')
-    setattr(model.get_submodule(parent), name, module)
-    return model
+    module: nn.Module | None = model
+    plain = []
+    for part in name.split('.'):
+        inner = None if module is None else module._modules.get(part)
+        left_out = isinstance(module, StageDividedBackbone) and part == 'backbone' or (
+            isinstance(module, Slot) and part == 'layer' and not slots)
+        if not left_out:
+            plain.append(part if slots or not isinstance(module, CONTAINERS) else _kept(module).get(part, part))
+        module = inner
+    return '.'.join(plain)
 
 
-def plain_name(model: nn.Module, name: str, teacher: bool = False) -> str:
-    """What a module or an entry of a divided model's state dict is called in the plain model.
-
-    Args:
-        model: A model with stage-divided backbones anywhere inside, or itself one.
-        name: Name there.
-        teacher: Number layers as in the N-layer teacher instead of the student.
-
-    Returns:
-        Its name in the plain model.
-    """
-    return _plain(_divided(model), name, teacher)
-
-
-def plain_names(model: nn.Module, teacher: bool = False) -> dict[str, str]:
-    """What each entry of a divided model's state dict is called in the plain model.
+def plain_names(model: nn.Module) -> dict[str, str]:
+    """What each entry of a divided model's state dict is called in the plain student's.
 
     Args:
         model: See :func:`plain_name`.
-        teacher: Number layers as in the N-layer teacher instead of the student.
 
     Returns:
         Plain names by the model's own.
     """
-    divided = _divided(model)
-    return {key: _plain(divided, key, teacher) for key in model.state_dict()}
+    return {key: plain_name(model, key) for key in model.state_dict()}
 
 
 def plain_state_dict(model: nn.Module) -> dict[str, Tensor]:
     """The weights of a divided model under the names of the plain student.
 
     Args:
-        model: A model with stage-divided backbones.
+        model: See :func:`plain_name`.
 
     Returns:
         Copies on the CPU.
@@ -66,27 +59,58 @@ def plain_state_dict(model: nn.Module) -> dict[str, Tensor]:
     return {names[key]: value.detach().cpu().clone() for key, value in model.state_dict().items()}
 
 
-def load_shared(model: nn.Module, state: dict[str, Tensor]) -> None:
-    """Loads everything but the student's layers, completely.
+def named_tensors(model: nn.Module) -> Iterator[tuple[str, Tensor]]:
+    """Parameters and lasting buffers by their path in the model.
+
+    The keys of a state dict are not always paths: some models rename or leave out entries in hooks.
+    """
+    yield from model.named_parameters(remove_duplicate=False)
+    for path, module in model.named_modules(remove_duplicate=False):
+        for name, buffer in module._buffers.items():
+            if buffer is not None and name not in module._non_persistent_buffers_set:
+                yield f'{path}.{name}'.lstrip('.'), buffer
+
+
+@torch.no_grad()
+def copy_shared(student: nn.Module, teacher: nn.Module) -> None:
+    """Copies everything but the student's layers from the teacher.
 
     Args:
-        model: A divided model.
-        state: The teacher's weights by name.
+        student: A divided model.
+        teacher: The model undivided.
     """
-    slots = tuple(f'{path}.' for path, module in model.named_modules() if isinstance(module, Slot))
-    own = model.state_dict()
-    names = plain_names(model, teacher=True)
-    model.load_state_dict({key: own[key] if key.startswith(slots) else state[names[key]] for key in own})
+    slots = tuple(f'{path}.' for path, module in student.named_modules() if isinstance(module, Slot))
+    theirs = dict(named_tensors(teacher))
+    for path, tensor in named_tensors(student):
+        if not path.startswith(slots):
+            tensor.copy_(theirs[path])
 
 
-def _divided(model: nn.Module) -> list[tuple[str, StageDividedBackbone]]:
-    divided = [(path, module) for path, module in model.named_modules() if isinstance(module, StageDividedBackbone)]
-    return sorted(divided, key=lambda item: len(item[0]), reverse=True)  # one inside another first
+def copy_tensors(source: nn.Module, target: nn.Module, slots: bool = False) -> None:
+    """Copies a divided model into another form of it, completely.
+
+    Args:
+        source: A divided model.
+        target: A plain one, or with ``slots`` a divided one in wrappers of its own.
+        slots: Whether the target has slots.
+
+    Raises:
+        ValueError: If one has a tensor that the other lacks, or of another shape.
+    """
+    mine = {plain_name(source, path, slots): tensor for path, tensor in named_tensors(source)}
+    its = {plain_name(target, path, slots): tensor for path, tensor in named_tensors(target)}
+    for path in [*its, *(path for path in mine if path not in its)]:
+        shapes = [tuple(side[path].shape) if path in side else 'missing' for side in (mine, its)]
+        if shapes[0] != shapes[1]:
+            raise ValueError(f'{path} is {shapes[0]} in the student and {shapes[1]} in a {type(target).__name__} with '
+                             f'fewer layers')
+    with torch.no_grad():
+        for path, tensor in its.items():
+            tensor.copy_(mine[path])
 
 
-def _plain(divided: list[tuple[str, StageDividedBackbone]], name: str, teacher: bool) -> str:
-    for path, module in divided:
-        prefix = f'{path}.' if path else ''
-        if name.startswith(f'{prefix}backbone.'):
-            name = prefix + module.plain_key(name[len(prefix):], teacher)
-    return name
+def _kept(container: nn.Module) -> dict[str, str]:
+    """For each entry of a list that the plain student has too, its name there."""
+    entries = container._modules
+    kept = [name for name, entry in entries.items() if not isinstance(entry, Slot) or entry.layer is not None]
+    return dict(zip(kept, entries))

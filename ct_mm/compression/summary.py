@@ -51,7 +51,7 @@ def division_summary(distiller: ReplacementDistiller, inputs: Any, data_samples:
     stacks = distiller.stacks
     lines = []
     stage = 0
-    for stack, path in zip(stacks, stack_paths(distiller)):
+    for path, stack in stacks.items():
         plan = stack.plan
         lines += ['', f'Division of {path} into {plan.num_stages} stages', 'stage  teacher layers  starts from']
         for part, copied, note in zip(plan.parts, plan.copied_layers, stack.notes):
@@ -59,15 +59,14 @@ def division_summary(distiller: ReplacementDistiller, inputs: Any, data_samples:
             lines.append(f'{stage:5d}  {f"{part[0]}-{part[-1]}":>14}  {source}{f" ({note})" if note else ""}')
             stage += part[-1] in plan.ends
     lines += ['', f'{"":8}{"layers":>8}{"parameters (M)":>16}{"GFLOPs":>10}']
-    rows = (('teacher', distiller.teacher, sum(stack.plan.num_layers for stack in stacks)),
-            ('student', distiller.student, sum(stack.plan.num_student_layers for stack in stacks)))
+    rows = (('teacher', distiller.teacher, sum(stack.plan.num_layers for stack in stacks.values())),
+            ('student', distiller.student, sum(stack.plan.num_student_layers for stack in stacks.values())))
     for name, model, layers in rows:
         parameters = sum(p.numel() for p in model.parameters()) / 1e6
         flops = flops_per_sample(model, inputs, data_samples) / 1e9
         lines.append(f'{name:8}{layers:8d}{parameters:16.2f}{flops:10.3f}')
-    ends = ' and '.join(f'{path}[{", ".join(map(str, stack.plan.ends))}]'
-                        for stack, path in zip(stacks, stack_paths(distiller)))
-    groups = [getattr(divided, 'token_groups', None) or 'one' for divided in distiller.divisions]
+    ends = ' and '.join(f'{path}[{", ".join(map(str, stack.plan.ends))}]' for path, stack in stacks.items())
+    groups = [getattr(division.owner, 'token_groups', None) or 'one' for division in distiller.divisions.values()]
     predictions = distiller.predictions
     lines += [
         '(one sample; a multiplication and an addition are two operations; attention products included)', '',
@@ -82,8 +81,3 @@ def division_summary(distiller: ReplacementDistiller, inputs: Any, data_samples:
                  f'{len(unused)} not used{": " + ", ".join(unused[:8]) if unused else ""}')
     return '\n'.join(lines)
 
-
-def stack_paths(distiller: ReplacementDistiller) -> list[str]:
-    """The names of the divided stacks, seen from the model."""
-    return [f'{owner}.{stack.path}' if owner else stack.path
-            for divided, owner in zip(distiller.divisions, distiller.changes) for stack in divided.stacks]

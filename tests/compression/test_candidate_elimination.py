@@ -40,7 +40,7 @@ def test_only_tokens_that_both_kept_are_compared(make_distiller, tracker_cfg, ba
     assert [tokens.shape[1] for tokens in (*student, *teacher)] == [20] * 4, 'back in the grid'
     assert [mask.sum(1).tolist() for mask in kept] == [[4 + 8] * 2, [4 + 4] * 2], 'the student keeps all 16'
     elsewhere = [tokens.masked_fill(~mask[..., None], 1e6) for tokens, mask in zip(student, kept)]
-    groups = [distiller.divided.token_groups] * 2
+    groups = [distiller.divided.owner.token_groups] * 2
     assert torch.equal(forward(elsewhere, teacher, groups, kept), losses['loss_mimic'])
 
 

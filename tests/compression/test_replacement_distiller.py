@@ -45,7 +45,7 @@ def test_all_student_path_is_the_plain_student_bit_for_bit(make_distiller, batch
 
 
 def distiller_model_cfg(distiller):
-    backbone = distiller.divided.backbone
+    backbone = distiller.divided.owner
     return dict(
         type='ct_mm.OSTrack',
         backbone=dict(
@@ -98,7 +98,7 @@ def test_gradients_flow_through_teacher_stages_to_earlier_student_layers(make_di
 def test_drop_path_and_batch_norm_of_the_teacher_stay_off_in_training(make_distiller, tracker_cfg, batch):
     distiller = make_distiller(model=tracker_cfg(drop_path_rate=0.9)).train()
     distiller.divided.path = (False, False, False)
-    tokens = [distiller.divided(**batch[0]) for _ in range(2)]
+    tokens = [distiller.student.backbone(**batch[0]) for _ in range(2)]
     assert torch.equal(*tokens), 'the teacher stages of the path are deterministic too'
 
 

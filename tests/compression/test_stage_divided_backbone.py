@@ -126,7 +126,7 @@ def test_what_a_skipped_block_hands_on_is_found_out_or_said(contract):
     divided = StageDividedBackbone(backbone, num_stages=2, pass_through=contract)
     out, index = divided(x)
     assert torch.equal(out, blocks[3].fc(blocks[1].fc(x))) and index.tolist() == [0, 1, 2]
-    assert divided.settings()['pass_through'] == (0, 1, None)
+    assert divided.slots[0].rule.returns == (0, 1, None)
 
 
 def test_it_is_built_from_a_config_and_reads_like_the_backbone(tracker_cfg):

@@ -51,7 +51,7 @@ class StageFitHook(Hook):
         if runner.iter > 0:
             return
         distiller = distiller_of(runner)
-        if any(stack.has_adapters or any(stack.notes) for stack in distiller.stacks):
+        if any(stack.has_adapters or any(stack.notes) for stack in distiller.stacks.values()):
             raise ValueError('compress.fit starts from layers of the shape that the teacher has: leave it or '
                              'compress.student out')
         rows = []
@@ -71,7 +71,7 @@ class StageFitHook(Hook):
     def _streams(self, runner: Runner, distiller: ReplacementDistiller) -> list[tuple]:
         """For each stack the teacher's blocks, and batch by batch what enters the first and what leaves each part."""
         loader, blocks, stacks = runner.train_dataloader, iter(distiller.teacher_blocks), []
-        for stack in distiller.stacks:
+        for stack in distiller.stacks.values():
             own = list(islice(blocks, stack.plan.num_layers))
             stacks.append((stack, own, [], [[] for _ in stack.plan.parts]))
         ends = [own[place] for stack, own, *_ in stacks for place in stack.plan.student_places]

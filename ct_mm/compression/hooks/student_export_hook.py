@@ -46,21 +46,21 @@ class StudentExportHook(Hook):
 
     @master_only
     def before_train(self, runner: Runner) -> None:
-        """Exports the copied student, unless the run was resumed and it is no longer that."""
-        if self.initial and runner.iter == 0:
-            self.export(runner, 'initial.pth')
+        """Exports the copied student, to be kept or not: what cannot be exported is to fail before the training."""
+        if runner.iter == 0:
+            self.export(runner, 'initial.pth' if self.initial else None)
 
     @master_only
     def after_train(self, runner: Runner) -> None:
         """Exports the trained student."""
         self.export(runner, 'student.pth')
 
-    def export(self, runner: Runner, name: str) -> Path:
+    def export(self, runner: Runner, name: str | None) -> Path | None:
         """Writes the student as it is now.
 
         Args:
             runner: The runner of a compression.
-            name: File name of the weights.
+            name: File name of the weights; ``None`` only makes sure that it can be done.
 
         Returns:
             Path of the weights.
@@ -71,8 +71,10 @@ class StudentExportHook(Hook):
         if student.form != 'plain':
             print_log(f'the student is no plain {runner.cfg.model.model.type} and is exported with a '
                       f'ct_mm.StageDividedBackbone: {student.reason}', 'current', logging.WARNING)
+        if name is None:
+            return None
         folder = Path(runner.work_dir) / self.folder
-        stages = [list(stage) for stack in distiller.stacks for stage in stack.plan.stages]
+        stages = [list(stage) for stack in distiller.stacks.values() for stage in stack.plan.stages]
         save_checkpoint(dict(state_dict=student.weights, meta=dict(iter=runner.iter, stages=stages)), folder / name)
         _write_config(student_config(runner.cfg, student.config), folder / 'student.py')
         print_log(f'student saved to {folder / name}, its config to {folder / "student.py"}', 'current')

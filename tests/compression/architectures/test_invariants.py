@@ -28,7 +28,7 @@ def test_all_teacher_path_is_the_teacher_bit_for_bit(case, batch):
 
 def test_all_student_path_is_the_exported_student(case, batch):
     distiller, config, form = case
-    for layer in (layer for stack in distiller.stacks for layer in stack.student_layers):
+    for layer in (layer for stack in distiller.stacks.values() for layer in stack.student_layers):
         for value in layer.parameters():  # as after training: no longer the teacher's
             torch.nn.init.normal_(value, std=0.2)
     student = export_student(distiller, config, dict(inputs=batch))
@@ -47,14 +47,15 @@ def test_all_student_path_is_the_exported_student(case, batch):
 def test_gradients_reach_the_first_student_layer_through_the_teachers_stages(case, batch):
     distiller, *_ = case
     distiller.mimic = None
-    for index, stack in enumerate(distiller.stacks):
+    stacks = list(distiller.stacks.values())
+    for index, stack in enumerate(stacks):
         distiller.zero_grad()
-        before = sum(other.plan.num_stages for other in distiller.stacks[:index])
+        before = sum(other.plan.num_stages for other in stacks[:index])
         distiller.path = [i == before for i in range(distiller.num_stages)]
         distiller(batch, mode='loss')['loss'].backward()
         gradients = [p.grad for p in stack.student_layers[0].parameters()]
         assert all(g is not None and g.abs().sum() > 0 for g in gradients)
-        others = [layer for other in distiller.stacks for layer in other.student_layers
+        others = [layer for other in stacks for layer in other.student_layers
                   if layer is not stack.student_layers[0]]
         in_stage = stack.plan.layers_per_stage[0] - 1
         assert all(p.grad is None for layer in others[in_stage:] for p in layer.parameters()) or in_stage
@@ -88,7 +89,7 @@ def test_a_copy_runs_on_its_own_slots(case, batch):
         for value in twin.student.parameters():
             value.zero_()
     assert not torch.equal(run(distiller, batch), run(twin.student, batch))
-    assert all(slot.by_student for stack in distiller.stacks for slot in stack.slots)
+    assert all(slot.by_student for stack in distiller.stacks.values() for slot in stack.slots)
 
 
 def test_checkpoints_hold_the_student_and_resume(case, tmp_path, batch):
