@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
-from mmengine.fileio import load
+from mmengine.fileio import dump, load
 
 import ct_mm
 from ct_mm.compression import ReplacementDistiller
@@ -141,39 +141,69 @@ def test_ostrack_384_crops_as_published():
     assert (model.template_factor, model.search_factor) == (2.0, 5.0)
 
 
+def write_frames(folder, names):
+    """Frames of one grey level."""
+    folder.mkdir(parents=True)
+    for name in names:
+        cv2.imwrite(str(folder / name), np.full((120, 160, 3), 90, np.uint8))
+
+
 @pytest.fixture
-def got10k(tmp_path, monkeypatch):
-    """A current folder with data/got10k in the layout of its authors, 2 sequences of 3 frames in each part."""
-    rng = np.random.default_rng(0)
-    for part in ('train', 'val'):
-        folder = tmp_path / 'data' / 'got10k' / part
-        names = [f'GOT-10k_{part.title()}_{i:06d}' for i in (1, 2)]
+def data(tmp_path, monkeypatch):
+    """A current folder with data/ as the authors ship it: GOT-10k, and one video or photograph of all others."""
+    box, root = '60,40,40,30\n', tmp_path / 'data'
+    for part, numbers in (('train', (1, 2)), ('val', (1, 2))):
+        names = [f'GOT-10k_{part.title()}_{number:06d}' for number in numbers]
         for name in names:
-            (folder / name).mkdir(parents=True)
-            for frame in range(1, 4):
-                image = rng.integers(0, 255, (120, 160, 3), dtype=np.uint8)
-                cv2.imwrite(str(folder / name / f'{frame:08d}.jpg'), image)
-            (folder / name / 'groundtruth.txt').write_text('60.0000,40.0000,40.0000,30.0000\n' * 3)
-            (folder / name / 'absence.label').write_text('0\n' * 3)
-            (folder / name / 'cover.label').write_text('8\n' * 3)
-        (folder / 'list.txt').write_text('\n'.join(names) + '\n')
+            folder = root / 'got10k' / part / name
+            write_frames(folder, [f'{frame:08d}.jpg' for frame in range(1, 21)])
+            for file, line in (('groundtruth.txt', box), ('absence.label', '0\n'), ('cover.label', '8\n')):
+                (folder / file).write_text(line * 20)
+        (root / 'got10k' / part / 'list.txt').write_text('\n'.join(names) + '\n')
+    folder = root / 'lasot' / 'airplane' / 'airplane-2'
+    write_frames(folder / 'img', [f'{frame:08d}.jpg' for frame in range(1, 21)])
+    (folder / 'groundtruth.txt').write_text(box * 20)
+    for flags in ('full_occlusion.txt', 'out_of_view.txt'):
+        (folder / flags).write_text(','.join('0' * 20))
+    for part in range(4):
+        folder = root / 'trackingnet' / f'TRAIN_{part}'
+        write_frames(folder / 'frames' / f'-x{part}_0', [f'{frame}.jpg' for frame in range(20)])
+        (folder / 'anno').mkdir()
+        (folder / 'anno' / f'-x{part}_0.txt').write_text(box * 20)
+    write_frames(root / 'coco' / 'train2017', ['000000000009.jpg'])
+    (root / 'coco' / 'annotations').mkdir()
+    dump(
+        dict(
+            images=[dict(id=9, file_name='000000000009.jpg', width=160, height=120)],
+            categories=[dict(id=1, name='bowl')],
+            annotations=[dict(id=1, image_id=9, category_id=1, iscrowd=0, area=3600, bbox=[50, 30, 60, 60])]),
+        root / 'coco' / 'annotations' / 'instances_train2017.json')
     monkeypatch.chdir(tmp_path)
 
 
 @pytest.mark.parametrize('name', OSTRACK + ['compress_tracker/ostrack_vitb_256_4layers.py'])
-def test_the_data_of_got10k_arrive_in_the_size_of_the_model(name, got10k):
+def test_the_published_mix_of_data_arrives_in_the_size_of_the_model(name, data):
     cfg = read(name)
     tracker = tracker_of(built(name))
     dataset = DATASETS.build(cfg.train_dataloader.dataset)
-    sampler = DATA_SAMPLERS.build(dict(cfg.train_dataloader.sampler, dataset=dataset))
-    item = dataset[next(iter(sampler))]
-    for side in ('template', 'search'):
-        size = getattr(tracker.backbone, f'{side}_size')
-        assert item['inputs'][side].shape == (3, size, size)
+    sampler = iter(DATA_SAMPLERS.build(dict(cfg.train_dataloader.sampler, dataset=dataset)))
+    drawn_from = set()
+    for _ in range(40):
+        item = dataset[next(sampler)]
+        for side in ('template', 'search'):
+            size = getattr(tracker.backbone, f'{side}_size')
+            assert item['inputs'][side].shape == (3, size, size)
+        drawn_from.add(Path(item['data_samples'].source[0]).parts[1])
+    assert drawn_from == {'lasot', 'got10k', 'coco', 'trackingnet'}
     assert len(dataset) == 60000
     assert len(DATASETS.build(cfg.test_dataloader.dataset)) == 2
     METRICS.build(cfg.test_evaluator)
     assert (cfg.val_dataloader, cfg.val_evaluator) == (cfg.test_dataloader, cfg.test_evaluator)
+
+
+def test_got10k_alone(data):
+    dataset = DATASETS.build(read('_base_/datasets/got10k_pairs.py').train_dataloader.dataset)
+    assert {Path(file).parts[1] for draw in range(5) for file in dataset[draw]['data_samples'].source} == {'got10k'}
 
 
 def metafile_models():

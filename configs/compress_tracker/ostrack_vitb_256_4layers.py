@@ -1,7 +1,7 @@
 # CompressTracker-4 from OSTrack-256. The teacher is a converted release (tools/model_converters) or one of your own.
 _base_ = [
     '../_base_/models/ostrack_vitb.py',
-    '../_base_/datasets/got10k_pairs.py',
+    '../_base_/datasets/sot_pairs.py',
     '../_base_/schedules/compress_500e.py',
     '../_base_/compress.py',
     '../_base_/default_runtime.py',
