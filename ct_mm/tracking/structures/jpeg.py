@@ -27,8 +27,8 @@ SIGNATURE = b'\xff\xd8'
 # In the entropy-coded data 0xFF before 0x00 is a data byte and before 0xD0-0xD7 a restart.
 _MARKER = re.compile(rb'\xff([\x01-\xcf\xd8-\xfe])')
 _FRAMES = {*range(0xc0, 0xd0)} - {0xc4, 0xc8, 0xcc}  # markers of a frame header: all C0-CF but DHT, JPG and DAC
-# Chroma of half height is interpolated from the next row of it, which is at most eight rows of the image further.
-_MARGIN = 8
+# Chroma of half height is interpolated with the next row of it, two rows of the image further down.
+_MARGIN = 2
 
 
 class JpegHeader(NamedTuple):

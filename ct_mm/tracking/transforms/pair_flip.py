@@ -28,8 +28,8 @@ class PairFlip(BaseTransform):
     def transform(self, results: dict) -> dict:
         """Replaces ``img`` and ``bbox`` (xywh, pixels) of a side with probability ``prob``."""
         sides = pair_sides(results)
-        draws = results['rng'].random(1 if self.joint else len(sides))
-        for side, draw in zip(sides, np.broadcast_to(draws, len(sides))):
+        draws = [results['rng'].random()] * len(sides) if self.joint else results['rng'].random(len(sides))
+        for side, draw in zip(sides, draws):
             if draw < self.prob:
                 x, y, w, h = side['bbox']
                 image = side['img']
