@@ -38,16 +38,20 @@ class BlockRunner:
         if compile:
             self._forward = torch.compile(_forward, **{'dynamic': False, **(compile if compile is not True else {})})
 
-    def check(self, layers: Iterable[nn.Module]) -> None:
-        """Refuses student layers that would not train as without the runner.
+    def prepare(self, teacher_blocks: Iterable[nn.Module], student_layers: Iterable[nn.Module]) -> None:
+        """Makes sure that the blocks can be run in this way.
 
         Args:
-            layers: The student's layers.
+            teacher_blocks: The teacher's, for ever in eval mode.
+            student_layers: The student's.
 
         Raises:
             ValueError: If a layer to be computed twice counts statistics.
         """
-        for layer in layers if self.checkpoint else ():
+        for module in (m for block in teacher_blocks for m in block.modules() if self.compile):
+            if isinstance(getattr(module, 'drop_prob', None), float):
+                module.drop_prob = 0.0  # it drops nothing in eval mode, but code would be compiled for each rate
+        for layer in student_layers if self.checkpoint else ():
             if any(isinstance(module, _BatchNorm) for module in layer.modules()):
                 raise ValueError(f'step.checkpoint: {type(layer).__name__} has a batch norm, whose statistics would '
                                  f'count each step twice; leave it out')

@@ -2,14 +2,13 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from mmengine.config import ConfigDict
 from torch import Tensor, nn
-from torch.utils._pytree import tree_leaves
 
 from .divided_config import divided_model_config
 from .division import Division
@@ -139,17 +138,28 @@ def _compare_outputs(expected: list | None, model: nn.Module, batch: Mapping | N
     for name, a, b in zip(names, expected[-len(names):], outputs):
         if name in layers:  # what else than tokens a block returns is between it and its neighbours
             a, b = (first_tensor(side, name) for side in (a, b))
-        a, b = ([leaf.float() for leaf in tree_leaves(side) if isinstance(leaf, Tensor)] for side in (a, b))
-        if len(a) != len(b):
-            raise ValueError(f'{name} puts out {len(b)} tensors instead of {len(a)}')
-        for x, y in zip(a, b):
-            if x.shape != y.shape and x.shape[1:] == y.shape[1:]:
-                x, y = x[-1], y[-1]  # one output for each layer: the last is what counts
-            if x.shape != y.shape:
-                raise ValueError(f'{name} puts out {tuple(y.shape)} instead of {tuple(x.shape)}')
+        for x, y in _pairs(name, a, b):
             error = (x - y).abs().max() / x.abs().max().clamp(min=1e-6) if x.numel() else torch.zeros(())
             if not torch.equal(x, y) and not error <= tolerance:
                 raise ValueError(f'the output of {name} differs by {float(error):.1e} of its largest value')
+
+
+def _pairs(name: str, a: Any, b: Any) -> Iterator[tuple[Tensor, Tensor]]:
+    """Tensors of two outputs that must agree. Where each layer has one, in a list or stacked, it is the last."""
+    if isinstance(a, Tensor) and isinstance(b, Tensor):
+        if a.shape != b.shape and a.shape[1:] == b.shape[1:]:
+            a, b = a[-1], b[-1]
+        if a.shape != b.shape:
+            raise ValueError(f'{name} puts out {tuple(b.shape)} instead of {tuple(a.shape)}')
+        yield a.float(), b.float()
+    elif isinstance(a, Mapping) and isinstance(b, Mapping) and a.keys() == b.keys():
+        for key in a:
+            yield from _pairs(name, a[key], b[key])
+    elif isinstance(a, (tuple, list)) and isinstance(b, (tuple, list)) and a and b:
+        for x, y in zip(a, b) if len(a) == len(b) else [(a[-1], b[-1])]:
+            yield from _pairs(name, x, y)
+    elif type(a) is not type(b):
+        raise ValueError(f'{name} puts out a {type(b).__name__} instead of a {type(a).__name__}')
 
 
 @torch.no_grad()

@@ -109,7 +109,7 @@ class ReplacementDistiller(BaseModel):
         self.predictions = predictions
         self.guidance = None if guidance is None else build_guidance(self.student, guidance, predictions)
         self.block_runner = BlockRunner(**(step or {}))
-        self.block_runner.check(self.student_layers)
+        self.block_runner.prepare(self.teacher_blocks, self.student_layers)
         self._path: tuple[bool, ...] | None = None
         self.unused_teacher_keys: list[str] | None = None  # None until the teacher is read
         self._summary_due = True

@@ -95,11 +95,13 @@ def copy_tensors(source: nn.Module, target: nn.Module, slots: bool = False) -> N
         slots: Whether the target has slots.
 
     Raises:
-        ValueError: If one has a tensor that the other lacks, or of another shape.
+        ValueError: If one has a tensor that the other lacks, or of another shape. One of the source that has several
+            names needs a place under one of them.
     """
     mine = {plain_name(source, path, slots): tensor for path, tensor in named_tensors(source)}
     its = {plain_name(target, path, slots): tensor for path, tensor in named_tensors(target)}
-    for path in [*its, *(path for path in mine if path not in its)]:
+    placed = {id(mine[path]) for path in its if path in mine}
+    for path in [*its, *(path for path, tensor in mine.items() if id(tensor) not in placed)]:
         shapes = [tuple(side[path].shape) if path in side else 'missing' for side in (mine, its)]
         if shapes[0] != shapes[1]:
             raise ValueError(f'{path} is {shapes[0]} in the student and {shapes[1]} in a {type(target).__name__} with '
