@@ -26,13 +26,14 @@ def flops_per_sample(model: nn.Module, inputs: Any, data_samples: list | None = 
     """
     tensors = [leaf for leaf in tree_leaves(inputs) if isinstance(leaf, torch.Tensor)]
     samples = len(inputs) if isinstance(inputs, (list, tuple)) else len(tensors[0])  # a list of images, or a batch
-    training = model.training
+    modes = [(module, module.training) for module in model.modules()]  # a part may be in eval mode by itself
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     model.eval().requires_grad_(False)  # the counter trips over what is a view of a parameter
     try:
         return count_flops(lambda: model(inputs, data_samples, mode='tensor')) / samples
     finally:
-        model.train(training)
+        for module, training in modes:
+            module.training = training
         for parameter in trained:
             parameter.requires_grad_(True)
 
