@@ -62,20 +62,21 @@ def _important_neurons(layer: nn.Module, source: nn.Module,
     kept = {}
     for name in out:
         hidden, fewer = changed[name][0][1], changed[name][1][1]
-        into = [other for other, (t, s) in changed.items()
-                if t[1] == s[1] and t[0] % hidden == 0 and s[0] * hidden == t[0] * fewer and t[0] != s[0]]
+        before = linear[:linear.index(name)]  # else a narrower stream would be taken for hidden neurons
+        into = [other for other, (t, s) in changed.items() if other in before
+                and t[1] == s[1] and t[0] % hidden == 0 and s[0] * hidden == t[0] * fewer and t[0] != s[0]]
         if not into or sum(changed[other] == changed[name] for other in out) > 1:
             continue  # no MLP, or two of a size whose halves cannot be told apart
         score = _norm_into(into, state, hidden) * state[f'{name}.weight'].norm(dim=0)  # (H, )
         best = score.topk(fewer).indices.sort().values  # (H', ), in their old order
         for key, value in own.items():
             for dim in range(value.dim() if key in state and state[key].dim() == value.dim() else 0):
-                before, now = state[key].shape[dim], value.shape[dim]
+                had, now = state[key].shape[dim], value.shape[dim]
                 rest = [n for i, n in enumerate(value.shape) if i != dim]
-                if before % hidden == 0 and now * hidden == before * fewer and before != now \
+                if had % hidden == 0 and now * hidden == had * fewer and had != now \
                         and rest == [n for i, n in enumerate(state[key].shape) if i != dim]:
                     # a gated MLP may hold the gate beside the value in one layer, so m * H rows
-                    kept[key] = dim, torch.cat([best + chunk * hidden for chunk in range(before // hidden)])
+                    kept[key] = dim, torch.cat([best + chunk * hidden for chunk in range(had // hidden)])
     return kept
 
 

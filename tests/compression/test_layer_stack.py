@@ -46,6 +46,59 @@ def test_blocks_of_unequal_shape_are_no_stack():
     assert candidate_stacks(Holder(layers=nn.ModuleList([*blocks(1, 8), *blocks(1, 16)]))) == []
 
 
+def stages(*depths):
+    return nn.ModuleList(Holder(blocks=blocks(depth, 8 << i), down=nn.Linear(8 << i, 16 << i))
+                         for i, depth in enumerate(depths))
+
+
+def names(stacks):
+    return [stack.path for stack in stacks]
+
+
+def test_the_stacks_of_a_hierarchy_are_one_choice():
+    model = Holder(backbone=Holder(stages=stages(2, 1, 4)), head=nn.Linear(4, 4))
+    assert names(find_layer_stacks(model)) == ['backbone.stages.0.blocks', 'backbone.stages.2.blocks']
+    assert names(find_layer_stacks(model, 'backbone')) == names(find_layer_stacks(model))
+    assert names(find_layer_stacks(model, ['backbone.stages.2', 'backbone.stages.1.blocks'])) == [
+        'backbone.stages.2.blocks', 'backbone.stages.1.blocks'], 'named, one block is enough'
+
+
+def test_a_list_of_unlike_blocks_is_taken_run_by_run():
+    model = Holder(blocks=nn.ModuleList([*blocks(3), nn.Linear(8, 16), *blocks(4, 16)]))
+    assert names(find_layer_stacks(model)) == ['blocks[0:3]', 'blocks[4:8]']
+    assert names(find_layer_stacks(model, 'blocks')) == ['blocks[0:3]', 'blocks[4:8]']
+    stack, = find_layer_stacks(model, 'blocks[5:8]')
+    assert (stack.container, stack.start, len(stack.layers), stack.whole) == ('blocks', 5, 3, False)
+    assert stack.of(model) == list(model.blocks)[5:8]
+
+
+def test_a_sequence_of_blocks_is_a_stack_and_the_layers_of_an_mlp_are_none():
+    model = Holder(blocks=nn.Sequential(*blocks(3)), mlp=nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 4), nn.ReLU()))
+    assert names(candidate_stacks(model)) == ['blocks']
+
+
+def test_branches_of_a_head_count_only_if_there_is_nothing_else():
+    branches = nn.ModuleList(nn.Sequential(nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 4)) for _ in range(6))
+    assert names(find_layer_stacks(Holder(decoder=Holder(layers=blocks(2)), branches=branches))) == ['decoder.layers']
+    assert names(find_layer_stacks(Holder(branches=branches))) == ['branches']
+
+
+def test_the_choice_is_logged_with_what_is_left_alone(monkeypatch):
+    lines = []
+    monkeypatch.setattr('ct_mm.compression.layer_stack.print_log', lambda text, *_: lines.append(text))
+    find_layer_stacks(Holder(blocks=blocks(20, 16), extra=Holder(layers=blocks(2, 8))))
+    assert lines == ['Holder: chose to divide blocks (20 x TransformerEncoderLayer); left alone: '
+                     'extra.layers (2 x TransformerEncoderLayer)']
+
+
+@pytest.mark.parametrize('layers, message', [
+    (['encoder.layers', 'encoder'], 'must name each stack once'), ([], 'must name each stack once'),
+    ('encoder.layers[3:9]', 'is a ModuleList of 4'), ('encoder.layers[2:2]', 'is a ModuleList of 4')])
+def test_names_that_overlap_or_lead_beyond_are_refused(layers, message):
+    with pytest.raises(ValueError, match=message):
+        find_layer_stacks(Holder(encoder=Holder(layers=blocks(4))), layers)
+
+
 @pytest.mark.parametrize('path', ['encoder.blocks', 'head'])
 def test_a_wrong_path_lists_the_candidates(path):
     model = Holder(encoder=Holder(layers=blocks(4)), head=nn.Linear(2, 2))

@@ -43,3 +43,21 @@ def test_sizes_must_add_up():
         StagePlan.from_sizes([2, 2, 6, 1], num_layers=12)
     with pytest.raises(ValueError, match='at least one teacher layer'):
         StagePlan.from_sizes([2, 0, 10])
+
+
+def test_stages_of_several_student_layers_are_split_into_parts():
+    plan = StagePlan.from_sizes([3, 1, 4], layers_per_stage=[2, 1, 3])
+    assert plan.parts == ((0, 1), (2, ), (3, ), (4, ), (5, 6), (7, ))
+    assert plan.num_stages == 3 and plan.num_student_layers == 6 and plan.ends == (2, 3, 7)
+    assert plan.student_places == (1, 2, 3, 4, 6, 7)
+    assert plan.copied_layers == ((1, ), (2, ), (3, ), (4, ), (6, ), (7, ))
+    assert StagePlan.even(12, 4, layers_per_stage=3).student_places == tuple(range(12)), 'all layers, four stages'
+    one = StagePlan.even(12, 4)
+    assert one.parts == one.stages and one.student_places == one.ends
+
+
+@pytest.mark.parametrize('layers_per_stage', [3, [1, 1, 1], [2, 0]])
+def test_more_student_layers_than_a_stage_has_or_none_are_refused(layers_per_stage):
+    with pytest.raises(ValueError, match='layers_per_stage=.* from one student layer to as many as it has') as error:
+        StagePlan.from_sizes([2, 4], layers_per_stage=layers_per_stage)
+    assert 'stage 0: teacher layers 0, 1' in str(error.value)
