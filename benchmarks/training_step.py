@@ -1,0 +1,207 @@
+"""Time and peak memory of one training step, against the published recipe as one would write it down (plain_recipe.py).
+
+ViT-B, 12 layers to 4, template 128 and search region 256 pixels, random weights and images. Every side is a process of
+its own that takes a step when it is told to: all sides take the same steps (path, images, drop path) by turns, so that
+whatever else the machine does falls on all of them. A ratio is the median over the steps of the two times at one step;
+memory is what the operating system, or the CUDA allocator, calls the peak of that process after all steps.
+
+    python benchmarks/training_step.py [--sides plain ours ...] [--device cuda] [--batch 4]
+"""
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+#: How each side computes: recipe, autocast, `compress.step`, arguments of AdamW.
+SIDES = {
+    'plain': dict(recipe='plain'),
+    'plain bf16': dict(recipe='plain', amp='bfloat16'),
+    'default': dict(),
+    'ours': dict(fused=True, step=dict(onednn=True)),
+    'ours checkpoint': dict(fused=True, step=dict(onednn=True, checkpoint=True)),
+    'ours compile': dict(fused=True, step=dict(compile=True)),
+    'ours bf16': dict(fused=True, amp='bfloat16'),
+    'ours bf16 compile': dict(fused=True, amp='bfloat16', step=dict(compile=True)),
+    'ours bf16 checkpoint': dict(fused=True, amp='bfloat16', step=dict(checkpoint=True)),
+}
+SHAPE = dict(width=768, depth=12, heads=12, template=128, search=256, drop_path=0.1, channels=256)
+STAGES, RATE, WARM_UP = 4, 0.5, 3
+
+
+def main() -> None:
+    """Starts the sides, lets them step by turns, prints the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('--sides', nargs='+', choices=SIDES, default=['plain', 'default', 'ours', 'ours bf16'],
+                        help='the first is what the others are compared with')
+    parser.add_argument('--steps', type=int, default=9, help=f'counted steps, after {WARM_UP} of warm-up')
+    parser.add_argument('--batch', type=int, default=4, help='pairs of a step')
+    parser.add_argument('--device', default='cpu', choices=['cpu', 'cuda'])
+    parser.add_argument('--threads', type=int, default=os.cpu_count())
+    parser.add_argument('--shape', type=json.loads, default=SHAPE, help=argparse.SUPPRESS)
+    parser.add_argument('--side', help=argparse.SUPPRESS)
+    parser.add_argument('--teacher', help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.side is not None:
+        serve(args)
+        return
+    with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as running:
+        teacher = os.path.join(folder, 'teacher.pth')
+        start('teacher', teacher, args).wait()
+        processes = {side: running.enter_context(start(side, teacher, args)) for side in args.sides}
+        answers = {side: [] for side in args.sides}
+        loads = [os.getloadavg()[0]]
+        for step in range(-WARM_UP, args.steps):
+            for side in args.sides:
+                answers[side].append(ask(processes[side], step))
+            loads.append(os.getloadavg()[0])
+            print(f'step {step}: ' + ', '.join(f'{side} {answers[side][-1]["seconds"]:.2f} s' for side in args.sides),
+                  file=sys.stderr)
+        peaks = {side: ask(processes[side], 'peak')['bytes'] for side in args.sides}
+    print(table(args, answers, peaks, loads))
+
+
+def start(side: str, teacher: str, args: argparse.Namespace) -> subprocess.Popen:
+    """Starts a side; the side called teacher writes the weights that all others start from, and ends."""
+    command = [sys.executable, __file__, '--side', side, '--teacher', teacher, '--batch', str(args.batch), '--device',
+               args.device, '--threads', str(args.threads), '--shape', json.dumps(args.shape)]
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+
+def ask(process: subprocess.Popen, what: int | str) -> dict:
+    """Has a side take a step, or report, and waits for its answer."""
+    print(what, file=process.stdin, flush=True)
+    for line in process.stdout:
+        if line.startswith('{'):  # the rest is the log
+            return json.loads(line)
+    raise RuntimeError(f'a side ended with exit code {process.wait()}')
+
+
+def table(args: argparse.Namespace, answers: dict, peaks: dict, loads: list) -> str:
+    """The results, as text."""
+    base = args.sides[0]
+    times = {side: [answer['seconds'] for answer in answers[side][WARM_UP:]] for side in args.sides}
+    lines = [f'{args.device}, {args.threads} threads, batch {args.batch}, median of {args.steps} steps after {WARM_UP}; '
+             f'load of the machine {min(loads):.1f}-{max(loads):.1f} on {os.cpu_count()} cores', '',
+             f'| side | step | of {base} | peak memory | of {base} | loss of the first step |',
+             '|---|---:|---:|---:|---:|---:|']
+    for side in args.sides:
+        ratio = statistics.median(own / other for own, other in zip(times[side], times[base]))
+        lines.append(f'| {side} | {statistics.median(times[side]):.3f} s | {ratio:.2f} | {peaks[side] / 2**20:,.0f} MiB '
+                     f'| {peaks[side] / peaks[base]:.2f} | {answers[side][0]["loss"]:.5f} |')
+    return '\n'.join(lines)
+
+
+def serve(args: argparse.Namespace) -> None:
+    """One side: takes steps as it is told to."""
+    import torch
+
+    from ct_mm.compression import sample_path
+    torch.set_num_threads(args.threads)
+    step_of = build(args)
+    if step_of is None:
+        return
+    generator = torch.Generator().manual_seed(0)
+    for line in sys.stdin:
+        if line.strip() == 'peak':
+            print(json.dumps(dict(bytes=peak_bytes(args.device))), flush=True)
+            continue
+        size = args.shape['search'], args.shape['template']
+        search, template = (torch.randn(args.batch, 3, n, n, generator=generator).to(args.device) for n in size)
+        boxes = (torch.rand(args.batch, 4, generator=generator) * 0.2 + 0.3).to(args.device)  # cxcywh
+        torch.manual_seed(int(line) + WARM_UP)
+        synchronize(args.device)
+        began = time.perf_counter()
+        loss = step_of(template, search, boxes, sample_path(0, int(line) + WARM_UP, RATE, STAGES))
+        synchronize(args.device)
+        print(json.dumps(dict(seconds=time.perf_counter() - began, loss=float(loss))), flush=True)
+
+
+def build(args: argparse.Namespace):
+    """Makes a side's step: a function of template, search, boxes and path that gives the loss."""
+    import torch
+    from mmengine.optim import OptimWrapper
+    from mmengine.structures import InstanceData
+
+    from ct_mm.registry import MODELS
+    from ct_mm.tracking.structures import TrackDataSample
+    from ct_mm.tracking.structures.boxes import cxcywh_to_xyxy
+    shape = args.shape
+    model = dict(
+        type='ct_mm.OSTrack',
+        backbone=dict(type='ct_mm.OneStreamViT', embed_dim=shape['width'], depth=shape['depth'],
+                      num_heads=shape['heads'], template_size=shape['template'], search_size=shape['search'],
+                      drop_path_rate=shape['drop_path']),
+        head=dict(type='ct_mm.CenterHead', in_channels=shape['width'], feat_size=shape['search'] // 16,
+                  channels=shape['channels']))
+    if args.side == 'teacher':
+        torch.manual_seed(0)
+        torch.save(MODELS.build(model).state_dict(), args.teacher)
+        return None
+    setting = SIDES[args.side]
+    amp = getattr(torch, setting['amp']) if 'amp' in setting else None
+    optimizer = dict(lr=4e-5, weight_decay=1e-4, **({'fused': True} if setting.get('fused') else {}))
+    if setting.get('recipe') == 'plain':
+        from plain_recipe import PlainRecipe
+        recipe = PlainRecipe(torch.load(args.teacher), STAGES, **shape).to(args.device).train()
+        trained = [p for p in recipe.parameters() if p.requires_grad]
+        adamw = torch.optim.AdamW(trained, **optimizer)
+
+        def step_of(template, search, boxes, path):
+            with torch.autocast(args.device, amp, enabled=amp is not None):
+                loss = recipe.loss(template, search, boxes, path)
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(trained, 0.1)
+            adamw.step()
+            adamw.zero_grad()
+            return loss.detach()
+
+        return step_of
+    distiller = MODELS.build(dict(type='ct_mm.ReplacementDistiller', model=model, teacher=args.teacher,
+                                  num_stages=STAGES, step=setting.get('step')))
+    distiller.init_weights()
+    distiller.to(args.device).train()
+    wrapper = OptimWrapper(torch.optim.AdamW(distiller.parameters(), **optimizer), clip_grad=dict(max_norm=0.1))
+
+    def step_of(template, search, boxes, path):
+        samples = [TrackDataSample(gt_instances=InstanceData(bboxes=box[None]))
+                   for box in cxcywh_to_xyxy(boxes) * shape['search']]
+        distiller.path = path
+        with wrapper.optim_context(distiller), torch.autocast(args.device, amp, enabled=amp is not None):
+            losses = distiller(dict(template=template, search=search), samples, mode='loss')
+        loss, _ = distiller.parse_losses(losses)
+        wrapper.update_params(loss)
+        return loss.detach()
+
+    return step_of
+
+
+def peak_bytes(device: str) -> int:
+    """The most memory that this process ever held."""
+    if device == 'cuda':
+        import torch
+        return torch.cuda.max_memory_allocated()
+    status = Path('/proc/self/status')
+    if status.exists():  # unlike getrusage's, this peak is not inherited from the process that started this one
+        return int(re.search(r'VmHWM:\s+(\d+) kB', status.read_text())[1]) * 1024
+    import resource
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == 'darwin' else 1024)
+
+
+def synchronize(device: str) -> None:
+    """Waits for the device."""
+    if device == 'cuda':
+        import torch
+        torch.cuda.synchronize()
+
+
+if __name__ == '__main__':
+    main()
