@@ -76,6 +76,18 @@ def test_wrong_keys_are_named(write, settings, message):
         ct_mm.compress(write(settings))
 
 
+def test_what_stands_at_the_top_for_the_model_goes_to_the_model_inside(write, tmp_path):
+    top = dict(type='ct_mm.TrackDataPreprocessor', mean=[1.0, 2.0, 3.0])
+    cfg = write(data_preprocessor=top)
+    compressed = ct_mm.compress(cfg)
+    assert compressed.model.model.data_preprocessor == top and 'data_preprocessor' not in compressed
+    assert cfg.data_preprocessor == top, "the user's config is left as it was"
+    cfg.work_dir = str(tmp_path / 'work')
+    model = RUNNERS.build(cfg).model
+    assert model.student.data_preprocessor.mean.flatten().tolist() == [1.0, 2.0, 3.0]
+    assert model.data_preprocessor is model.student.data_preprocessor
+
+
 def test_a_config_without_model_or_compress_is_refused(training_cfg):
     with pytest.raises(ValueError, match='both `model` and `compress`'):
         ct_mm.compress(Config(training_cfg))

@@ -192,7 +192,7 @@ class ToyDetector(BaseModel):
 
 
 def in_toy(trunk, **kwargs):
-    return dict(type='Toy', trunk=dict(type=trunk, **kwargs))
+    return dict(type='ct_mm.Toy', trunk=dict(type=f'ct_mm.{trunk}', **kwargs))
 
 
 #: For each architecture the model's config, what compress says, and the form in which its student is exported.
@@ -207,9 +207,9 @@ ARCHITECTURES = dict(
     one_list=(in_toy('ToyOneList'), dict(num_stages=[1, 3]), 'plain'),
     one_list_part=(in_toy('ToyOneList'), dict(num_stages=2, layers='trunk.blocks[4:8]'), 'divided'),
     elimination=(in_toy('ToyElimination'), dict(num_stages=3), 'divided'),
-    detector=(dict(type='ToyDetector', encoder=dict(num_layers=4), decoder=dict(num_layers=5)),
+    detector=(dict(type='ct_mm.ToyDetector', encoder=dict(num_layers=4), decoder=dict(num_layers=5)),
               dict(layers=['encoder.layers', 'decoder.layers'], num_stages=[2, 3]), 'plain'),
-    detector_decoder=(dict(type='ToyDetector', encoder=dict(num_layers=4), decoder=dict(num_layers=4)),
+    detector_decoder=(dict(type='ct_mm.ToyDetector', encoder=dict(num_layers=4), decoder=dict(num_layers=4)),
                       dict(layers='decoder.layers', num_stages=2), 'plain'),
     narrow_mlp=(in_toy('ToyViT', depth=6), dict(num_stages=3, student=dict(mlp_ratio=1.0)), 'plain'),
     narrow=(in_toy('ToyViT', depth=6), dict(num_stages=3, student=dict(width=8), layers_per_stage=[1, 2, 1]), 'folded'),

@@ -47,18 +47,29 @@ def test_all_student_path_is_the_exported_student(case, batch):
 def test_gradients_reach_the_first_student_layer_through_the_teachers_stages(case, batch):
     distiller, *_ = case
     distiller.mimic = None
-    stacks = list(distiller.stacks.values())
-    for index, stack in enumerate(stacks):
+    before = 0
+    for stack in distiller.stacks.values():
         distiller.zero_grad()
-        before = sum(other.plan.num_stages for other in stacks[:index])
-        distiller.path = [i == before for i in range(distiller.num_stages)]
+        distiller.path = [stage == before for stage in range(distiller.num_stages)]
         distiller(batch, mode='loss')['loss'].backward()
-        gradients = [p.grad for p in stack.student_layers[0].parameters()]
-        assert all(g is not None and g.abs().sum() > 0 for g in gradients)
-        others = [layer for other in stacks for layer in other.student_layers
-                  if layer is not stack.student_layers[0]]
-        in_stage = stack.plan.layers_per_stage[0] - 1
-        assert all(p.grad is None for layer in others[in_stage:] for p in layer.parameters()) or in_stage
+        run_here = stack.student_layers[:stack.plan.layers_per_stage[0]]
+        for layer in distiller.student_layers:
+            gradients = [p.grad for p in layer.parameters()]
+            if any(layer is one for one in run_here):
+                assert all(g is not None and g.abs().sum() > 0 for g in gradients)
+            else:
+                assert all(g is None for g in gradients)
+        before += stack.plan.num_stages
+
+
+def test_the_first_step_in_bfloat16_gives_every_student_layer_its_gradient(case, batch):
+    distiller, *_ = case
+    distiller.path = [True] * distiller.num_stages
+    with torch.autocast('cpu', dtype=torch.bfloat16):
+        losses = distiller(batch, mode='loss')
+    assert losses['loss_mimic'].dtype == losses['loss_guidance'].dtype == torch.float32
+    total(losses).backward()
+    assert [name for name, p in distiller.named_parameters() if p.grad is None and '.branches.' not in name] == []
 
 
 def test_training_lowers_the_mimic_loss_and_leaves_the_teacher_alone(case, batch):
@@ -74,7 +85,7 @@ def test_training_lowers_the_mimic_loss_and_leaves_the_teacher_alone(case, batch
         optimizer.zero_grad()
         (losses['loss_mimic'] + losses['loss_guidance']).backward()
         optimizer.step()
-        mimic += [float(losses['loss_mimic'])] if step % 3 == 0 else []
+        mimic += [losses['loss_mimic'].item()] if step % 3 == 0 else []
     assert mimic[-1] < 0.9 * mimic[0]
     after = snapshot(distiller.teacher)
     assert all(torch.equal(value, after[name]) for name, value in before.items())

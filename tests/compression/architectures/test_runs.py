@@ -1,0 +1,89 @@
+"""Whole runs of a model with two stacks and of one whose student is narrower."""
+import pytest
+import torch
+from mmengine.config import Config
+
+from ct_mm.checkpoint import read_state_dict
+from ct_mm.cli import build_runner
+from ct_mm.compression import StageDividedBackbone
+from ct_mm.registry import DATASETS, MODELS
+
+DETECTOR = dict(type='ct_mm.ToyDetector', encoder=dict(num_layers=4), decoder=dict(num_layers=4))
+
+
+@DATASETS.register_module(force=True)
+class Tokens(torch.utils.data.Dataset):
+
+    def __len__(self):
+        return 6
+
+    def __getitem__(self, index):
+        return dict(inputs=torch.randn(12, 16, generator=torch.Generator().manual_seed(index)))
+
+
+@pytest.fixture
+def run(tmp_path):
+
+    def start(name, model, stop_after=None, resume=False, **compress):
+        torch.manual_seed(0)
+        torch.save(MODELS.build(model).state_dict(), tmp_path / 'teacher.pth')
+        cfg = Config(dict(
+            default_scope='mmengine', runner_type='ct_mm.CompressRunner', work_dir=str(tmp_path / name), resume=resume,
+            model=model,
+            compress=dict(dict(
+                teacher=str(tmp_path / 'teacher.pth'), predictions='head',
+                guidance=dict(type='ct_mm.OutputGuidanceLoss', loss='mse')), **compress),
+            train_dataloader=dict(
+                batch_size=2, num_workers=0, sampler=dict(type='DefaultSampler', shuffle=True),
+                collate_fn=dict(type='default_collate'), dataset=dict(type='ct_mm.Tokens')),
+            optim_wrapper=dict(optimizer=dict(type='AdamW', lr=1e-3)),
+            train_cfg=dict(type='EpochBasedTrainLoop', max_epochs=2), randomness=dict(seed=0)))
+        runner = build_runner(cfg)
+        if stop_after is not None:
+            runner.train_loop._max_epochs = stop_after
+        runner.train()
+        return runner
+
+    return start
+
+
+def same(a, b):
+    return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
+
+
+def test_two_stacks_resume_bit_for_bit_and_are_exported_plain(run, tmp_path):
+    settings = dict(layers=['encoder.layers', 'decoder.layers'], num_stages=2,
+                    replacement=dict(schedule='constant', initial=0.6))
+    whole = run('whole', DETECTOR, **settings).model
+    run('halves', DETECTOR, stop_after=1, **settings)
+    resumed = run('halves', DETECTOR, resume=True, **settings).model
+    assert len(whole.path) == 4 and same(whole.state_dict(), resumed.state_dict())
+    cfg = Config.fromfile(tmp_path / 'whole' / 'student' / 'student.py')
+    assert cfg.model.to_dict() == dict(DETECTOR, encoder=dict(num_layers=2), decoder=dict(num_layers=2))
+    student = MODELS.build(cfg.model).eval()
+    student.load_state_dict(read_state_dict(tmp_path / 'whole' / 'student' / 'student.pth'))
+    x = torch.randn(2, 12, 16)
+    with torch.no_grad():
+        assert torch.equal(student(x)[-1], whole.eval()(x)[-1])
+
+
+def test_a_narrower_student_is_exported_folded_and_runs_under_a_runner(run, tmp_path):
+    runner = run('run', dict(type='ct_mm.Toy', trunk=dict(type='ct_mm.ToyViT', depth=4)), num_stages=2, student=dict(width=8))
+    cfg = Config.fromfile(tmp_path / 'run' / 'student' / 'student.py')
+    student = MODELS.build(cfg.model).eval()
+    assert isinstance(student.trunk, StageDividedBackbone) and cfg.model.trunk.folded
+    student.load_state_dict(read_state_dict(tmp_path / 'run' / 'student' / 'student.pth'))
+    assert [tuple(slot.enter.weight.shape) for slot in student.trunk.slots if slot.enter] == [(8, 16), (8, 8)]
+    x = torch.randn(2, 12, 16)
+    with torch.no_grad():
+        torch.testing.assert_close(student(x), runner.model.eval()(x), rtol=1e-4, atol=1e-5)
+
+
+def test_what_cannot_be_exported_fails_before_the_first_step(run, monkeypatch):
+    monkeypatch.setattr('ct_mm.compression.divided_config._wrapped', lambda config, divisions: config)
+    steps = []
+    monkeypatch.setattr('ct_mm.compression.ReplacementDistiller.loss', lambda *_: steps.append(1))
+    model = dict(type='ct_mm.Toy', trunk=dict(type='ct_mm.ToyHierarchy'))  # every second block shifts: not plain with 2 of 4
+    with pytest.raises(ValueError, match='missing'):
+        run('run', model, num_stages=2)
+    assert not steps
