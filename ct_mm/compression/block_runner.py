@@ -25,18 +25,31 @@ class BlockRunner:
         compile: Compile the blocks with ``torch.compile``, ``True`` or its arguments. Blocks of one kind share code.
         checkpoint: Keep only the input of a block for the backward pass, and compute the rest of it again there.
         onednn: Compute linear layers in float32 on a CPU by oneDNN, see :mod:`ct_mm.onednn`.
+        teacher_dtype: Keep the weights of the teacher's linear and convolution layers in ``bfloat16`` or ``float16``,
+            which mixed precision of that type makes of them in each step anyway.
 
     Raises:
-        ValueError: If ``compile`` and ``onednn`` are both asked for.
+        ValueError: If ``compile`` and ``onednn`` are both asked for, or the type is another one.
     """
 
-    def __init__(self, compile: bool | dict[str, Any] = False, checkpoint: bool = False, onednn: bool = False) -> None:
+    def __init__(
+        self,
+        compile: bool | dict[str, Any] = False,
+        checkpoint: bool = False,
+        onednn: bool = False,
+        teacher_dtype: str | None = None,
+    ) -> None:
         if compile and onednn:
             raise ValueError('step: compile and onednn exclude each other; a compiler chooses its own kernels')
+        if teacher_dtype not in (None, 'bfloat16', 'float16'):
+            raise ValueError(f"step.teacher_dtype={teacher_dtype!r} must be 'bfloat16' or 'float16'")
         self.compile, self.checkpoint, self.onednn = compile, checkpoint, onednn
+        self.teacher_dtype = None if teacher_dtype is None else getattr(torch, teacher_dtype)
         self._forward: Any = _forward
         if compile:
-            self._forward = torch.compile(_forward, **{'dynamic': False, **(compile if compile is not True else {})})
+            # the random numbers of drop path are to be those that it draws without a compiler
+            arguments = dict(options=dict(fallback_random=True)) if compile is True else compile
+            self._forward = torch.compile(_forward, **{'dynamic': False, **arguments})
 
     def prepare(self, teacher_blocks: Iterable[nn.Module], student_layers: Iterable[nn.Module]) -> None:
         """Makes sure that the blocks can be run in this way.
@@ -56,6 +69,26 @@ class BlockRunner:
                 raise ValueError(f'step.checkpoint: {type(layer).__name__} has a batch norm, whose statistics would '
                                  f'count each step twice; leave it out')
 
+    def lower(self, teacher: nn.Module) -> None:
+        """Brings the teacher's weights to ``teacher_dtype``, from the first step on.
+
+        Args:
+            teacher: The teacher.
+
+        Raises:
+            RuntimeError: If the step does not run in mixed precision of that type, so that results would change.
+        """
+        if self.teacher_dtype is None:
+            return
+        device = next(teacher.parameters()).device.type
+        if not torch.is_autocast_enabled(device) or torch.get_autocast_dtype(device) != self.teacher_dtype:
+            raise RuntimeError(f'step.teacher_dtype needs a training in mixed precision of {self.teacher_dtype}: '
+                               f"optim_wrapper = dict(type='ct_mm.AutocastOptimWrapper', ...), or leave it out")
+        for module in teacher.modules():
+            if type(module) in (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d):
+                for parameter in module.parameters(recurse=False):
+                    parameter.data = parameter.data.to(self.teacher_dtype)
+
     @contextmanager
     def running(self, blocks: Sequence[nn.Module]) -> Iterator[None]:
         """Runs blocks in this way for as long as the context lasts.
@@ -63,7 +96,7 @@ class BlockRunner:
         Args:
             blocks: The teacher's and the student's.
         """
-        if not (self.compile or self.compile == {} or self.checkpoint or self.onednn):
+        if not (self.compile or self.checkpoint or self.onednn):
             yield
             return
         limit = torch._dynamo.config.patch(recompile_limit=8 * len(blocks)) if self.compile else nullcontext()
