@@ -30,5 +30,7 @@ HOOKS = Registry(
     locations=['ct_mm.hooks', 'ct_mm.compression.hooks', 'ct_mm.tracking.hooks'])
 RUNNERS = Registry(
     'runner', parent=mmengine_registry.RUNNERS, scope='ct_mm', locations=['ct_mm.compression'])
+OPTIM_WRAPPERS = Registry(
+    'optim wrapper', parent=mmengine_registry.OPTIM_WRAPPERS, scope='ct_mm', locations=['ct_mm.optim'])
 LOOPS = Registry(
     'loop', parent=mmengine_registry.LOOPS, scope='ct_mm', locations=['ct_mm.tracking.evaluation'])
