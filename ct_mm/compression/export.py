@@ -65,7 +65,10 @@ def export_student(distiller: ReplacementDistiller, config: Mapping, batch: Mapp
     layers = _layers(student)
     expected = None if batch is None else _run(student, batch, [path for path, _ in layers])
     reasons = []
+    adapted = any(stack.has_adapters for stack in distiller.stacks.values())
     try:
+        if adapted:
+            raise ValueError('its layers have another width than the model around them')
         plain = plain_model_config(config, divisions)
         model = _built(plain, student)
         _compare_structure(student, model, layers)
@@ -73,7 +76,7 @@ def export_student(distiller: ReplacementDistiller, config: Mapping, batch: Mapp
         return ExportedStudent(plain, _weights(model), 'plain')
     except ValueError as error:
         reasons.append(str(error))
-    if any(stack.has_adapters for stack in distiller.stacks.values()):
+    if adapted:
         folded, folded_divisions = copy.deepcopy((student, divisions))  # together: the second refers to the first
         for division in folded_divisions.values():
             division.fold()

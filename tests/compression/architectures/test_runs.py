@@ -68,7 +68,8 @@ def test_two_stacks_resume_bit_for_bit_and_are_exported_plain(run, tmp_path):
 
 
 def test_a_narrower_student_is_exported_folded_and_runs_under_a_runner(run, tmp_path):
-    runner = run('run', dict(type='ct_mm.Toy', trunk=dict(type='ct_mm.ToyViT', depth=4)), num_stages=2, student=dict(width=8))
+    model = dict(type='ct_mm.Toy', trunk=dict(type='ct_mm.ToyViT', depth=4))
+    runner = run('run', model, num_stages=2, student=dict(width=8))
     cfg = Config.fromfile(tmp_path / 'run' / 'student' / 'student.py')
     student = MODELS.build(cfg.model).eval()
     assert isinstance(student.trunk, StageDividedBackbone) and cfg.model.trunk.folded
@@ -83,7 +84,8 @@ def test_what_cannot_be_exported_fails_before_the_first_step(run, monkeypatch):
     monkeypatch.setattr('ct_mm.compression.divided_config._wrapped', lambda config, divisions: config)
     steps = []
     monkeypatch.setattr('ct_mm.compression.ReplacementDistiller.loss', lambda *_: steps.append(1))
-    model = dict(type='ct_mm.Toy', trunk=dict(type='ct_mm.ToyHierarchy'))  # every second block shifts: not plain with 2 of 4
+    # every second block shifts, so that 2 of 4 are not plain
+    model = dict(type='ct_mm.Toy', trunk=dict(type='ct_mm.ToyHierarchy'))
     with pytest.raises(ValueError, match='missing'):
         run('run', model, num_stages=2)
     assert not steps
