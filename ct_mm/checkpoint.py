@@ -1,33 +1,39 @@
 """Reading checkpoints that others wrote, and writing ours whole or not at all."""
 from __future__ import annotations
 
+import errno
 import os
 import pickle
 import re
-import tempfile
+import struct
+import zipfile
+import zlib
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from mmengine.dist import barrier, is_main_process
 from mmengine.fileio import get_local_path
 from mmengine.logging import HistoryBuffer
+from mmengine.runner.checkpoint import CheckpointLoader
 from torch import Tensor
 
 from ct_mm.paths import resolve_path
+from ct_mm.whole_file import whole_file
 
 #: Under which key the usual trainers keep the weights in a checkpoint.
 WEIGHT_KEYS = ('state_dict', 'net', 'model')
 
 
-def read_checkpoint(path: str | os.PathLike, trust: bool = False) -> Any:
-    """Reads a checkpoint file as tensors and plain values only.
+def read_checkpoint(path: str | os.PathLike, trust: bool = False, mapped: bool = False) -> Any:
+    """Reads a checkpoint file as tensors and plain values only, its checksums checked.
 
     Args:
         path: A local path, one inside the package (``ct_mm::demo/...``), or anything that MMEngine's file
             backends can fetch.
         trust: Unpickle arbitrary objects too, which runs code from the file. Only for files of your own.
+        mapped: Leave the tensors in the file, unchecked, until they are used: quick where only the rest is wanted.
 
     Returns:
         What was saved, on the CPU.
@@ -40,9 +46,15 @@ def read_checkpoint(path: str | os.PathLike, trust: bool = False) -> Any:
     path = resolve_path(path)
     try:
         with get_local_path(path) as local, torch.serialization.safe_globals(_mmengine_globals()):
-            return torch.load(local, map_location='cpu', weights_only=not trust)
+            if not mapped:
+                check_sums(local)
+            return torch.load(local, map_location='cpu', weights_only=not trust, mmap=mapped)
     except FileNotFoundError as error:
         raise FileNotFoundError(f'checkpoint {path} does not exist') from error
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.EIO):  # a place before the file's start; a disk that fails
+            raise
+        raise ValueError(f'checkpoint {path} is damaged: {error}') from error
     except pickle.UnpicklingError as error:
         refused = re.search(r'(?i)unsupported (?:global|class|operand)\W+[^\n]*?(?= was not| whose|$)', str(error))
         if refused is None:
@@ -78,6 +90,33 @@ def read_state_dict(path: str | os.PathLike, trust: bool = False) -> dict[str, T
     return weights
 
 
+def check_sums(path: str | os.PathLike) -> None:
+    """Compares a checkpoint with the checksums that ``torch.save`` put into it, which ``torch.load`` does not.
+
+    A flipped bit in a weight is found by nothing else. Files of the format before torch 1.6 hold no checksums.
+
+    Args:
+        path: A local file.
+
+    Raises:
+        ValueError: If a part of the file is not what was written.
+    """
+    try:
+        if not zipfile.is_zipfile(path):
+            return
+        with zipfile.ZipFile(path) as archive:
+            # What is marked as a folder (0x10) torch does not read: the weight is whatever lies in the memory.
+            folders = [part.filename for part in archive.infolist() if part.external_attr & 0x10]
+            broken = folders[0] if folders else archive.testzip()
+    except FileNotFoundError:
+        raise
+    except (zipfile.BadZipFile, zlib.error, OSError, NotImplementedError, RuntimeError, EOFError, ValueError,
+            OverflowError, struct.error) as error:  # wherever the reader trips over what was changed
+        raise ValueError(f'it is no whole archive: {error}') from error
+    if broken is not None:
+        raise ValueError(f'its part {broken} does not fit its checksum')
+
+
 def find_weights(content: Any) -> dict[str, Tensor] | None:
     """Finds the weights in what a checkpoint held.
 
@@ -104,19 +143,37 @@ def save_checkpoint(content: Any, path: str | os.PathLike) -> None:
         content: What to save.
         path: Where; missing folders are made.
     """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f'.{path.name}.')
-    try:
-        with os.fdopen(handle, 'wb') as stream:
-            torch.save(content, stream)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.chmod(temporary, 0o644)  # mkstemp keeps files to their owner
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
+    with whole_file(path, durable=True) as unfinished, open(unfinished, 'wb') as stream:
+        torch.save(content, stream)  # given a name, torch would write that into the file
+
+
+def let_mmengine_read_safely() -> None:
+    """Has MMEngine read every checkpoint, local or behind an address, as :func:`read_checkpoint` does.
+
+    By itself 0.10.12 and later unpickle, with a warning, whatever the safe way refuses, and so run code from the file;
+    0.10.7 refuses, under torch >= 2.6, even the log history in its own checkpoints. Both run a text under
+    ``meta.config`` as Python when a training goes on from the file.
+    """
+    CheckpointLoader.register_scheme(prefixes='', loader=load_from_local, force=True)
+    CheckpointLoader.register_scheme(prefixes=('http://', 'https://'), loader=load_from_http, force=True)
+
+
+def load_from_local(filename: str, map_location: Any = None) -> Any:
+    """Reads a file for MMEngine, always to the CPU: whoever takes weights and states copies them to the device."""
+    content = read_checkpoint(os.path.expanduser(filename))
+    if isinstance(content, dict) and isinstance(content.get('meta'), dict):
+        content['meta'].pop('config', None)  # MMEngine would run it; what it saves itself is called `cfg`
+    return content
+
+
+def load_from_http(filename: str, map_location: Any = None) -> Any:
+    """Reads what lies behind an address for MMEngine, from where torch keeps such files."""
+    cached = os.path.join(torch.hub.get_dir(), 'checkpoints', os.path.basename(filename.split('?')[0]))
+    if is_main_process() and not os.path.exists(cached):
+        os.makedirs(os.path.dirname(cached), exist_ok=True)
+        torch.hub.download_url_to_file(filename, cached)
+    barrier()
+    return load_from_local(cached)
 
 
 def _mmengine_globals() -> list[Any]:

@@ -114,17 +114,7 @@ def build_runner(cfg):
     """
     from mmengine.registry import RUNNERS
     from mmengine.runner import Runner
-    _read_own_checkpoints()
+
+    from .checkpoint import let_mmengine_read_safely
+    let_mmengine_read_safely()
     return RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
-
-
-def _read_own_checkpoints() -> None:
-    # MMEngine up to 0.10.7 leaves `weights_only` to torch, whose default refuses, since 2.6, the log history in
-    # MMEngine's own checkpoints, so that it can neither resume nor test them.
-    import mmengine
-    from mmengine.runner.checkpoint import CheckpointLoader
-
-    from .checkpoint import read_checkpoint
-    if mmengine.utils.digit_version(mmengine.__version__) < mmengine.utils.digit_version('0.10.8'):
-        CheckpointLoader.register_scheme(
-            prefixes='', loader=lambda filename, map_location=None: read_checkpoint(filename), force=True)

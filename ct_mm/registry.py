@@ -33,4 +33,4 @@ RUNNERS = Registry(
 OPTIM_WRAPPERS = Registry(
     'optim wrapper', parent=mmengine_registry.OPTIM_WRAPPERS, scope='ct_mm', locations=['ct_mm.optim'])
 LOOPS = Registry(
-    'loop', parent=mmengine_registry.LOOPS, scope='ct_mm', locations=['ct_mm.tracking.evaluation'])
+    'loop', parent=mmengine_registry.LOOPS, scope='ct_mm', locations=['ct_mm.loops', 'ct_mm.tracking.evaluation'])

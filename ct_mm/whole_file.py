@@ -8,11 +8,12 @@ from pathlib import Path
 
 
 @contextmanager
-def whole_file(path: str | os.PathLike) -> Iterator[Path]:
+def whole_file(path: str | os.PathLike, durable: bool = False) -> Iterator[Path]:
     """Gives the name to write to; what is there becomes ``path`` if the block ends without an error.
 
     Args:
         path: The file; missing folders are made, an earlier file is replaced.
+        durable: Return only when the file is on the disk, so that not even a loss of power can take it away.
 
     Yields:
         A name in the same folder. After an error nothing of it is left, and an earlier file is as it was.
@@ -22,13 +23,26 @@ def whole_file(path: str | os.PathLike) -> Iterator[Path]:
     unfinished = path.with_name(f'.{path.name}.{os.getpid()}')
     try:
         yield unfinished
+        if durable:
+            sync(unfinished)
         os.replace(unfinished, path)
+        if durable and os.name == 'posix':  # the name is the folder's content
+            sync(path.parent)
     finally:
         unfinished.unlink(missing_ok=True)
 
 
-def write_text(path: str | os.PathLike, text: str) -> Path:
+def sync(path: str | os.PathLike) -> None:
+    """Waits until what was written to a file, or a folder, is on the disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def write_text(path: str | os.PathLike, text: str, durable: bool = False) -> Path:
     """Writes a text file in UTF-8, whole or not at all, and returns its path."""
-    with whole_file(path) as unfinished:
+    with whole_file(path, durable) as unfinished:
         unfinished.write_text(text, encoding='utf-8', newline='\n')
     return Path(path)

@@ -1,0 +1,5 @@
+"""Training loops that go on exactly where they were stopped."""
+from .guarded_epoch_loop import GuardedEpochLoop
+from .guarded_iter_loop import GuardedIterLoop
+
+__all__ = ['GuardedEpochLoop', 'GuardedIterLoop']
