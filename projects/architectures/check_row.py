@@ -20,10 +20,8 @@ from torch.utils._pytree import tree_leaves
 from ct_mm import CompressRunner
 from ct_mm.checkpoint import read_state_dict
 from ct_mm.compression import FeatureMimicLoss, StageDividedBackbone
-from ct_mm.compression.divided_stack import DividedStack
 from ct_mm.compression.export import export_student
 from ct_mm.compression.stage_tokens import compare_stages
-from ct_mm.compression.student import plain_name
 from ct_mm.compression.tap import tap_outputs
 from ct_mm.registry import MODELS
 
@@ -103,7 +101,7 @@ class _Probe(Hook):
         self.batch, self.teacher = batch_of(runner), snapshot(model.teacher)
         self.mimic = mimic_of_the_student(model, self.batch, self.mode)
         outcome.stacks = [(path, stack.plan.num_layers, stack.plan.num_student_layers)
-                          for path, stack in stacks_of(model).items()]
+                          for path, stack in model.stacks.items()]
         outcome.parameters = tuple(sum(p.numel() for p in m.parameters()) for m in (model.teacher, model.student))
         outcome.checks['teacher path'] = check_teacher_path(model, self.batch, self.mode)
         outcome.checks['gradient'] = check_gradient(model, self.batch, self.mode)
@@ -116,15 +114,6 @@ class _Probe(Hook):
         checks['teacher kept'] = f'{len(changed)} entries changed, {changed[0]} first' if changed else ''
         before, after = self.outcome.mimic = self.mimic, mimic_of_the_student(model, self.batch, self.mode)
         checks['mimic falls'] = '' if after < before else f'{before:.3g} -> {after:.3g}'
-
-
-def stacks_of(distiller: nn.Module) -> dict[str, DividedStack]:
-    """The divided stacks by their path in the plain model."""
-    return {
-        plain_name(distiller.student, f'{path}.backbone.{stack.path}'.lstrip('.')): stack
-        for path, divided in distiller.student.named_modules() if isinstance(divided, StageDividedBackbone)
-        for stack in divided.stacks
-    }
 
 
 def check_teacher_path(distiller: nn.Module, batch: dict, mode: str) -> str:
@@ -140,7 +129,7 @@ def check_gradient(distiller: nn.Module, batch: dict, mode: str) -> str:
         outputs = [value for value in outputs_of(distiller.student, batch, mode) if value.requires_grad]
         if outputs:
             sum(value.float().square().sum() for value in outputs).backward()
-    found = [f'none in {path}' for path, stack in stacks_of(distiller).items()
+    found = [f'none in {path}' for path, stack in distiller.stacks.items()
              if not any(p.grad is not None and p.grad.abs().sum() > 0 for p in stack.student_layers[0].parameters())]
     found += [f'one in {name} of the teacher' for name, p in distiller.teacher.named_parameters() if p.grad is not None]
     distiller.zero_grad(set_to_none=True)
@@ -176,7 +165,7 @@ def along(distiller: nn.Module, by_student: Callable[[int], bool]) -> Iterator[N
         distiller: Whose student.
         by_student: Whether the student runs a stage, from its number in its stack.
     """
-    stacks = stacks_of(distiller).values()
+    stacks = distiller.stacks.values()
     for stack in stacks:
         stack.set_path([by_student(stage) for stage in range(stack.plan.num_stages)])
     try:
@@ -223,13 +212,14 @@ def _tensors(outputs: Any) -> list[Tensor]:
 
 def mimic_of_the_student(distiller: nn.Module, batch: dict, mode: str) -> float:
     """Mimic loss of the pure student in eval mode, without its weight."""
-    teachers = [distiller.teacher.get_submodule(owner) for owner in distiller.changes]
-    ends = [end for divided in distiller.divisions for end in divided.stage_ends]
-    target_ends = [end for divided, teacher in zip(distiller.divisions, teachers) for end in divided.ends_of(teacher)]
+    divisions = distiller.divisions
+    ends = [end for division in divisions.values() for end in division.stage_ends]
+    target_ends = [end for owner, division in divisions.items()
+                   for end in division.ends_of(distiller.teacher.get_submodule(owner))]
     with torch.no_grad(), tap_outputs([*ends, *target_ends]) as taps:
         for model in (distiller.student, distiller.teacher):
             outputs_of(model, batch, mode)
-        owners = [divided for divided in distiller.divisions for _ in range(divided.num_stages)]
+        owners = [division.owner for division in divisions.values() for _ in range(division.num_stages)]
         return float(compare_stages(FeatureMimicLoss(1.0), owners, taps[:len(ends)], taps[len(ends):]))
 
 

@@ -17,8 +17,9 @@ from architectures.row import CHECKS, ROWS, Outcome, missing_modules  # noqa: E4
 
 HEAD = """# Architectures
 
-Written by `python projects/architectures/make_table.py`, which builds each model small and with random weights, takes
-that as the teacher, compresses it in a real run of {steps} steps ({machine}), and checks for each:
+{count} models of {libraries}, compressed for real. Each is built small
+and with random weights, which is the teacher; a run of {steps} steps on one batch of noise compresses it; before and
+after, this is checked:
 
 * **teacher path**: with every stage run by the teacher the student's output is the teacher's, bit for bit;
 * **student path**: the student rebuilt from the exported config and weights puts out what the trained one does, bit for
@@ -28,17 +29,24 @@ that as the teacher, compresses it in a real run of {steps} steps ({machine}), a
 * **mimic falls**: the mimic loss of the pure student is lower after the steps than before (column *mimic*).
 
 *exported* is `plain` where the library's own classes build the student, with nothing of ct_mm; `divided` where its
-config cannot say it and the student stays in a `ct_mm.StageDividedBackbone`. Parameters in thousands. The rows,
-and what each config has to say under `compress`, are in `projects/architectures/rows`.
+config cannot say it and the student stays in a `ct_mm.StageDividedBackbone`. Parameters in thousands. This says that
+the method runs as it should on these architectures, not how good their students become.
+
+`python projects/architectures/make_table.py` writes this page ({machine})
+and fails if anything does not hold; `tests/plugins` checks each row again. The rows, and what each config has to say
+under `compress`, are in `projects/architectures/rows`; how to use it, in [any_model.md](any_model.md).
 """
 
 
 def write_table(outcomes: list[Outcome], seconds: float, steps: int) -> str:
     """The page: what is checked, the table, the notes."""
     import torch
-    machine = f'one CPU thread, PyTorch {torch.__version__.partition("+")[0]}, {seconds / 60:.1f} minutes for all'
+    machine = f'PyTorch {torch.__version__.partition("+")[0]}, {seconds / 60:.1f} minutes on one CPU thread'
     head = ['architecture', 'library', 'stacks: layers', 'parameters', 'mimic', *CHECKS, 'exported']
-    lines = [HEAD.format(steps=steps, machine=machine), f'| {" | ".join(head)} |', '|---' * len(head) + '|']
+    sources = list(dict.fromkeys(outcome.source.partition(',')[0] for outcome in outcomes))
+    libraries = f'{", ".join(sources[:-1])} and {sources[-1]}'
+    intro = HEAD.format(count=len(outcomes), libraries=libraries, steps=steps, machine=machine)
+    lines = [intro, f'| {" | ".join(head)} |', '|---' * len(head) + '|']
     notes = []
     for outcome in outcomes:
         mark = ''
@@ -48,11 +56,11 @@ def write_table(outcomes: list[Outcome], seconds: float, steps: int) -> str:
         stacks = '<br>'.join(f'`{path}`: {before} → {after}' for path, before, after in outcome.stacks)
         parameters = ' → '.join(f'{count / 1e3:.0f}' for count in outcome.parameters)
         mimic = ' → '.join(f'{value:.2g}' for value in outcome.mimic)
-        checks = [f'**FAILS**: {found}' if found else 'yes' for found in map(outcome.checks.get, CHECKS)]
+        checks = [f'**FAILS**: {outcome.found(check)}' if outcome.found(check) else 'yes' for check in CHECKS]
         name = outcome.name.partition(': ')[2] + mark
         cells = [name, outcome.source, stacks, parameters, mimic, *checks, outcome.exported]
         lines.append(f'| {" | ".join(cells)} |')
-    lines += ['', *(f'[{number}] {note}' for number, note in enumerate(notes, start=1))]
+    lines += ['', *(f'{number}. {note}' for number, note in enumerate(notes, start=1))]
     return '\n'.join(lines).rstrip() + '\n'
 
 
@@ -68,6 +76,7 @@ def main() -> None:
     from architectures import rows  # noqa: F401  (enters them)
     from architectures.check_row import STEPS, check_row
     from architectures.cpu_torchvision import import_torchvision
+    from ct_mm.whole_file import write_text
     unknown = set(args.rows) - set(ROWS)
     if unknown:
         parser.error(f'no such rows: {", ".join(sorted(unknown))}; there are {", ".join(ROWS)}')
@@ -77,22 +86,21 @@ def main() -> None:
         parser.error(f'not installed: {", ".join(missing)} (see docs/any_model.md)')
     torch.set_num_threads(1)
     import_torchvision()
-    start, outcomes, broken = time.perf_counter(), [], []
+    start, outcomes = time.perf_counter(), []
     for name in names:
         with tempfile.TemporaryDirectory() as folder:
             try:
                 outcomes.append(check_row(name, Path(folder)))
-            except Exception:  # noqa: BLE001  (whatever it is, it belongs into the report of this row)
-                broken.append(name)
-                print(f'{name}: BROKEN\n{traceback.format_exc()}', flush=True)
-                continue
+            except Exception as error:  # noqa: BLE001  (whatever it is, it belongs into the row)
+                traceback.print_exc()
+                summary = str(error).partition('\n')[0]
+                outcomes.append(Outcome(name, name.partition(':')[0], f'**BROKEN**: {type(error).__name__}: {summary}'))
         print(outcomes[-1], flush=True)
-    if not args.rows and not broken:
-        args.out.write_text(write_table(outcomes, time.perf_counter() - start, STEPS), encoding='utf-8')
-        print(f'written to {args.out}')
+    if not args.rows:
+        print('written to', write_text(args.out, write_table(outcomes, time.perf_counter() - start, STEPS)))
     failed = [outcome.name for outcome in outcomes if outcome.failed]
-    if broken or failed:
-        sys.exit(f'{len(broken)} rows could not be run: {broken}; {len(failed)} do not hold: {failed}')
+    if failed:
+        sys.exit(f'{len(failed)} of {len(outcomes)} rows do not hold: {", ".join(failed)}')
 
 
 if __name__ == '__main__':

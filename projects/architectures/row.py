@@ -66,11 +66,14 @@ class Outcome:
     exported: str = ''
     seconds: float = 0.0
 
+    def found(self, check: str) -> str:
+        """What was found instead of an invariant; empty if it holds."""
+        return self.checks.get(check, 'not checked')
+
     @property
     def failed(self) -> list[str]:
         """What does not hold, or was not even checked, one line each."""
-        return [f'{check}: {self.checks.get(check, "not checked")}' for check in CHECKS
-                if self.checks.get(check, 'not checked')]
+        return [f'{check}: {self.found(check)}' for check in CHECKS if self.found(check)]
 
     def __str__(self) -> str:
         stacks = ', '.join(f'{path} {before} -> {after}' for path, before, after in self.stacks)

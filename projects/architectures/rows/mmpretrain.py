@@ -101,8 +101,8 @@ def hierarchical(backbone: dict, neck: dict | None = None, more: dict | None = N
 @row('Swin', 'mmpretrain')
 def swin() -> Case:
     return hierarchical(
-        dict(type='SwinTransformer', window_size=2), dict(type='GlobalAveragePooling'),
-        layers='backbone.stages.2.blocks', num_stages=2)
+        dict(type='SwinTransformer', window_size=2), dict(type='GlobalAveragePooling'), num_stages=2,
+        note='The whole backbone: two stages in each run of blocks of one width.')
 
 
 @row('Swin V2', 'mmpretrain')
