@@ -80,8 +80,9 @@ class SequenceDataset(Dataset, metaclass=ABCMeta):
         absent = self.missing(units)
         if absent:
             shown = ', '.join(absent[:5]) + (', ...' if len(absent) > 5 else '')
-            raise FileNotFoundError(self.misplaced(f'{len(absent)} of {len(units)} sequences are missing: {shown}',
-                                                   self.folder))
+            others = '' if len(absent) == len(units) else '; `sequences=[...]` takes only those that it names'
+            raise FileNotFoundError(self.misplaced(
+                f'{len(absent)} of {len(units)} sequences are missing: {shown}{others}', self.folder))
         self._index = self._make_index(units, self._index_folder(index_dir))
         if not len(self._index):
             raise ValueError(self.misplaced(f'there is no sequence in {self.data_root}', self.data_root))
