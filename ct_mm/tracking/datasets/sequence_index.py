@@ -16,6 +16,7 @@ from filelock import FileLock
 from mmengine.logging import print_log
 
 from ct_mm.tracking.structures import FrameFiles, FrameSequence
+from ct_mm.whole_file import whole_file, write_text
 
 _VERSION = 2  # of what the index file holds; another number is read anew
 _REPORT_AFTER = 5.0  # seconds of indexing without a word
@@ -207,12 +208,10 @@ class SequenceIndex:
         digest = digest.hexdigest()[:16]
         files = {name: self._folder / f'{name}-{digest}.npy' for name in arrays}
         for name, path in files.items():
-            with open(self._folder / 'unfinished', 'wb') as file:
-                np.save(file, arrays[name])
-            os.replace(file.name, path)
+            with whole_file(path) as unfinished, open(unfinished, 'wb') as stream:
+                np.save(stream, arrays[name])
         head = json.dumps(dict(title=self._title, version=_VERSION, reader=self._reader, digest=digest))
-        (self._folder / 'unfinished').write_text(f'{head[:-1]}, "units": {text}}}', encoding='utf-8')
-        os.replace(self._folder / 'unfinished', self._folder / 'index.json')
+        write_text(self._folder / 'index.json', f'{head[:-1]}, "units": {text}}}')
         self._boxes, self._visible = (np.load(path, mmap_mode='r') for path in files.values())
         for old in set(self._folder.glob('*-*.npy')) - set(files.values()):
             old.unlink()  # a process that has it mapped keeps it

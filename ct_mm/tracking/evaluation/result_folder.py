@@ -6,9 +6,9 @@ import os
 from pathlib import Path
 
 import numpy as np
-from mmengine.dist import get_rank
 
 from ct_mm.tracking.datasets.annotation_io import read_numbers
+from ct_mm.whole_file import write_text
 
 LAYOUTS = ('plain', 'got10k')
 _OWNER = 'tracker.json'
@@ -130,8 +130,8 @@ class ResultFolder:
                 raise ValueError(f"sequence {name!r}: GOT-10k's layout needs the seconds of each of the {len(boxes)} "
                                  f'frames, but there are {found}')
             # Before the track, whose presence says that the sequence is done.
-            _write_whole(file.with_name(f'{name}_time.txt'), ''.join(f'{value:.8f}\n' for value in seconds))
-        _write_whole(file, ''.join(','.join(f'{value:.4f}' for value in box) + '\n' for box in boxes))
+            write_text(file.with_name(f'{name}_time.txt'), ''.join(f'{value:.8f}\n' for value in seconds), durable=True)
+        write_text(file, ''.join(','.join(f'{value:.4f}' for value in box) + '\n' for box in boxes), durable=True)
 
     @property
     def is_claimed(self) -> bool:
@@ -165,7 +165,7 @@ class ResultFolder:
                 raise ValueError(f'{self.path} holds {len(found)} tracks ({", ".join(found[:3])} ...), but no {_OWNER} '
                                  f'that says whose. {self._way_out()}')
             content = dict(facts=facts, notes=notes or {})
-            _write_whole(owner, json.dumps(content, indent=2, sort_keys=True) + '\n')
+            write_text(owner, json.dumps(content, indent=2, sort_keys=True) + '\n', durable=True)
             return moved
         try:
             present = json.loads(owner.read_text(encoding='utf-8'))['facts']
@@ -193,14 +193,3 @@ class ResultFolder:
 def _first_broken(boxes: np.ndarray) -> int | None:
     broken = ~np.isfinite(boxes).all(axis=1) | (boxes[:, 2:] < 0).any(axis=1)  # (T,)
     return int(np.argmax(broken)) if broken.any() else None
-
-
-def _write_whole(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # Always the same name, so that what a killed process left is taken up by the next one; ranks may share a sequence.
-    unfinished = path.with_name(f'.{path.name}.{get_rank()}.tmp')
-    with open(unfinished, 'w', encoding='utf-8', newline='\n') as stream:
-        stream.write(text)
-        stream.flush()
-        os.fsync(stream.fileno())  # or a power failure could leave the name without the content
-    os.replace(unfinished, path)
