@@ -112,5 +112,5 @@ def test_what_goes_wrong_when_unpacking(tmp_path, read):
     add(tmp_path / 'Deer', 'Deer', range(1, 72), 71)
     with pytest.raises(FileNotFoundError, match=r'img is missing; .* one folder too deep: move .*Deer/Deer up'):
         read('Deer')
-    with pytest.raises(FileNotFoundError, match=r'99 of 100 sequences are missing: Basketball, Biker.*; `sequences=\[\.\.\.\]` takes only'):
+    with pytest.raises(FileNotFoundError, match='99 of 100 sequences are missing: Basketball, Biker.*; `sequences='):
         OTB100Dataset(tmp_path, index_dir=None)
