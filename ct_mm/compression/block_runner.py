@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from typing import Any
 
@@ -88,6 +88,11 @@ class BlockRunner:
             if type(module) in (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d):
                 for parameter in module.parameters(recurse=False):
                     parameter.data = parameter.data.to(self.teacher_dtype)
+
+    def teacher_precision(self, teacher: nn.Module) -> AbstractContextManager:
+        """Lets the teacher run outside of a step, whatever its weights are kept in."""
+        device = next(teacher.parameters()).device.type
+        return nullcontext() if self.teacher_dtype is None else torch.autocast(device, self.teacher_dtype)
 
     @contextmanager
     def running(self, blocks: Sequence[nn.Module]) -> Iterator[None]:

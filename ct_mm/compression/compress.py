@@ -10,7 +10,7 @@ from mmengine.config import Config, ConfigDict
 DISTILLER_KEYS = ('teacher', 'num_stages', 'stage_sizes', 'copy', 'layers', 'pass_through', 'layers_per_stage',
                   'student', 'mimic', 'guidance', 'predictions', 'trust_teacher', 'step')
 #: Keys of ``compress`` that become hooks.
-HOOK_KEYS = ('replacement', 'export', 'fit')
+HOOK_KEYS = ('replacement', 'export', 'fit', 'progress', 'teacher_score')
 
 
 def compress(cfg: Config) -> Config:
@@ -19,11 +19,11 @@ def compress(cfg: Config) -> Config:
     Args:
         cfg: A config with a ``model`` and ``compress``, a dict: ``teacher`` (checkpoint of that very model,
             required), ``num_stages`` or ``stage_sizes``, ``copy``, ``layers``, ``pass_through``,
-            ``layers_per_stage``, ``student``, ``mimic``, ``guidance``, ``predictions``, ``trust_teacher``,
-            ``step`` (see
-            :class:`~ct_mm.compression.ReplacementDistiller`), ``replacement`` (arguments of
-            ``ct_mm.ReplacementRateHook``), ``export`` (arguments of ``ct_mm.StudentExportHook``) and ``fit``
-            (arguments of ``ct_mm.StageFitHook``, which is off without it).
+            ``layers_per_stage``, ``student``, ``mimic``, ``guidance``, ``predictions``, ``trust_teacher``, ``step``
+            (see :class:`~ct_mm.compression.ReplacementDistiller`), ``replacement`` (arguments of
+            ``ct_mm.ReplacementRateHook``), ``export`` (arguments of ``ct_mm.StudentExportHook``), ``progress``
+            (arguments of ``ct_mm.StageProgressHook``; ``None`` leaves it out), ``teacher_score`` (``False`` leaves
+            ``ct_mm.TeacherScoreHook`` out) and ``fit`` (arguments of ``ct_mm.StageFitHook``, which is off without it).
 
     Returns:
         An ordinary config, ready for a Runner. A config that is wrapped already comes back unchanged.
@@ -62,6 +62,10 @@ def compress(cfg: Config) -> Config:
         dict(type='ct_mm.ReplacementRateHook', **{'seed': seed, **settings.get('replacement', {})}),
         dict(type='ct_mm.StudentExportHook', **settings.get('export', {})),
     ]
+    if settings.get('progress', {}) is not None:
+        cfg.custom_hooks.append(dict(type='ct_mm.StageProgressHook', **settings.get('progress', {})))
+    if settings.get('teacher_score', True):
+        cfg.custom_hooks.append(dict(type='ct_mm.TeacherScoreHook'))
     if settings.get('fit') is not None:
         cfg.custom_hooks.append(dict(type='ct_mm.StageFitHook', **settings.fit))
     # Stages that the teacher runs leave student layers without gradient in that step.

@@ -33,7 +33,9 @@ def test_two_statements_give_the_long_form(write, training_cfg, teacher_file):
         custom_hooks=[
             dict(type='ct_mm.StepSeedHook', seed=5),
             dict(type='ct_mm.ReplacementRateHook', seed=5),
-            dict(type='ct_mm.StudentExportHook')
+            dict(type='ct_mm.StudentExportHook'),
+            dict(type='ct_mm.StageProgressHook'),
+            dict(type='ct_mm.TeacherScoreHook')
         ],
         find_unused_parameters=True,
         runner_type='ct_mm.CompressRunner')
@@ -58,7 +60,7 @@ def test_the_users_hooks_stay_and_arguments_reach_ours(write, teacher_file):
     cfg = ct_mm.compress(
         write(
             f"dict(teacher={teacher_file!r}, stage_sizes=[1, 2, 3], replacement=dict(schedule='linear', seed=9), "
-            f"export=dict(initial=True), mimic=None)",
+            f"export=dict(initial=True), mimic=None, progress=None, teacher_score=False)",
             custom_hooks=[dict(type='EMAHook')]))
     assert [hook.type for hook in cfg.custom_hooks] == [
         'EMAHook', 'ct_mm.StepSeedHook', 'ct_mm.ReplacementRateHook', 'ct_mm.StudentExportHook']

@@ -23,11 +23,15 @@ class FeatureMimicLoss(nn.Module):
 
     Args:
         loss_weight: Factor on the loss (0.2 in the paper).
+
+    Attributes:
+        stage_errors: The error of each stage (K,) at the last call, without gradient and weight; ``None`` before it.
     """
 
     def __init__(self, loss_weight: float = 0.2) -> None:
         super().__init__()
         self.loss_weight = loss_weight
+        self.stage_errors: Tensor | None = None
 
     def forward(
         self,
@@ -56,8 +60,9 @@ class FeatureMimicLoss(nn.Module):
         if groups is None or isinstance(groups, dict):
             groups = [groups] * len(student)
         stages = zip(student, teacher, groups, kept or [None] * len(student), strict=True)
-        per_stage = [self._stage_error(i, *stage) for i, stage in enumerate(stages)]
-        return self.loss_weight * torch.stack(per_stage).mean()
+        errors = torch.stack([self._stage_error(i, *stage) for i, stage in enumerate(stages)])  # (K,)
+        self.stage_errors = errors.detach()
+        return self.loss_weight * errors.mean()
 
     @staticmethod
     def _stage_error(stage: int, student: Tensor, teacher: Tensor, groups: dict[str, int] | None,

@@ -1,0 +1,53 @@
+"""Shows the teacher's validation score beside the student's."""
+from __future__ import annotations
+
+import numpy as np
+import torch
+from mmengine.hooks import Hook
+from mmengine.logging import print_log
+from mmengine.runner import Runner, autocast
+
+from ct_mm.registry import HOOKS
+
+from .distiller_of import distiller_of
+from .student_export_hook import random_state_kept
+
+#: Where the message hub, and with it every checkpoint, keeps what the teacher scored.
+KEPT = 'teacher_scores'
+
+
+@HOOKS.register_module()
+class TeacherScoreHook(Hook):
+    """Validates the teacher once, and publishes its scores as ``val/teacher/NAME`` with each of the student's.
+
+    It comes before the student's first validation, so that files which an evaluator writes are the student's in the
+    end. A resumed run remembers the scores.
+    """
+
+    priority = 'NORMAL'  # after the RuntimeInfoHook, which publishes the student's scores, and before the LoggerHook
+
+    @torch.no_grad()
+    def before_val(self, runner: Runner) -> None:
+        """Validates the teacher, if that was not done."""
+        if KEPT in runner.message_hub.runtime_info:
+            return
+        print_log('the teacher is validated, for comparison', 'current')
+        distiller, loop = distiller_of(runner), runner.val_loop
+        with random_state_kept(), distiller.block_runner.teacher_precision(distiller.teacher):
+            for batch in loop.dataloader:
+                with autocast(enabled=True) if loop.fp16 else torch.no_grad():
+                    data = distiller.data_preprocessor(batch, False)
+                    outputs = distiller.teacher._run_forward(data, mode='predict')
+                loop.evaluator.process(data_samples=outputs, data_batch=batch)
+            scores = loop.evaluator.evaluate(len(loop.dataloader.dataset))
+        numbers = {name: float(score) for name, score in scores.items() if isinstance(score, (int, float, np.number))}
+        runner.message_hub.update_info(KEPT, numbers)
+
+    def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
+        """Publishes both and says them in one line."""
+        teacher = runner.message_hub.get_info(KEPT)
+        for name, score in teacher.items():
+            runner.message_hub.update_scalar(f'val/teacher/{name}', score)
+        both = [f'{name} {metrics[name]:.4g} (teacher {score:.4g})' for name, score in teacher.items()
+                if name in (metrics or {})]
+        print_log(f'student: {", ".join(both)}', 'current')

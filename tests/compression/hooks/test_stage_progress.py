@@ -1,0 +1,122 @@
+"""What a compression run shows of itself."""
+import copy
+import json
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.evaluator import Evaluator
+
+from ct_mm.cli import build_runner
+from ct_mm.compression.hooks import StageProgressHook
+from ct_mm.compression.training_picture import draw_training
+
+
+@pytest.fixture
+def run(tmp_path, training_cfg, teacher_file):
+    """Trains with a validation on one short sequence; returns the runner."""
+    folder = tmp_path / 'clips' / 'noise'
+    folder.mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    for index in range(3):
+        cv2.imwrite(str(folder / f'{index}.jpg'), rng.integers(0, 255, (60, 80, 3), np.uint8))
+    (folder / 'groundtruth.txt').write_text('20,20,20,20\n' * 3)
+    val = dict(
+        val_dataloader=dict(batch_size=1, num_workers=0, sampler=dict(type='DefaultSampler', shuffle=False),
+                            dataset=dict(type='ct_mm.SequenceFolder', data_root=str(tmp_path / 'clips'))),
+        val_evaluator=dict(type='ct_mm.SOTMetric', outfile_prefix=str(tmp_path / 'tracks')),
+        val_cfg=dict())
+
+    def start(name='run', epochs=4, resume=False, **more):
+        cfg = Config({
+            **copy.deepcopy(training_cfg), **copy.deepcopy(val),
+            'train_cfg': dict(type='EpochBasedTrainLoop', max_epochs=epochs, val_interval=2),
+            'runner_type': 'ct_mm.CompressRunner',
+            'compress': dict(teacher=teacher_file, num_stages=3, progress=dict(interval=3)),
+            'work_dir': str(tmp_path / name), 'resume': resume, **more
+        })
+        runner = build_runner(cfg)
+        runner.train()
+        return runner
+
+    return start
+
+
+def scalars(runner, name):
+    return runner.message_hub.get_scalar(name).data[0]
+
+
+def logged(tmp_path):
+    file, = (tmp_path / 'run').glob('*/vis_data/scalars.json')
+    return [json.loads(line) for line in file.read_text().splitlines()]
+
+
+def test_each_stage_is_seen(run, tmp_path, monkeypatch):
+    seen = []
+    original = StageProgressHook.after_train_iter
+
+    def spy(hook, runner, *args, **kwargs):
+        seen.append((runner.model.path, runner.model.mimic.stage_errors.clone()))
+        original(hook, runner, *args, **kwargs)
+
+    monkeypatch.setattr(StageProgressHook, 'after_train_iter', spy)
+    runner = run()
+    assert len(seen) == 8
+    for stage in range(3):
+        steps = [seen[:3], seen[3:6], seen[6:]]
+        assert scalars(runner, f'train/student_stage_{stage}') == pytest.approx(
+            [np.mean([path[stage] for path, _ in part]) for part in steps])
+        assert scalars(runner, f'train/mimic_stage_{stage}') == pytest.approx(
+            [np.mean([errors[stage] for _, errors in part]) for part in steps])
+    assert sum('mimic_stage_2' in line for line in logged(tmp_path)) >= 3, 'the visualizer got them'
+    mimic = 0.2 * np.mean([seen[-1][1].mean().item()])
+    assert scalars(runner, 'train/loss_mimic')[-1] == pytest.approx(mimic, rel=1e-5)
+
+
+def test_the_teacher_is_validated_once_and_shown_beside_the_student(run, tmp_path, monkeypatch):
+    evaluated = []
+    original = Evaluator.evaluate
+
+    def spy(self, size):
+        evaluated.append(original(self, size))
+        return evaluated[-1]
+
+    monkeypatch.setattr(Evaluator, 'evaluate', spy)
+    runner = run()
+    assert len(evaluated) == 3, 'the teacher, then the student twice'
+    assert list(scalars(runner, 'val/teacher/sot/ao')) == [evaluated[0]['sot/ao']] * 2
+    assert list(scalars(runner, 'val/sot/ao')) == [scores['sot/ao'] for scores in evaluated[1:]]
+    shown = [line for line in logged(tmp_path) if 'teacher/sot/ao' in line]
+    assert len(shown) == 2 and all('sot/ao' in line for line in shown)
+    run(epochs=6, resume=True)
+    assert len(evaluated) == 4, 'a resumed run remembers what the teacher scored'
+
+
+def test_showing_the_teacher_changes_nothing_in_the_training(run, training_cfg, teacher_file):
+    with_it = run('with').model.state_dict()
+    compress = dict(teacher=teacher_file, num_stages=3, teacher_score=False, progress=None)
+    without = run('without', compress=compress).model.state_dict()
+    assert all(torch.equal(value, without[name]) for name, value in with_it.items())
+
+
+def test_the_picture_is_there_at_the_end_and_nothing_else_of_it(run, tmp_path):
+    run()
+    picture = cv2.imread(str(tmp_path / 'run' / 'training.png'))
+    assert picture is not None and picture.shape[1] > 800
+    assert not list((tmp_path / 'run').glob('.training*'))
+
+
+def test_curves_of_the_picture():
+    histories = {
+        'train/loss': np.linspace(2, 1, 1000), 'train/loss_mimic': np.full(1000, np.nan),
+        'train/mimic_stage_10': np.ones(4), 'train/mimic_stage_2': np.array([1, np.nan, 3, 4]),
+        'val/sot/success': np.zeros(2), 'val/sot/ao': np.array([.4, .5]), 'val/teacher/sot/ao': np.array([.7, .7])}
+    losses, mimic, rates, scores = draw_training(histories, 1000).axes
+    x, y = losses.lines[0].get_data()
+    assert len(x) == 200 and x[-1] == 1000 and y.mean() == pytest.approx(1.5)
+    assert [line.get_label() for line in mimic.lines] == ['stage 2', 'stage 10'], 'in the order of numbers'
+    assert [line.get_label() for line in scores.lines] == ['student', 'teacher']
+    assert scores.get_title() == 'validation: sot/ao' and list(scores.lines[0].get_xdata()) == [500, 1000]
+    assert not rates.lines and all(not axes.lines for axes in draw_training({}, 0).axes)
