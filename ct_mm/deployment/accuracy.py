@@ -6,24 +6,26 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from ct_mm.tracking.evaluation.got10k import got10k_ious, got10k_scores
+from ct_mm.tracking.evaluation.result_tables import markdown_table
 from ct_mm.tracking.runtime.init_tracker import Tracker
 from ct_mm.tracking.structures import FrameSequence
 
 
 def average_overlaps(trackers: Mapping[str, Tracker],
                      sequences: Sequence[FrameSequence],
-                     progress: Callable[[str, int], None] | None = None) -> dict[str, dict[str, float]]:
+                     progress: Callable[[int], None] | None = None) -> dict[str, dict[str, float]]:
     """Average overlap (GOT-10k's convention, a fraction) of each tracker on each sequence.
 
     Args:
         trackers: By name; anything with ``init`` and ``track``.
         sequences: Annotated sequences; a tracker sees the box of the first frame only.
-        progress: Called with the name of a sequence and the number of its frames done.
+        progress: Called after each frame with the number of frames done, of all sequences.
 
     Returns:
         By tracker: average overlap by sequence, and over all frames under ``all``.
     """
     ious: dict[str, dict[str, np.ndarray]] = {name: {} for name in trackers}
+    done = 0
     for sequence in sequences:
         boxes: dict[str, list] = {name: [sequence.boxes[0]] for name in trackers}
         for index, image in enumerate(sequence):
@@ -32,8 +34,9 @@ def average_overlaps(trackers: Mapping[str, Tracker],
                     tracker.init(image, sequence.boxes[0])
                 else:
                     boxes[name].append(tracker.track(image)[0])
+            done += 1
             if progress is not None:
-                progress(sequence.name, index + 1)
+                progress(done)
         for name, track in boxes.items():
             ious[name][sequence.name] = got10k_ious(
                 np.stack(track), sequence.boxes, sequence.image_size, sequence.visible)
@@ -51,10 +54,9 @@ def accuracy_table(overlaps: Mapping[str, Mapping[str, float]]) -> str:
         overlaps: From :func:`average_overlaps`.
     """
     names = list(overlaps)
-    header = ['sequence', *names, *(['change'] if len(names) == 2 else [])]
-    lines = [header, ['---', *['---:'] * (len(header) - 1)]]
+    header, rows = ['sequence', *names, *(['change'] if len(names) == 2 else [])], []
     for sequence in overlaps[names[0]]:
         values = [overlaps[name][sequence] for name in names]
         row = [sequence, *(f'{value:.3f}' for value in values)]
-        lines.append(row + ([f'{values[1] - values[0]:+.3f}'] if len(names) == 2 else []))
-    return '\n'.join(f'| {" | ".join(line)} |' for line in lines)
+        rows.append(row + ([f'{values[1] - values[0]:+.3f}'] if len(names) == 2 else []))
+    return markdown_table(header, rows)

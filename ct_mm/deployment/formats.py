@@ -23,9 +23,9 @@ def write_onnx(network: DeployedNetwork, crops: tuple[Tensor, Tensor], card: Mod
     Raises:
         ImportError: onnx or onnxscript is not installed.
     """
-    onnx = _need('onnx', 'onnx onnxscript')
-    _need('onnxscript', 'onnx onnxscript')
-    with _quiet():
+    onnx = need('onnx', 'onnx onnxscript')
+    need('onnxscript', 'onnx onnxscript')
+    with quiet():
         program = torch.onnx.export(
             network, crops, input_names=list(_INPUTS), output_names=list(OUTPUTS), dynamo=True, verbose=False)
     model = program.model_proto
@@ -43,8 +43,8 @@ def to_openvino(network: DeployedNetwork, crops: tuple[Tensor, Tensor], card: Mo
     Raises:
         ImportError: openvino is not installed.
     """
-    openvino = _need('openvino', 'openvino')
-    with _quiet():
+    openvino = need('openvino', 'openvino')
+    with quiet():
         shapes = [(name, list(crop.shape), openvino.Type.u8) for name, crop in zip(_INPUTS, crops)]
         model = openvino.convert_model(network, example_input=crops, input=shapes)
     for output, name in zip(model.outputs, OUTPUTS):
@@ -55,7 +55,7 @@ def to_openvino(network: DeployedNetwork, crops: tuple[Tensor, Tensor], card: Mo
 
 def save_openvino(model, path: Path) -> None:
     """Writes an OpenVINO model, weights first, so that no ``.xml`` is ever without its ``.bin``."""
-    openvino = _need('openvino', 'openvino')
+    openvino = need('openvino', 'openvino')
     # The weights are kept as they are: compressed to fp16 they would not agree with PyTorch.
     openvino.save_model(model, str(path), compress_to_fp16=False)
 
@@ -67,7 +67,7 @@ def write_openvino(network: DeployedNetwork, crops: tuple[Tensor, Tensor], card:
 
 def write_torchscript(network: DeployedNetwork, crops: tuple[Tensor, Tensor], card: ModelCard, path: Path) -> None:
     """Writes a ``.torchscript`` file."""
-    with _quiet(), torch.no_grad():
+    with quiet(), torch.no_grad():
         traced = torch.jit.freeze(torch.jit.trace(network, crops, check_trace=False))
         torch.jit.save(traced, str(path), _extra_files={f'{CARD_KEY}.json': card.to_json()})
 
@@ -114,7 +114,16 @@ def write_whole(write: Callable[[Path], None], path: str | os.PathLike) -> None:
             unfinished.unlink(missing_ok=True)
 
 
-def _need(module: str, packages: str):
+def need(module: str, packages: str):
+    """Imports a module.
+
+    Args:
+        module: Its name.
+        packages: What to install to have it.
+
+    Raises:
+        ImportError: It is not installed; says how to get it.
+    """
     try:
         return __import__(module)
     except ImportError as error:
@@ -122,13 +131,16 @@ def _need(module: str, packages: str):
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Tracing warns of every number that becomes a constant, which all are meant to, and of packages not used."""
-    logger = logging.getLogger('torch.onnx')
-    level = logger.level
-    logger.setLevel(logging.ERROR)
+def quiet() -> Iterator[None]:
+    """Lets exporters work without remarks on what is meant: constants, layers left in float, packages not needed."""
+    loggers = {logging.getLogger(name): level
+               for name, level in (('torch.onnx', logging.ERROR), ('nncf', logging.WARNING))}
+    levels = {logger: logger.level for logger in loggers}
     try:
+        for logger, level in loggers.items():
+            logger.setLevel(level)
         with warnings.catch_warnings(action='ignore'):
             yield
     finally:
-        logger.setLevel(level)
+        for logger, level in levels.items():
+            logger.setLevel(level)

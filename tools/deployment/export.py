@@ -37,7 +37,7 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
     try:
         tracker = init_model(find_config(resolve_path(args.config)), args.checkpoint)
         differences = export_tracker(tracker, path, args.format)
-    except (OSError, ValueError) as error:
+    except (ImportError, OSError, ValueError) as error:
         parser.error(str(error))
     size = sum(file.stat().st_size for file in files_of(path)) / 1e6
     print(f'{path} ({size:.1f} MB)')

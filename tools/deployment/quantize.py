@@ -6,7 +6,6 @@ For example, the student of a compression:
         --calibration data/got10k/val --sequences data/my_sequences
 """
 import argparse
-import sys
 from pathlib import Path
 from typing import Optional, Sequence
 
@@ -42,6 +41,7 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
     from ct_mm.tracking.datasets import SequenceFolder
     from ct_mm.tracking.inference import init_model
     from ct_mm.tracking.runtime import init_tracker
+    from ct_mm.tracking.runtime.progress import Progress
     suffix, quantize = QUANTIZERS[args.format]
     checkpoint = Path(resolve_path(args.checkpoint))
     path = Path(args.out or checkpoint.with_name(f'{checkpoint.stem}_int8{suffix}'))
@@ -52,19 +52,17 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
         tracker = init_model(find_config(resolve_path(args.config)), checkpoint)
         crops = list(calibration_crops(args.calibration, model_card(tracker), args.samples))
         quantize(tracker, crops, path)
-    except (OSError, ValueError) as error:
+    except (ImportError, OSError, ValueError) as error:
         parser.error(str(error))
     print(f'{path}: int8, calibrated on {len(crops)} pairs of crops from {args.calibration}')
     if dataset is None:
         print('accuracy not measured: name annotated sequences with --sequences')
         return
     sequences = [dataset.get_sequence(index) for index in range(len(dataset))]
-
-    def progress(name: str, frames: int) -> None:
-        print(f'\r{name}: frame {frames}   ', end='', file=sys.stderr, flush=True)
-
+    progress = Progress(sum(len(sequence) for sequence in sequences))
     overlaps = average_overlaps({'fp32 (PyTorch)': tracker, 'int8': init_tracker(path)}, sequences, progress)
-    print(f'\naverage overlap (GOT-10k convention, all frames):\n\n{accuracy_table(overlaps)}')
+    progress.close()
+    print(f'average overlap (GOT-10k convention, all frames):\n\n{accuracy_table(overlaps)}')
 
 
 if __name__ == '__main__':

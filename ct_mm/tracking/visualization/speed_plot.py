@@ -33,18 +33,20 @@ def plot_speed(milliseconds: Mapping[str, float], accuracies: Mapping[str, float
     if not all(milliseconds[name] > 0 for name in drawn):
         raise ValueError(f'times must be positive, not {dict(milliseconds)}')
     figure, axes = new_figure(title, 6.0, 4.2)
-    for name, style in choose_styles(list(milliseconds)).items():
-        if name not in drawn:
-            continue
-        place = milliseconds[name], accuracies[name]
-        axes.plot(*place, marker=_MARKERS[style['linestyle']], markersize=8, linestyle='', color=style['color'],
-                  markeredgecolor='black', markeredgewidth=0.6, label=name)
-        axes.annotate(f'{name}  {place[0]:.3g} ms', place, xytext=(7, 5), textcoords='offset points', fontsize=8)
+    styles = choose_styles(list(milliseconds))
+    for index, name in enumerate(sorted(drawn, key=lambda name: milliseconds[name])):
+        place, below = (milliseconds[name], accuracies[name]), index % 2  # in turn, so that neighbours have room
+        axes.plot(*place, marker=_MARKERS[styles[name]['linestyle']], markersize=8, linestyle='',
+                  color=styles[name]['color'], markeredgecolor='black', markeredgewidth=0.6,
+                  label=f'{name}  {place[0]:.3g} ms')
+        axes.annotate(name, place, xytext=(0, -9 if below else 8), textcoords='offset points', fontsize=8,
+                      ha='center', va='top' if below else 'bottom')
     axes.set_xscale('log')
     axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.xaxis.set_major_formatter(ScalarFormatter())
     axes.xaxis.set_minor_locator(LogLocator(subs='all'))
     axes.xaxis.set_minor_formatter(lambda value, place: '')
-    axes.margins(x=0.25, y=0.15)  # room for the names
+    axes.margins(x=0.15, y=0.15)  # room for the names
+    axes.legend(loc='upper left', bbox_to_anchor=(1.02, 1), borderaxespad=0, fontsize=8)
     axes.set(xlabel='time of a frame [ms]', ylabel=label)
     return figure
