@@ -15,8 +15,9 @@ from ct_mm.compression.training_picture import draw_training
 
 
 @pytest.fixture
-def run(tmp_path, training_cfg, teacher_file):
+def run(tmp_path, training_cfg, teacher_file, monkeypatch):
     """Trains with a validation on one short sequence; returns the runner."""
+    monkeypatch.setattr(Config, 'pretty_text', '')  # which formats the config for seconds, several times a run
     folder = tmp_path / 'clips' / 'noise'
     folder.mkdir(parents=True)
     rng = np.random.default_rng(0)
@@ -32,6 +33,8 @@ def run(tmp_path, training_cfg, teacher_file):
     def start(name='run', epochs=4, resume=False, **more):
         cfg = Config({
             **copy.deepcopy(training_cfg), **copy.deepcopy(val),
+            'default_hooks': dict(logger=dict(type='LoggerHook', interval=1),
+                                  checkpoint=dict(type='CheckpointHook', interval=4)),
             'train_cfg': dict(type='EpochBasedTrainLoop', max_epochs=epochs, val_interval=2),
             'runner_type': 'ct_mm.CompressRunner',
             'compress': dict(teacher=teacher_file, num_stages=3, progress=dict(interval=3)),
@@ -53,59 +56,49 @@ def logged(tmp_path):
     return [json.loads(line) for line in file.read_text().splitlines()]
 
 
-def test_each_stage_is_seen(run, tmp_path, monkeypatch):
-    seen = []
-    original = StageProgressHook.after_train_iter
+def test_stages_teacher_and_picture_are_shown_and_change_nothing(run, tmp_path, teacher_file, monkeypatch):
+    seen, evaluated = [], []
+    after_train_iter, evaluate = StageProgressHook.after_train_iter, Evaluator.evaluate
 
-    def spy(hook, runner, *args, **kwargs):
+    def see(hook, runner, *args, **kwargs):
         seen.append((runner.model.path, runner.model.mimic.stage_errors.clone()))
-        original(hook, runner, *args, **kwargs)
+        after_train_iter(hook, runner, *args, **kwargs)
 
-    monkeypatch.setattr(StageProgressHook, 'after_train_iter', spy)
+    def keep(evaluator, size):
+        evaluated.append(evaluate(evaluator, size))
+        return evaluated[-1]
+
+    monkeypatch.setattr(StageProgressHook, 'after_train_iter', see)
+    monkeypatch.setattr(Evaluator, 'evaluate', keep)
     runner = run()
     assert len(seen) == 8
+    steps = [seen[:3], seen[3:6], seen[6:]]
     for stage in range(3):
-        steps = [seen[:3], seen[3:6], seen[6:]]
         assert scalars(runner, f'train/student_stage_{stage}') == pytest.approx(
             [np.mean([path[stage] for path, _ in part]) for part in steps])
         assert scalars(runner, f'train/mimic_stage_{stage}') == pytest.approx(
             [np.mean([errors[stage] for _, errors in part]) for part in steps])
     assert sum('mimic_stage_2' in line for line in logged(tmp_path)) >= 3, 'the visualizer got them'
-    mimic = 0.2 * np.mean([seen[-1][1].mean().item()])
-    assert scalars(runner, 'train/loss_mimic')[-1] == pytest.approx(mimic, rel=1e-5)
+    assert scalars(runner, 'train/loss_mimic')[-1] == pytest.approx(0.2 * seen[-1][1].mean().item(), rel=1e-5)
 
-
-def test_the_teacher_is_validated_once_and_shown_beside_the_student(run, tmp_path, monkeypatch):
-    evaluated = []
-    original = Evaluator.evaluate
-
-    def spy(self, size):
-        evaluated.append(original(self, size))
-        return evaluated[-1]
-
-    monkeypatch.setattr(Evaluator, 'evaluate', spy)
-    runner = run()
     assert len(evaluated) == 3, 'the teacher, then the student twice'
     assert list(scalars(runner, 'val/teacher/sot/ao')) == [evaluated[0]['sot/ao']] * 2
     assert list(scalars(runner, 'val/sot/ao')) == [scores['sot/ao'] for scores in evaluated[1:]]
     shown = [line for line in logged(tmp_path) if 'teacher/sot/ao' in line]
     assert len(shown) == 2 and all('sot/ao' in line for line in shown)
-    run(epochs=6, resume=True)
-    assert len(evaluated) == 4, 'a resumed run remembers what the teacher scored'
 
-
-def test_showing_the_teacher_changes_nothing_in_the_training(run, training_cfg, teacher_file):
-    with_it = run('with').model.state_dict()
-    compress = dict(teacher=teacher_file, num_stages=3, teacher_score=False, progress=None)
-    without = run('without', compress=compress).model.state_dict()
-    assert all(torch.equal(value, without[name]) for name, value in with_it.items())
-
-
-def test_the_picture_is_there_at_the_end_and_nothing_else_of_it(run, tmp_path):
-    run()
     picture = cv2.imread(str(tmp_path / 'run' / 'training.png'))
     assert picture is not None and picture.shape[1] > 800
     assert not list((tmp_path / 'run').glob('.training*'))
+
+    trained = runner.model.state_dict()
+    plain = run('without', compress=dict(teacher=teacher_file, num_stages=3, teacher_score=False, progress=None))
+    assert all(torch.equal(value, trained[name]) for name, value in plain.model.state_dict().items())
+    assert not (tmp_path / 'without' / 'training.png').exists()
+
+    evaluated.clear()
+    run(epochs=6, resume=True)
+    assert len(evaluated) == 1, 'a resumed run remembers what the teacher scored'
 
 
 def test_curves_of_the_picture():
