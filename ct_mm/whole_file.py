@@ -41,6 +41,16 @@ def sync(path: str | os.PathLike) -> None:
         os.close(handle)
 
 
+def remove_unfinished(folder: str | os.PathLike, names: str) -> None:
+    """Removes what processes left that were killed while they wrote files of these names (a pattern as of a shell).
+
+    Only where no other process writes such files.
+    """
+    for file in Path(folder).glob(f'.{names}.*'):
+        if file.suffix[1:].isdigit():
+            file.unlink()
+
+
 def write_text(path: str | os.PathLike, text: str, durable: bool = False) -> Path:
     """Writes a text file in UTF-8, whole or not at all, and returns its path."""
     with whole_file(path, durable) as unfinished:

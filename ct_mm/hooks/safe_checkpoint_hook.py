@@ -2,7 +2,6 @@
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,7 +21,7 @@ from ct_mm.loops.guarded_loop import INTERRUPTED
 from ct_mm.registry import HOOKS
 from ct_mm.resume import check_resumable, describe_config, newest_whole, training_files
 from ct_mm.verified_backend import verified
-from ct_mm.whole_file import write_text
+from ct_mm.whole_file import remove_unfinished, write_text
 
 
 @HOOKS.register_module()
@@ -66,10 +65,10 @@ class SafeCheckpointHook(CheckpointHook):
         super().before_train(runner)
         if self.file_client_args is None and type(self.file_backend) is LocalBackend:
             self.backend_args = verified(self.out_dir, self.backend_args)
-            if is_main_process() and Path(self.out_dir).is_dir():
-                for file in Path(self.out_dir).iterdir():
-                    if re.fullmatch(r'\..+\.pth\.\d+', file.name):
-                        file.unlink()
+            if is_main_process():
+                for folder in {self.out_dir, runner.work_dir}:
+                    remove_unfinished(folder, '*.pth')
+                    remove_unfinished(folder, 'last_checkpoint')
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Checks, before anything is taken from it, that the checkpoint is one of this training.

@@ -65,11 +65,10 @@ class Layers(BaseModel):
 
 class Mean(BaseMetric):
 
-    act = staticmethod(lambda: None)
+    act = staticmethod(lambda value: value)
 
     def process(self, data_batch, data_samples):
-        self.act()
-        self.results += [sample.item() for sample in data_samples]
+        self.results += [self.act(sample.item()) for sample in data_samples]
 
     def compute_metrics(self, results):
         return dict(mean=float(np.mean(results)))
