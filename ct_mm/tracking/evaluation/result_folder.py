@@ -152,6 +152,7 @@ class ResultFolder:
             Where an old folder went if ``fresh`` moved one, else None.
 
         Raises:
+            OSError: The folder cannot be written to.
             ValueError: The folder holds the tracks of another tracker, or of nobody knows whom.
         """
         owner, moved = self.path / _OWNER, None
@@ -165,7 +166,11 @@ class ResultFolder:
                 raise ValueError(f'{self.path} holds {len(found)} tracks ({", ".join(found[:3])} ...), but no {_OWNER} '
                                  f'that says whose. {self._way_out()}')
             content = dict(facts=facts, notes=notes or {})
-            write_text(owner, json.dumps(content, indent=2, sort_keys=True) + '\n', durable=True)
+            try:
+                write_text(owner, json.dumps(content, indent=2, sort_keys=True) + '\n', durable=True)
+            except OSError as error:
+                raise OSError(f'{self.path} cannot be written to ({error}); name another folder for the tracks '
+                              '(--results-dir)') from error
             return moved
         try:
             present = json.loads(owner.read_text(encoding='utf-8'))['facts']

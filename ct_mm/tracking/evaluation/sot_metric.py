@@ -170,10 +170,10 @@ class SOTMetric(BaseMetric):
         title = ' '.join(str(facts[key]) for key in ('benchmark', 'split') if facts.get(key))
         table = ScoreTable([result['score'] for result in scored], [result['attributes'] for result in scored],
                            self.convention, self.benchmark, title, unscored)
-        text = table.text()
+        print_log(table.text(), logger='current')  # first, so that it is seen where the folder cannot be written to
         if self.report_dir is not None:
-            text += '\n\nwritten: ' + ', '.join(str(path) for path in table.write(self.report_dir))
-        print_log(text, logger='current')
+            files = ', '.join(str(path) for path in table.write(self.report_dir))
+            print_log(f'written: {files}', logger='current')
         return table.summary
 
     def _join(self, shares: list[list[dict]], size: int) -> list[dict]:

@@ -149,3 +149,9 @@ def test_tracks_of_nobody_knows_whom_are_not_taken_over(tmp_path):
     (tmp_path / 'tracker.json').write_text('{"facts"')
     with pytest.raises(ValueError, match='tracker.json is damaged'):
         ResultFolder(tmp_path).claim(FACTS)
+
+
+def test_a_folder_that_cannot_be_made_is_named_with_the_way_out(tmp_path):
+    (tmp_path / 'file').write_text('')
+    with pytest.raises(OSError, match=r'file/uav123 cannot be written to \(.*--results-dir'):
+        ResultFolder(tmp_path / 'file' / 'uav123').claim(FACTS)
