@@ -89,13 +89,14 @@ def table(args: argparse.Namespace, answers: dict, peaks: dict, loads: list) -> 
     """The results, as text."""
     base = args.sides[0]
     times = {side: [answer['seconds'] for answer in answers[side][WARM_UP:]] for side in args.sides}
-    lines = [f'{args.device}, {args.threads} threads, batch {args.batch}, median of {args.steps} steps after {WARM_UP}; '
-             f'load of the machine {min(loads):.1f}-{max(loads):.1f} on {os.cpu_count()} cores', '',
+    lines = [f'{args.device}, {args.threads} threads, batch {args.batch}, median of {args.steps} steps after '
+             f'{WARM_UP}; load of the machine {min(loads):.1f}-{max(loads):.1f} on {os.cpu_count()} cores', '',
              f'| side | step | of {base} | peak memory | of {base} | loss of the first step |',
              '|---|---:|---:|---:|---:|---:|']
     for side in args.sides:
         ratio = statistics.median(own / other for own, other in zip(times[side], times[base]))
-        lines.append(f'| {side} | {statistics.median(times[side]):.3f} s | {ratio:.2f} | {peaks[side] / 2**20:,.0f} MiB '
+        seconds = statistics.median(times[side])
+        lines.append(f'| {side} | {seconds:.3f} s | {ratio:.2f} | {peaks[side] / 2**20:,.0f} MiB '
                      f'| {peaks[side] / peaks[base]:.2f} | {answers[side][0]["loss"]:.5f} |')
     return '\n'.join(lines)
 
