@@ -123,8 +123,9 @@ def _caption(image: np.ndarray, lines: Sequence[str]) -> np.ndarray:
 
 
 def _short(source: str) -> str:
-    """The last two parts of a path, in the letters that OpenCV can write."""
-    return '/'.join(PurePath(str(source)).parts[-2:]).encode('ascii', 'replace').decode()
+    """The sequence and the file of a path, in the letters that OpenCV can write."""
+    parts = [part for part in PurePath(str(source)).parts if part not in ('img', 'imgs')]  # LaSOT, OTB and TNL2K
+    return '/'.join(parts[-2:]).encode('ascii', 'replace').decode()
 
 
 def _describe(item: Any) -> str:
