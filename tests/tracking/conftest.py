@@ -9,7 +9,7 @@ from ct_mm.registry import MODELS
 from ct_mm.tracking.datasets import SequenceFolder
 
 
-@pytest.fixture
+@pytest.fixture(scope='session')
 def tiny_model():
     """Config of an OSTrack with 16 + 64 tokens."""
 
@@ -23,7 +23,7 @@ def tiny_model():
     return make
 
 
-@pytest.fixture
+@pytest.fixture(scope='session')
 def make_tracker(tiny_model):
     """Builds that tracker with random weights."""
 

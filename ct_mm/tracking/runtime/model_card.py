@@ -62,7 +62,7 @@ class ModelCard:
         try:
             values = json.loads(text)
             version = values.pop('version')
-        except (ValueError, KeyError, AttributeError) as error:
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise ValueError(f'{file}: its {CARD_KEY!r} card is damaged ({error}); export the tracker again') from error
         known = {field.name for field in fields(cls)}
         if version != _VERSION or set(values) - known:

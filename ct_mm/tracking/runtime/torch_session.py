@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import os
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -41,7 +42,7 @@ class TorchSession:
                 network = program.module()
             else:
                 network = torch.jit.load(os.fspath(path), map_location=device, _extra_files=extra)
-        except (RuntimeError, OSError, ValueError, KeyError) as error:
+        except (KeyError, OSError, RuntimeError, ValueError, zipfile.BadZipFile) as error:
             raise ValueError(f'{path} cannot be loaded by PyTorch: {error}') from error
         card = extra[f'{CARD_KEY}.json']
         self.card = ModelCard.from_json(card.decode() if isinstance(card, bytes) else card, str(path))
