@@ -1,4 +1,7 @@
-"""Trains what a config describes: ``python -m ct_mm.train CONFIG`` or ``mim train ct_mm CONFIG``."""
+"""Trains what a config describes: ``python -m ct_mm.train CONFIG`` or ``mim train ct_mm CONFIG``.
+
+SIGTERM, SIGUSR1 and Ctrl+C end it after a step, saved, with the exit status 75; ``--resume`` goes on exactly there.
+"""
 import argparse
 from typing import Optional, Sequence
 
@@ -14,7 +17,7 @@ def build_parser() -> argparse.ArgumentParser:
         nargs='?',
         const='auto',
         metavar='CHECKPOINT',
-        help='go on from this checkpoint; without a value, from the last one in the work dir')
+        help='go on from this checkpoint; without a value, from the newest whole one in the work dir, if there is one')
     parser.add_argument('--amp', action='store_true', help='train in mixed precision (needs an accelerator)')
     parser.add_argument(
         '--auto-scale-lr', action='store_true', help="scale the learning rate by the config's auto_scale_lr")
@@ -62,7 +65,8 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
         parser.error(str(error))
     cfg = cli.load_config(args)
     apply_training_options(cfg, args)
-    cli.build_runner(cfg).train()
+    from .guard_training import guard_training
+    cli.build_runner(guard_training(cfg)).train()
 
 
 if __name__ == '__main__':

@@ -9,6 +9,7 @@ from torch.utils.data import Dataset, get_worker_info
 from ct_mm.registry import DATASETS
 from ct_mm.tracking.structures import BadFrameError
 
+from .at_work import AtWork
 from .bad_frames import BadFrames
 
 
@@ -58,6 +59,7 @@ class PairDataset(Dataset):
         self.pipeline = Compose(list(pipeline))
         self.pairs_per_epoch, self.seed, self.max_tries = pairs_per_epoch, seed, max_tries
         self.bad_frames = BadFrames(max_bad_frames)
+        self.at_work = AtWork()
         self._cumulative = np.cumsum(ratios) / np.sum(ratios)  # (number of sources,)
         self._cumulative[-1] = 1.0  # rounding may leave it just below
 
@@ -69,12 +71,24 @@ class PairDataset(Dataset):
 
         Raises:
             RuntimeError: No usable pair in ``max_tries`` tries, or more than ``max_bad_frames`` bad frames; the message
-                names files.
+                names files. To errors of the sources and transforms the draw and its files are added.
         """
         if draw < 0:
             raise IndexError(f'PairDataset: draw numbers begin at 0, got {draw}')
         if get_worker_info() is not None:
             cv2.setNumThreads(0)  # spawned workers do not have it from their parent
+        self.at_work.note(f'draw {draw} (seed {self.seed})')
+        made_of = []
+        try:
+            return self._make(draw, made_of)
+        except Exception as error:
+            if f'draw {draw})' not in str(error):
+                files = ', '.join(map(str, made_of)) or 'nothing yet'
+                error.args = (f'{error} (PairDataset: seed {self.seed}, draw {draw}, made of {files})', )
+            raise
+
+    def _make(self, draw: int, made_of: list) -> dict:
+        """The pair; ``made_of`` holds the files of the last try."""
         rng = np.random.default_rng((self.seed, int(draw)))
         # Chosen before the tries, so that a source with many failures keeps its share.
         source = self.sources[int(np.searchsorted(self._cumulative, rng.random(), side='right'))]
@@ -84,7 +98,9 @@ class PairDataset(Dataset):
                 results = source.draw_pair(rng)
                 if results is None:
                     continue
+                made_of[:] = results['source']
                 last = f'the last one came from {results["source"]}'
+                self.at_work.note(f'draw {draw} (seed {self.seed}) of {", ".join(map(str, made_of))}')
                 packed = self.pipeline(dict(results, rng=rng))
             except (OSError, BadFrameError) as error:
                 self.bad_frames.add(error)
