@@ -7,7 +7,10 @@ from functools import partial
 from typing import Any
 
 import torch
+from mmengine.dist import get_world_size
 from torch import nn
+from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.fsdp import FSDPModule, fully_shard
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.checkpoint import checkpoint
 
@@ -27,9 +30,11 @@ class BlockRunner:
         onednn: Compute linear layers in float32 on a CPU by oneDNN, see :mod:`ct_mm.onednn`.
         teacher_dtype: Keep the weights of the teacher's linear and convolution layers in ``bfloat16`` or ``float16``,
             which mixed precision of that type makes of them in each step anyway.
+        shard_teacher: In distributed training, let each process keep its part of every teacher block and gather a block
+            when it runs, for teachers that leave no room on a device.
 
     Raises:
-        ValueError: If ``compile`` and ``onednn`` are both asked for, or the type is another one.
+        ValueError: If two that exclude each other are asked for, or the type is another one.
     """
 
     def __init__(
@@ -38,13 +43,17 @@ class BlockRunner:
         checkpoint: bool = False,
         onednn: bool = False,
         teacher_dtype: str | None = None,
+        shard_teacher: bool = False,
     ) -> None:
         if compile and onednn:
             raise ValueError('step: compile and onednn exclude each other; a compiler chooses its own kernels')
+        if shard_teacher and (compile or teacher_dtype):
+            raise ValueError('step: shard_teacher goes with neither compile nor teacher_dtype')
         if teacher_dtype not in (None, 'bfloat16', 'float16'):
             raise ValueError(f"step.teacher_dtype={teacher_dtype!r} must be 'bfloat16' or 'float16'")
         self.compile, self.checkpoint, self.onednn = compile, checkpoint, onednn
         self.teacher_dtype = None if teacher_dtype is None else getattr(torch, teacher_dtype)
+        self.shard_teacher = shard_teacher
         self._forward: Any = _forward
         if compile:
             # the random numbers of drop path are to be those that it draws without a compiler
@@ -69,25 +78,30 @@ class BlockRunner:
                 raise ValueError(f'step.checkpoint: {type(layer).__name__} has a batch norm, whose statistics would '
                                  f'count each step twice; leave it out')
 
-    def lower(self, teacher: nn.Module) -> None:
-        """Brings the teacher's weights to ``teacher_dtype``, from the first step on.
+    def settle_teacher(self, teacher: nn.Module, blocks: Sequence[nn.Module]) -> None:
+        """Brings the teacher's weights to where, and in what, they are kept from the first step on.
 
         Args:
-            teacher: The teacher.
+            teacher: The teacher, on its device.
+            blocks: Its blocks.
 
         Raises:
-            RuntimeError: If the step does not run in mixed precision of that type, so that results would change.
+            RuntimeError: If the step does not run in mixed precision of ``teacher_dtype``: results would change.
         """
-        if self.teacher_dtype is None:
-            return
         device = next(teacher.parameters()).device.type
-        if not torch.is_autocast_enabled(device) or torch.get_autocast_dtype(device) != self.teacher_dtype:
-            raise RuntimeError(f'step.teacher_dtype needs a training in mixed precision of {self.teacher_dtype}: '
-                               f"optim_wrapper = dict(type='ct_mm.AutocastOptimWrapper', ...), or leave it out")
-        for module in teacher.modules():
-            if type(module) in (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d):
-                for parameter in module.parameters(recurse=False):
-                    parameter.data = parameter.data.to(self.teacher_dtype)
+        if self.teacher_dtype is not None:
+            if not torch.is_autocast_enabled(device) or torch.get_autocast_dtype(device) != self.teacher_dtype:
+                raise RuntimeError(f'step.teacher_dtype needs a training in mixed precision of {self.teacher_dtype}: '
+                                   f"optim_wrapper = dict(type='ct_mm.AutocastOptimWrapper', ...), or leave it out")
+            for module in teacher.modules():
+                if type(module) in (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d):
+                    for parameter in module.parameters(recurse=False):
+                        parameter.data = parameter.data.to(self.teacher_dtype)
+        if self.shard_teacher and get_world_size() > 1:
+            mesh = init_device_mesh(device, (get_world_size(), ))
+            for block in blocks:
+                if not isinstance(block, FSDPModule):
+                    fully_shard(block, mesh=mesh, reshard_after_forward=True)
 
     def teacher_precision(self, teacher: nn.Module) -> AbstractContextManager:
         """Lets the teacher run outside of a step, whatever its weights are kept in."""

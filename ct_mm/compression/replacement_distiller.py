@@ -212,7 +212,7 @@ class ReplacementDistiller(BaseModel):
         if self._summary_due:
             self._summary_due = False
             print_log(division_summary(self, inputs, data_samples), 'current')
-        self.block_runner.lower(self.teacher)
+        self.block_runner.settle_teacher(self.teacher, self.teacher_blocks)
         with self.block_runner.running([*self.teacher_blocks, *self.student_layers]):
             targets = self._targets(inputs, data_samples)
             losses, outputs = self._along_the_path(inputs, data_samples)

@@ -19,13 +19,14 @@ MODEL = dict(
     type='ct_mm.OSTrack',
     backbone=dict(type='ct_mm.OneStreamViT', embed_dim=32, depth=6, num_heads=2, template_size=32, search_size=64),
     head=dict(type='ct_mm.CenterHead', in_channels=32, feat_size=4, channels=16))
-#: Steps of the optimizer, and iterations of each.
-RUNS = dict(steps=(5, 1), accumulated=(3, 2))
+#: Steps of the optimizer, iterations of each, and how the blocks are run.
+RUNS = dict(steps=(5, 1, {}), accumulated=(3, 2, {}), sharded=(5, 1, dict(shard_teacher=True, checkpoint=True)))
 
 
-def train(teacher, steps, accumulated, rank=0, world_size=1):
+def train(teacher, steps, accumulated, step, rank=0, world_size=1):
     """Trains and returns weights and paths; rank r of n takes every n-th pair of the batch."""
-    distiller = MODELS.build(dict(type='ct_mm.ReplacementDistiller', model=MODEL, teacher=teacher, num_stages=3))
+    distiller = MODELS.build(
+        dict(type='ct_mm.ReplacementDistiller', model=MODEL, teacher=teacher, num_stages=3, step=step))
     distiller.init_weights()
     distiller.double().train()
     for module in distiller.modules():
@@ -55,7 +56,8 @@ def train(teacher, steps, accumulated, rank=0, world_size=1):
             losses = model(dict(template=template[own], search=search[own]), samples[own], mode='loss')
         loss, _ = distiller.parse_losses(losses)
         wrapper.update_params(loss)
-    return {name: value.clone() for name, value in distiller.state_dict().items()}, paths
+    held = sum(getattr(p, '_local_tensor', p).numel() for block in distiller.teacher_blocks for p in block.parameters())
+    return {name: value.clone() for name, value in distiller.state_dict().items()}, paths, held
 
 
 def one_rank(rank, teacher, port, folder):
@@ -89,7 +91,7 @@ def runs(tmp_path_factory):
 
 @pytest.mark.parametrize('name', RUNS)
 def test_two_ranks_train_as_one_process(runs, name):
-    (weights, _), (first, _), (second, _) = runs[name]
+    (weights, *_), (first, *_), (second, *_) = runs[name]
     assert all(torch.equal(first[key], second[key]) for key in weights), 'the ranks agree bit for bit'
     for key, value in weights.items():
         torch.testing.assert_close(first[key], value, rtol=0, atol=1e-6, msg=key)
@@ -97,9 +99,14 @@ def test_two_ranks_train_as_one_process(runs, name):
 
 @pytest.mark.parametrize('name', RUNS)
 def test_all_ranks_take_the_same_path_and_it_changes(runs, name):
-    (_, alone), (_, first), (_, second) = runs[name]
+    (_, alone, _), (_, first, _), (_, second, _) = runs[name]
     assert alone == first == second and len(set(alone)) > 2
 
+
+
+def test_each_rank_keeps_its_part_of_a_sharded_teacher(runs):
+    (*_, whole), (*_, first), (*_, second) = runs['sharded']
+    assert first + second == whole and runs['steps'][1][2] == whole
 
 
 if __name__ == '__main__':
