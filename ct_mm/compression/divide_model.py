@@ -7,6 +7,7 @@ from typing import Any
 from torch import nn
 
 from .division import Division
+from .divisions import Divisions
 from .layer_stack import find_layer_stacks
 from .model_config import build_model, config_at, merge_configs, owner_path
 from .per_stack import PerStack
@@ -18,7 +19,7 @@ def divide_model(
     layers: str | Sequence[str] | None = None,
     student: Mapping | Sequence[Mapping | None] | None = None,
     **settings: Any,
-) -> dict[str, Division]:
+) -> Divisions:
     """Divides the stacks of a model in place, together those that one of its modules owns.
 
     The owner of a stack is its nearest ancestor with a config of its own, which can be built from it in another shape.
@@ -44,7 +45,7 @@ def divide_model(
     owned: dict[str, list[int]] = {}
     for index, stack in enumerate(stacks):
         owned.setdefault(owner_path(config, stack.container), []).append(index)
-    divisions = {}
+    divisions = Divisions()
     for owner, indices in owned.items():
         here = {name: PerStack(value[index] for index in indices) for name, value in values.items()}
         changes = here.get('changes', [])

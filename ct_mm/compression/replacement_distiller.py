@@ -102,8 +102,7 @@ class ReplacementDistiller(BaseModel):
             copy=copy,
             pass_through=pass_through,
             layers_per_stage=layers_per_stage)
-        for division, whole in self._pairs:
-            division.borrow(division.blocks_of(whole))
+        self.divisions.borrow(teacher_model)
         self.data_preprocessor = self.student.data_preprocessor
         self.mimic = None if mimic is None else MODELS.build(mimic)
         self.predictions = predictions
@@ -121,40 +120,28 @@ class ReplacementDistiller(BaseModel):
 
     @property
     def divided(self) -> Division:
-        """The division of the only divided module.
-
-        Raises:
-            ValueError: If there are several.
-        """
-        if len(self.divisions) > 1:
-            raise ValueError(f'{", ".join(self.divisions)} are divided: read divisions')
-        return next(iter(self.divisions.values()))
+        """The division of the student's only divided module; a ValueError if there are several."""
+        return self.divisions.only
 
     @property
     def stacks(self) -> dict[str, DividedStack]:
         """All divided stacks by their name in the model, in the path's order."""
-        return {f'{owner}.{stack.path}' if owner else stack.path: stack
-                for owner, division in self.divisions.items() for stack in division.stacks}
+        return self.divisions.stacks
 
     @property
     def num_stages(self) -> int:
         """Length of the path: the stages of all stacks."""
-        return sum(division.num_stages for division in self.divisions.values())
-
-    @property
-    def teacher_blocks(self) -> list[nn.Module]:
-        """The teacher's blocks of all stacks."""
-        return [block for division, whole in self._pairs for block in division.blocks_of(whole)]
+        return self.divisions.num_stages
 
     @property
     def student_layers(self) -> list[nn.Module]:
         """The student's layers of all stacks."""
-        return [layer for division in self.divisions.values() for layer in division.student_layers]
+        return self.divisions.student_layers
 
     @property
-    def _pairs(self) -> list[tuple[Division, nn.Module]]:
-        """Each division with the teacher's undivided module."""
-        return [(division, self.teacher.get_submodule(owner)) for owner, division in self.divisions.items()]
+    def teacher_blocks(self) -> list[nn.Module]:
+        """The teacher's blocks of all stacks."""
+        return self.divisions.blocks_of(self.teacher)
 
     @property
     def path(self) -> tuple[bool, ...] | None:
@@ -180,8 +167,7 @@ class ReplacementDistiller(BaseModel):
         state = read_state_dict(self.teacher_file, self.trust_teacher)
         self.unused_teacher_keys = load_teacher(self.teacher, state, self.teacher_file)
         copy_shared(self.student, self.teacher)
-        for division, whole in self._pairs:
-            division.copy_layers(division.blocks_of(whole))
+        self.divisions.copy_layers(self.teacher)
         self._is_init = True
 
     def forward(self, inputs: Any, data_samples: list | None = None, mode: str = 'tensor') -> Any:
@@ -223,24 +209,24 @@ class ReplacementDistiller(BaseModel):
     @torch.no_grad()
     def _targets(self, inputs: Any, data_samples: list | None) -> list:
         """What the teacher puts out at its stage ends and predictions."""
-        ends = [end for division, whole in self._pairs for end in division.ends_of(whole)]
+        ends = self.divisions.ends_of(self.teacher)
         with tap_outputs([*ends, *self._predictions_of(self.teacher)]) as targets:
             self.teacher(inputs, data_samples, mode='tensor')
         return targets
 
     def _along_the_path(self, inputs: Any, data_samples: list | None) -> tuple[dict[str, Tensor], list]:
         """The model's own losses, and what the student puts out at the same places."""
-        ends = [end for division in self.divisions.values() for end in division.stage_ends]
+        ends = self.divisions.stage_ends
         try:
-            self._set_path(self._path)
+            self.divisions.set_path(self._path)
             with tap_outputs([*ends, *self._predictions_of(self.student)]) as outputs:
                 return dict(self.student(inputs, data_samples, mode='loss')), outputs
         finally:
-            self._set_path(None)
+            self.divisions.set_path(None)
 
     def _distillation_losses(self, outputs: list, targets: list) -> dict[str, Tensor]:
         losses = {}
-        owners = [division.owner for division in self.divisions.values() for _ in range(division.num_stages)]
+        owners = self.divisions.owners
         if self.mimic is not None:
             losses['loss_mimic'] = compare_stages(self.mimic, owners, outputs, targets)
         if self.guidance is not None:
@@ -250,12 +236,6 @@ class ReplacementDistiller(BaseModel):
 
     def _predictions_of(self, model: nn.Module) -> list[nn.Module]:
         return [] if self.guidance is None else [model.get_submodule(path) for path in path_list(self.predictions)]
-
-    def _set_path(self, path: tuple[bool, ...] | None) -> None:
-        rest = path
-        for division in self.divisions.values():
-            division.path = None if rest is None else rest[:division.num_stages]
-            rest = None if rest is None else rest[division.num_stages:]
 
     def _apply(self, fn: Any, recurse: bool = True) -> nn.Module:
         self.teacher._apply(fn, recurse)  # no submodule, so device and precision must be carried over to it

@@ -22,7 +22,7 @@ def total(losses):
 
 def test_all_teacher_path_is_the_teacher_bit_for_bit(case, batch):
     distiller, *_ = case
-    distiller._set_path((False, ) * distiller.num_stages)
+    distiller.divisions.set_path((False, ) * distiller.num_stages)
     assert torch.equal(run(distiller.student, batch), run(distiller.teacher, batch))
 
 
@@ -95,7 +95,7 @@ def test_training_lowers_the_mimic_loss_and_leaves_the_teacher_alone(case, batch
 def test_a_copy_runs_on_its_own_slots(case, batch):
     distiller, *_ = case
     twin = copy.deepcopy(distiller)
-    twin._set_path((False, ) * twin.num_stages)
+    twin.divisions.set_path((False, ) * twin.num_stages)
     with torch.no_grad():
         for value in twin.student.parameters():
             value.zero_()
