@@ -61,6 +61,7 @@ def compress(cfg: Config) -> Config:
         dict(type='ct_mm.StepSeedHook', seed=seed),
         dict(type='ct_mm.ReplacementRateHook', **{'seed': seed, **settings.get('replacement', {})}),
         dict(type='ct_mm.StudentExportHook', **settings.get('export', {})),
+        dict(type='ct_mm.ThinHistoryHook'),
     ]
     if settings.get('progress', {}) is not None:
         cfg.custom_hooks.append(dict(type='ct_mm.StageProgressHook', **settings.get('progress', {})))

@@ -10,13 +10,16 @@ from matplotlib.figure import Figure
 
 #: Most points of a curve: more cannot be told apart.
 POINTS = 200
+#: Sums of values, and how many each is of, by name.
+Histories = Mapping[str, tuple[np.ndarray, np.ndarray]]
 
 
-def draw_training(histories: Mapping[str, np.ndarray], iterations: int) -> Figure:
+def draw_training(histories: Histories, iterations: int) -> Figure:
     """Draws losses, mimic error of each stage, replacement and validation.
 
     Args:
-        histories: All values of each scalar by its name in MMEngine's message hub, evenly spaced over the training.
+        histories: For each scalar of MMEngine's message hub, by its name, sums of values and how many each sum is of,
+            evenly spaced over the training.
         iterations: Of the whole training.
 
     Returns:
@@ -47,18 +50,20 @@ def draw_training(histories: Mapping[str, np.ndarray], iterations: int) -> Figur
     return figure
 
 
-def _curve(axes: Axes, histories: Mapping[str, np.ndarray], name: str, iterations: int, label: str,
-           **style: object) -> None:
-    values = np.asarray(histories.get(name, ()), dtype=float)
-    if not len(values):
+def _curve(axes: Axes, histories: Histories, name: str, iterations: int, label: str, **style: object) -> None:
+    sums, counts = (np.asarray(part, dtype=float) for part in histories.get(name, ((), ())))
+    if not len(sums):
         return
-    chunks = np.array_split(values, min(len(values), POINTS))
-    means = [np.mean(finite) if len(finite := chunk[np.isfinite(chunk)]) else np.nan for chunk in chunks]
-    ends = np.cumsum([len(chunk) for chunk in chunks]) / len(values) * iterations
-    axes.plot(ends, means, label=label, **style)
+    ends = counts.cumsum() / counts.sum() * iterations
+    last = np.unique(np.linspace(0, len(sums), min(len(sums), POINTS) + 1).astype(int)[1:]) - 1  # of each point
+    known = np.isfinite(sums)
+    total, number = (np.where(known, part, 0).cumsum()[last] for part in (sums, counts))
+    total, number = np.diff(total, prepend=0), np.diff(number, prepend=0)
+    axes.plot(ends[last], np.divide(total, number, out=np.full(len(last), np.nan), where=number > 0), label=label,
+              **style)
 
 
-def _score(histories: Mapping[str, np.ndarray]) -> str | None:
+def _score(histories: Histories) -> str | None:
     """The validation's average overlap if there is one, else the first score that the teacher has too, else any."""
     names = [name.removeprefix('val/') for name in histories
              if name.startswith('val/') and not name.startswith('val/teacher/')]

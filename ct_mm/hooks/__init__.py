@@ -1,5 +1,6 @@
 """Hooks that any training may use."""
 from .safe_checkpoint_hook import SafeCheckpointHook
 from .step_seed_hook import StepSeedHook
+from .thin_history_hook import ThinHistoryHook
 
-__all__ = ['SafeCheckpointHook', 'StepSeedHook']
+__all__ = ['SafeCheckpointHook', 'StepSeedHook', 'ThinHistoryHook']

@@ -68,7 +68,7 @@ class StageProgressHook(Hook):
         """Draws the picture."""
         if self.picture is None:
             return
-        histories = {name: buffer.data[0] for name, buffer in runner.message_hub.log_scalars.items()}
+        histories = {name: buffer.data for name, buffer in runner.message_hub.log_scalars.items()}
         path = Path(runner.work_dir) / self.picture
         with whole_file(path) as unfinished:
             draw_training(histories, runner.iter).savefig(unfinished, format='png')

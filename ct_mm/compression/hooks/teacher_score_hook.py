@@ -1,8 +1,11 @@
 """Shows the teacher's validation score beside the student's."""
 from __future__ import annotations
 
+import logging
+
 import numpy as np
 import torch
+from mmengine.dist import get_world_size
 from mmengine.hooks import Hook
 from mmengine.logging import print_log
 from mmengine.runner import Runner, autocast
@@ -31,6 +34,12 @@ class TeacherScoreHook(Hook):
         """Validates the teacher, if that was not done."""
         if KEPT in runner.message_hub.runtime_info:
             return
+        if distiller_of(runner).block_runner.shard_teacher and get_world_size() > 1:
+            # its blocks run on all processes at once, but these have sequences of other lengths each
+            print_log('the teacher is not validated, because the processes share its blocks (step.shard_teacher)',
+                      'current', logging.WARNING)
+            runner.message_hub.update_info(KEPT, {})
+            return
         print_log('the teacher is validated, for comparison', 'current')
         distiller, loop = distiller_of(runner), runner.val_loop
         with random_state_kept(), distiller.block_runner.teacher_precision(distiller.teacher):
@@ -46,6 +55,8 @@ class TeacherScoreHook(Hook):
     def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
         """Publishes both and says them in one line."""
         teacher = runner.message_hub.get_info(KEPT)
+        if not teacher:
+            return
         for name, score in teacher.items():
             runner.message_hub.update_scalar(f'val/teacher/{name}', score)
         both = [f'{name} {metrics[name]:.4g} (teacher {score:.4g})' for name, score in teacher.items()

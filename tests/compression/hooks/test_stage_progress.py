@@ -102,14 +102,18 @@ def test_stages_teacher_and_picture_are_shown_and_change_nothing(run, tmp_path, 
 
 
 def test_curves_of_the_picture():
-    histories = {
+    values = {
         'train/loss': np.linspace(2, 1, 1000), 'train/loss_mimic': np.full(1000, np.nan),
         'train/mimic_stage_10': np.ones(4), 'train/mimic_stage_2': np.array([1, np.nan, 3, 4]),
         'val/sot/success': np.zeros(2), 'val/sot/ao': np.array([.4, .5]), 'val/teacher/sot/ao': np.array([.7, .7])}
+    histories = {name: (value, np.ones(len(value))) for name, value in values.items()}
+    histories['train/replacement_rate'] = np.array([1.0, 0.8]), np.array([2, 1])  # 0.5 twice, then 0.8
     losses, mimic, rates, scores = draw_training(histories, 1000).axes
     x, y = losses.lines[0].get_data()
     assert len(x) == 200 and x[-1] == 1000 and y.mean() == pytest.approx(1.5)
     assert [line.get_label() for line in mimic.lines] == ['stage 2', 'stage 10'], 'in the order of numbers'
     assert [line.get_label() for line in scores.lines] == ['student', 'teacher']
     assert scores.get_title() == 'validation: sot/ao' and list(scores.lines[0].get_xdata()) == [500, 1000]
-    assert not rates.lines and all(not axes.lines for axes in draw_training({}, 0).axes)
+    assert [part.tolist() for part in map(np.asarray, rates.lines[0].get_data())] == [[pytest.approx(2000 / 3), 1000],
+                                                                                    [0.5, 0.8]]
+    assert all(not axes.lines for axes in draw_training({}, 0).axes)
