@@ -22,25 +22,27 @@ _NOTED_SECTIONS = ('optim_wrapper', 'param_scheduler', 'train_cfg', 'train_datal
 
 @dataclass(frozen=True)
 class Resumable:
-    """A whole checkpoint, and later ones that are not.
+    """A whole checkpoint, and others that are not.
 
     Attributes:
         path: The checkpoint.
         iteration: How many iterations are in it.
-        damaged: What is wrong with each file that was written later.
+        damaged: What is wrong with each other file.
+        lost: Whether one of them was written later.
     """
 
     path: Path
     iteration: int
-    damaged: tuple[str, ...]
+    damaged: tuple[str, ...] = ()
+    lost: bool = False
 
     @property
-    def lost(self) -> str:
-        """A sentence on what is trained again; empty if nothing is."""
+    def warning(self) -> str:
+        """What is wrong, and what is trained again; empty if nothing is."""
         if not self.damaged:
             return ''
-        return (f'{"; ".join(self.damaged)}. The training goes on from {self.path}: whatever was trained from '
-                f'iteration {self.iteration + 1} on is lost, and trained again')
+        again = f': whatever was trained from iteration {self.iteration + 1} on is lost, and trained again'
+        return f'{"; ".join(self.damaged)}. The training goes on from {self.path}{again if self.lost else ""}'
 
 
 def training_files(folder: str | os.PathLike, template: str, *more: str) -> list[Path]:
@@ -85,8 +87,8 @@ def newest_whole(files: Iterable[Path]) -> Resumable | None:
         except ValueError as error:
             damaged[file] = _reason(file, error)
         else:
-            later = [reason for other, reason in damaged.items() if other.stat().st_mtime >= written]
-            return Resumable(file, iteration, tuple(later))
+            lost = any(other.stat().st_mtime >= written for other in damaged)
+            return Resumable(file, iteration, tuple(damaged.values()), lost)
     if damaged:
         raise ValueError('there is no whole checkpoint to go on from: ' + '; '.join(damaged.values()))
     return None

@@ -143,7 +143,7 @@ class SafeCheckpointHook(CheckpointHook):
         if named is None:
             found = newest_whole(training_files(folder, self.filename_tmpl, INTERRUPTED))
             if found is not None and found.damaged:
-                print_log(found.lost, 'current', logging.WARNING)
+                print_log(found.warning, 'current', logging.WARNING)
             return None if found is None else str(found.path)
         try:
             read_checkpoint(named)

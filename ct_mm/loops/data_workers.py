@@ -120,6 +120,6 @@ def deaths_explained(dataloader: DataLoader) -> Iterator[None]:
         named = '; '.join(filter(None, made)) or 'something that its dataset does not name'
         advice = ('If the machine ran out of memory (see dmesg), lower train_dataloader.num_workers or batch_size; '
                   'else make that sample alone to see its error. Go on with --resume')
-        message = f'{str(error).strip()} It was making {named}. {advice}'
+        message = f'{str(error).strip().rstrip(".")}. It was making {named}. {advice}'
         print_log(message, 'current', logging.ERROR)
         raise RuntimeError(message) from error

@@ -50,8 +50,8 @@ class Layers(BaseModel):
 
     act = staticmethod(lambda loss, samples: loss)
 
-    def __init__(self, width=6):
-        super().__init__()
+    def __init__(self, width=6, init_cfg=None):
+        super().__init__(init_cfg=init_cfg)
         self.first, self.norm, self.last = nn.Linear(4, width), nn.BatchNorm1d(width), nn.Linear(width, 1)
 
     def forward(self, inputs, data_samples=None, mode='tensor'):
