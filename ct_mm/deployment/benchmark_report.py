@@ -18,16 +18,17 @@ def format_benchmark(benchmark: Benchmark) -> str:
     """The table and what it means, in Markdown."""
     return (f'{format_rows(benchmark.rows)}\n\n{describe_conditions(benchmark)}\n'
             '- added: what cropping and placing the box add to the network.\n'
-            f'- speed: against {benchmark.rows[0].name}.\n'
+            f'- speed: how many times as fast as {benchmark.rows[0].name}.\n'
             "- peak: most memory that the tracker's process held, by the operating system: Python, runtime, weights.")
 
 
 def format_rows(rows: list[BenchmarkRow]) -> str:
     """The rows as a table in Markdown."""
     return markdown_table(_HEADER, [
-        (row.name, row.runtime, row.precision, number(row.network_ms, '.2f'), number(row.network_p90, '.2f'),
-         number(row.network_speed, '.2f') + 'x', f'{row.frame_ms:.2f}', f'{row.frame_p90:.2f}',
-         f'{row.frame_speed:.2f}x', number(row.added, '.1%'), number(row.peak_mib, '.0f')) for row in rows
+        (row.name, row.runtime, row.precision,
+         number(row.network_ms, '.2f'), number(row.network_p90, '.2f'), number(row.network_speed, '.2f'),
+         number(row.frame_ms, '.2f'), number(row.frame_p90, '.2f'), number(row.frame_speed, '.2f'),
+         number(row.added, '.1%'), number(row.peak_mib, '.0f')) for row in rows
     ], left=3)
 
 

@@ -3,12 +3,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import torch
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
-from ct_mm.compression.division import divide_model
-from ct_mm.compression.plain_config import plain_model_config
-from ct_mm.registry import MODELS
+from ct_mm.compression import ReplacementDistiller
+from ct_mm.compression.export import export_student
 
 #: Settings of ``compress`` that say how many layers the student has, and those that say which.
 _NUMBER = ('num_stages', 'stage_sizes', 'layers_per_stage')
@@ -23,11 +23,11 @@ def student_config(config: Config, layers: int | None = None) -> Config:
         layers: Layers of the student. Default: what ``compress`` of the config says.
 
     Returns:
-        The config of a plain tracker with fewer layers: its ``model`` and ``default_scope``.
+        The config of a tracker with fewer layers: its ``model`` and ``default_scope``.
 
     Raises:
-        ValueError: There is no ``model`` or, without ``layers``, no ``compress``; the model's layers cannot be found;
-            there are not as many; or the config has no key for their number. The message says which.
+        ValueError: There is no ``model`` or, without ``layers``, no ``compress``; the model's layers cannot be found or
+            there are not as many; or no config can say what the student is. The message says which.
     """
     source = config.filename or 'the config'
     if not config.get('model'):
@@ -43,9 +43,19 @@ def student_config(config: Config, layers: int | None = None) -> Config:
     scope = config.get('default_scope') or 'ct_mm'
     with DefaultScope.overwrite_default_scope(scope):
         try:
-            divided, changes = divide_model(MODELS.build(config.model), config.model, **kind, **number)
-            model = plain_model_config(config.model, {path: divided.get_submodule(path) for path in changes}, changes)
+            distiller = ReplacementDistiller(config.model, teacher='', mimic=None, guidance=None, **number, **kind)
+            exported = export_student(distiller, config.model, _batch(distiller.student))
         except ValueError as error:
             asked = '' if layers is None else f' of {layers} layers'
             raise ValueError(f'{source}: a student{asked} cannot be planned: {error}') from error
-    return Config(dict(model=model, default_scope=scope), filename=config.filename)
+    return Config(dict(model=exported.config, default_scope=scope))
+
+
+def _batch(tracker) -> dict | None:
+    """A pair of images, of which the export of a narrow student needs some."""
+    backbone = getattr(tracker, 'backbone', None)
+    sizes = [getattr(backbone, name, None) for name in ('template_size', 'search_size')]
+    if None in sizes:
+        return None
+    template, search = (torch.zeros(1, 3, size, size) for size in sizes)
+    return dict(inputs=dict(template=template, search=search))
