@@ -125,7 +125,7 @@ def test_the_recipe_of_ostrack(name):
 @pytest.mark.parametrize('name', STUDENTS)
 def test_the_recipe_of_compress_tracker(name):
     cfg = ct_mm.compress(read(name))
-    assert cfg.optim_wrapper.optimizer == dict(type='AdamW', lr=4e-5, weight_decay=1e-4)
+    assert cfg.optim_wrapper.optimizer == dict(type='AdamW', lr=4e-5, weight_decay=1e-4, fused=True)
     assert 'paramwise_cfg' not in cfg.optim_wrapper and cfg.optim_wrapper.clip_grad == dict(max_norm=0.1)
     assert cfg.train_cfg.max_epochs == 500 and cfg.param_scheduler[0].milestones == [400]
     size = re.search(r'_(\d+)_', name)[1]
