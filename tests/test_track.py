@@ -139,8 +139,11 @@ def test_a_missing_encoder_is_noticed_before_tracking(refused, monkeypatch):
 
 
 @pytest.mark.parametrize('name', ['SIGINT', 'SIGTERM'])
-def test_a_signal_keeps_what_was_tracked(track, capsys, name):
+def test_a_signal_keeps_what_was_tracked(track, capsys, name, request):
     number = getattr(signal, name)
+    # A process in the background may have been started with Ctrl-C ignored.
+    request.addfinalizer(lambda inherited=signal.getsignal(number): signal.signal(number, inherited))
+    signal.signal(number, signal.SIG_DFL)
     before = signal.getsignal(number)
     code, files = track(tracker=Stub(5, lambda: os.kill(os.getpid(), number)))
     assert code == 128 + number and f'ended by {name}' in capsys.readouterr().err

@@ -69,7 +69,7 @@ def test_sequences_that_are_not_unpacked_or_missing(root):
     for frame in (root / 'TEST' / 'frames' / '_x_1').iterdir():
         frame.unlink()
     (root / 'TEST' / 'frames' / '_x_1').rmdir()
-    with pytest.raises(FileNotFoundError, match=r'(?s)1 of 6 sequences are missing: _x_1\n'):
+    with pytest.raises(FileNotFoundError, match=r'(?s)1 of 6 sequences are missing: _x_1;'):
         TrackingNetDataset(root)
     (root / 'TEST' / 'zips' / '_x_1.zip').touch()
     with pytest.raises(FileNotFoundError, match=r'1 of 6 sequences are not unpacked, such as .*zips/_x_1\.zip;'):
