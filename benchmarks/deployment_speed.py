@@ -4,7 +4,7 @@ OSTrack with ViT-B (template 128, search region 256, batch 1) with random weight
 student of 4 in PyTorch, the student in ONNX Runtime and in OpenVINO. int8 is calibrated on made-up crops; neither they
 nor the weights change the speed. Prints a table and what it should say on a CPU with AVX512-BF16 and AVX512-VNNI.
 
-    python benchmarks/deployment_speed.py --priority
+    python benchmarks/deployment_speed.py
 """
 import argparse
 import tempfile
@@ -17,6 +17,7 @@ from ct_mm.deployment.benchmark import Benchmark, benchmark_trackers
 from ct_mm.deployment.benchmark_report import format_benchmark, write_benchmark
 from ct_mm.deployment.deployed_network import example_crops, model_card
 from ct_mm.deployment.export_tracker import export_tracker
+from ct_mm.deployment.machine import may_take_priority
 from ct_mm.deployment.quantize import quantize_openvino
 from ct_mm.deployment.tracker_process import Conditions
 from ct_mm.deployment.tracker_spec import TrackerSpec
@@ -74,13 +75,13 @@ def main() -> None:
     parser.add_argument('--frames', type=int, default=30, help='measured frames of each (default: 30)')
     parser.add_argument('--warm-up', type=int, default=5, help='frames of each before those (default: 5)')
     parser.add_argument('--threads', type=int, default=2, help='threads of each tracker (default: 2)')
-    parser.add_argument('--priority', action='store_true', help='real-time priority, for a machine that others use too')
+    parser.add_argument('--no-priority', action='store_true', help='no real-time priority, which is used where allowed')
     parser.add_argument('--out-dir', help='folder of the numbers (default: only print)')
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         specs = make_trackers(Path(folder), args.layers)
         progress = Progress(len(specs) * (args.frames + args.warm_up))
-        conditions = Conditions(threads=args.threads, priority=args.priority)
+        conditions = Conditions(threads=args.threads, priority=may_take_priority() and not args.no_priority)
         benchmark = benchmark_trackers(specs, conditions, args.frames, args.warm_up, progress)
         progress.close()
     print(f'{format_benchmark(benchmark)}\n\n{check(benchmark)}')

@@ -11,7 +11,7 @@ from mmengine.dataset import Compose
 from ct_mm.paths import resolve_path
 from ct_mm.tracking.datasets import SequenceFolder
 from ct_mm.tracking.runtime.model_card import ModelCard
-from ct_mm.tracking.structures import FrameFiles, FrameSequence
+from ct_mm.tracking.structures import FrameFiles, FrameSequence, ImageFile
 
 
 def calibration_crops(source: str | os.PathLike,
@@ -74,8 +74,7 @@ def _sequences(folder: Path, rng: np.random.Generator) -> list[FrameSequence]:
 
 def _still(file: str, rng: np.random.Generator) -> FrameSequence:
     """A photograph with a box in it; the photograph's size is read when the box is."""
-    import cv2
-    height, width = cv2.imread(file).shape[:2]
+    height, width = ImageFile(file).shape[:2]
     w, h = rng.uniform(0.1, 0.5, 2) * (width, height)
     x, y = rng.uniform(0, 1, 2) * (width - w, height - h)
     return FrameSequence(Path(file).name, [file], np.array([[x, y, w, h]]), is_still=True)

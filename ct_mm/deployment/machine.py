@@ -75,6 +75,19 @@ def take_priority() -> None:
                          'CAP_SYS_NICE') from error
 
 
+def may_take_priority() -> bool:
+    """Whether this user could call :func:`take_priority`; nothing is changed."""
+    if not hasattr(os, 'sched_setscheduler'):
+        return False
+    before = os.sched_getscheduler(0), os.sched_getparam(0)
+    try:
+        take_priority()
+    except ValueError:
+        return False
+    os.sched_setscheduler(0, *before)
+    return True
+
+
 def peak_memory() -> int | None:
     """Most bytes of memory that this process has held so far, by the operating system; None if it does not say."""
     status = Path('/proc/self/status')

@@ -61,3 +61,9 @@ def test_priority_that_is_not_to_be_had_is_an_error(monkeypatch):
     monkeypatch.setattr(os, 'sched_setscheduler', refuse, raising=False)
     with pytest.raises(ValueError, match='real-time priority is not to be had here'):
         machine.take_priority()
+
+
+@pytest.mark.skipif(not hasattr(os, 'sched_getscheduler'), reason='this system has no schedulers to choose')
+def test_asking_for_priority_changes_nothing():
+    assert run('import os\nbefore = os.sched_getscheduler(0)\nmachine.may_take_priority()\n'
+               'print(os.sched_getscheduler(0) == before)') == 'True'

@@ -6,8 +6,8 @@ import pytest
 
 def test_a_whole_plan(run_tool, tmp_path, capsys):
     run_tool('analysis_tools/plan_student.py', 'tiny_tracker.py', '--target-ms', 1e6, '--backend', 'pytorch',
-             '--layers', 2, '--threads', 1, '--frames', 1, '--warm-up', 0, '--image-size', 320, 240, '--out-dir', tmp_path / 'out',
-             '--keep', tmp_path / 'kept')
+             '--layers', 2, '--threads', 1, '--frames', 1, '--warm-up', 0, '--image-size', 320, 240,
+             '--out-dir', tmp_path / 'out', '--keep', tmp_path / 'kept')
     output = capsys.readouterr().out
     assert 'The deepest student that meets 1e+06 ms' in output and 'has 12 layers' in output
     assert json.loads((tmp_path / 'out' / 'plan.json').read_text())['layers'] == 12
