@@ -92,7 +92,7 @@ def test_students_of_every_backend_can_be_loaded(tiny_model, tmp_path, timed, ba
     for package in packages[backend.partition('-')[0]]:
         pytest.importorskip(package, reason=f'{backend} needs {package}')
     from ct_mm.tracking.runtime import init_tracker
-    plan_student(Config(dict(model=tiny_model(1))), 20, tmp_path, backend)
+    plan_student(Config(dict(model=tiny_model(2))), 20, tmp_path, backend)
     spec = timed[0][0][-1]
     tracker = init_tracker(spec.model, precision=spec.precision)
     assert tracker.card.layers == 1 and tracker.card.precision == ('int8' if 'int8' in backend else 'fp32')
