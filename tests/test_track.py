@@ -142,7 +142,8 @@ def test_a_missing_encoder_is_noticed_before_tracking(refused, monkeypatch):
 def test_a_signal_keeps_what_was_tracked(track, capsys, name, request):
     number = getattr(signal, name)
     # A process in the background may have been started with Ctrl-C ignored.
-    request.addfinalizer(lambda inherited=signal.getsignal(number): signal.signal(number, inherited))
+    inherited = signal.getsignal(number)
+    request.addfinalizer(lambda: signal.signal(number, inherited))
     signal.signal(number, signal.SIG_DFL)
     before = signal.getsignal(number)
     code, files = track(tracker=Stub(5, lambda: os.kill(os.getpid(), number)))
