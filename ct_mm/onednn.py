@@ -1,7 +1,8 @@
-"""Linear layers in float32 on a CPU by oneDNN instead of MKL.
+"""Matrix products on a CPU by oneDNN, where PyTorch takes slower ones.
 
-PyTorch takes MKL for them, which on CPUs of other makers than Intel leaves AVX-512 unused; oneDNN, which is in PyTorch
-too, does not ask who made the CPU. Same products, other order of the sums.
+Linear layers in float32 go to MKL, which on CPUs of other makers than Intel leaves AVX-512 unused; oneDNN, which is in
+PyTorch too, does not ask who made the CPU. Fused attention in bfloat16 is, over few tokens, slower than oneDNN's products
+with the matrix between them written out. Both give the same sums in another order.
 """
 from __future__ import annotations
 
@@ -14,31 +15,48 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
+#: Most tokens for which written-out attention in bfloat16 is taken; at 720 the fused kernel had caught up.
+FEW_TOKENS = 512
+
 
 @contextmanager
-def linear_by_onednn() -> Iterator[None]:
-    """Runs ``nn.Linear`` in float32 on a CPU by oneDNN, forward and backward; everything else as ever.
+def by_onednn() -> Iterator[None]:
+    """Computes linear layers in float32 and attention in bfloat16 on a CPU by oneDNN, forward and backward.
+
+    Everything else is computed as ever.
 
     Raises:
         RuntimeError: If this PyTorch was built without oneDNN.
     """
     if not torch.backends.mkldnn.is_available():
         raise RuntimeError('this PyTorch was built without oneDNN: leave onednn=True out')
-    with _LinearByOneDNN():
+    with _ByOneDNN():
         yield
 
 
-class _LinearByOneDNN(TorchFunctionMode):
+class _ByOneDNN(TorchFunctionMode):
 
     def __torch_function__(self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
-        if func is F.linear and not torch.is_autocast_enabled('cpu') and _fits(*args, **(kwargs or {})):
-            return _Linear.apply(*args, *(kwargs or {}).values())
-        return func(*args, **(kwargs or {}))
+        kwargs = kwargs or {}
+        if func is F.linear and not torch.is_autocast_enabled('cpu') and _is_float32(*args, **kwargs):
+            return _Linear.apply(*args, *kwargs.values())
+        if func is F.scaled_dot_product_attention and _is_short(*args, **kwargs):
+            return _attention(*args)
+        return func(*args, **kwargs)
 
 
-def _fits(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> bool:
+def _is_float32(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> bool:
     return all(t.device.type == 'cpu' and t.dtype == torch.float32 and t.layout == torch.strided and t.numel()
                for t in (input, weight)) and weight.dim() == 2
+
+
+def _is_short(query: Tensor, key: Tensor, value: Tensor, *more: Any, **settings: Any) -> bool:
+    return (query.device.type == 'cpu' and query.dtype == key.dtype == value.dtype == torch.bfloat16
+            and max(query.shape[-2], key.shape[-2]) <= FEW_TOKENS and not more and not any(settings.values()))
+
+
+def _attention(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    return (query @ key.transpose(-2, -1) * query.shape[-1]**-0.5).softmax(dim=-1) @ value  # (..., T, T) in between
 
 
 class _Linear(torch.autograd.Function):

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from ct_mm.onednn import linear_by_onednn
+from ct_mm.onednn import by_onednn
 
 
 @pytest.mark.parametrize('shape', [(7, 12), (2, 5, 12), (12, )])
@@ -12,7 +12,7 @@ def test_output_and_gradients_are_those_of_a_linear_layer(shape, bias, frozen):
     torch.manual_seed(0)
     layer = nn.Linear(12, 9, bias=bias).requires_grad_(not frozen)
     results = []
-    for context in (linear_by_onednn(), torch.enable_grad()):
+    for context in (by_onednn(), torch.enable_grad()):
         x = torch.linspace(-1, 1, torch.Size(shape).numel()).view(shape).requires_grad_()
         layer.zero_grad()
         with context:
@@ -31,7 +31,7 @@ def test_the_weight_of_a_frozen_layer_costs_no_memory_for_its_gradient():
         return tensor
 
     layer, x = nn.Linear(12, 9).requires_grad_(False), torch.ones(4, 12, requires_grad=True)
-    with linear_by_onednn(), torch.autograd.graph.saved_tensors_hooks(see, lambda tensor: tensor):
+    with by_onednn(), torch.autograd.graph.saved_tensors_hooks(see, lambda tensor: tensor):
         layer(x)
     assert saved == [layer.weight.shape]
 
@@ -39,7 +39,7 @@ def test_the_weight_of_a_frozen_layer_costs_no_memory_for_its_gradient():
 @pytest.mark.parametrize('dtype', [torch.float64, torch.bfloat16])
 def test_other_precisions_are_left_alone_bit_for_bit(dtype):
     layer, x = nn.Linear(12, 9).to(dtype), torch.ones(4, 12, dtype=dtype)
-    with linear_by_onednn():
+    with by_onednn():
         assert torch.equal(layer(x), nn.functional.linear(x, layer.weight, layer.bias))
         assert layer(x).dtype == dtype
 
@@ -48,12 +48,27 @@ def test_mixed_precision_is_left_alone():
     layer, x = nn.Linear(12, 9), torch.rand(4, 12)
     with torch.autocast('cpu', torch.bfloat16):
         expected = layer(x)
-        with linear_by_onednn():
+        with by_onednn():
             assert layer(x).dtype == torch.bfloat16 and torch.equal(layer(x), expected)
+
+
+@pytest.mark.parametrize('length, dtype, fused', [(8, torch.bfloat16, False), (8, torch.float32, True),
+                                                  (513, torch.bfloat16, True)])
+def test_only_short_attention_in_bfloat16_is_written_out(length, dtype, fused):
+    torch.manual_seed(0)
+    query, key, value = (torch.randn(1, 2, length, 4, dtype=dtype, requires_grad=True) for _ in range(3))
+    expected = nn.functional.scaled_dot_product_attention(query, key, value)
+    with by_onednn():
+        out = nn.functional.scaled_dot_product_attention(query, key, value)
+        causal = nn.functional.scaled_dot_product_attention(query, key, value, is_causal=True)
+    assert ('ScaledDot' in out.grad_fn.name()) == fused and 'ScaledDot' in causal.grad_fn.name()
+    assert torch.allclose(out, expected, atol=2e-2)
+    for own, other in zip(*(torch.autograd.grad(o.square().sum(), (query, key, value)) for o in (out, expected))):
+        assert torch.allclose(own, other, rtol=0.1, atol=0.05)
 
 
 def test_it_ends_with_its_context():
     layer, x = nn.Linear(12, 9), torch.ones(4, 12, requires_grad=True)
-    with linear_by_onednn():
+    with by_onednn():
         pass
     assert layer(x).grad_fn.name() == 'AddmmBackward0'

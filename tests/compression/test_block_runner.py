@@ -59,6 +59,12 @@ def test_mixed_precision_is_near_to_float32_and_its_losses_are_float32(train, dt
     assert all(value.isfinite().all() for value in mixed.values())
 
 
+def test_mixed_precision_by_onednn_rounds_elsewhere(train):
+    results, expected = (train(step, paths=PATHS[3:4], dtype=torch.bfloat16)[0] for step in (dict(onednn=True), None))
+    assert_same({n: v for n, v in results.items() if n.startswith('0 ')},
+                {n: v for n, v in expected.items() if n.startswith('0 ')}, rtol=0.05, atol=0.01)
+
+
 @pytest.mark.parametrize('step', [dict(checkpoint=True), dict(teacher_dtype='bfloat16'),
                                   dict(checkpoint=True, teacher_dtype='bfloat16')])
 def test_mixed_precision_gives_the_same_bit_for_bit_too(train, step):
