@@ -1,8 +1,8 @@
 """Matrix products on a CPU by oneDNN, where PyTorch takes slower ones.
 
 Linear layers in float32 go to MKL, which on CPUs of other makers than Intel leaves AVX-512 unused; oneDNN, which is in
-PyTorch too, does not ask who made the CPU. Fused attention in bfloat16 is, over few tokens, slower than oneDNN's products
-with the matrix between them written out. Both give the same sums in another order.
+PyTorch too, does not ask who made the CPU. Fused attention in bfloat16 is, over few tokens, slower than oneDNN's
+products with the matrix between them written out. Both give the same sums in another order.
 """
 from __future__ import annotations
 
