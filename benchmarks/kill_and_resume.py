@@ -1,0 +1,195 @@
+"""Kills a training again and again and checks that it ends as if nothing had been.
+
+The shipped 12-layer teacher is compressed to 3 layers on pairs of the shipped clip, on the CPU, with a checkpoint every
+second step and a single one kept. Each life of the training is ended at a random moment, every other one while a
+checkpoint is being written, and the next goes on with --resume. After each death there must be a whole checkpoint (once
+there was one at all), and the last life must leave the same bits as a training that nobody touched: weights, optimizer,
+schedules.
+
+    OMP_NUM_THREADS=1 python benchmarks/kill_and_resume.py                    # 20 times SIGKILL, then 20 times SIGTERM
+    OMP_NUM_THREADS=1 python benchmarks/kill_and_resume.py --kills 5 --signals KILL --seed 7
+
+Prints a row for each death and exits with 1 at the first thing that is wrong. POSIX only: each life is a fork, which
+saves the time of importing torch.
+"""
+import argparse
+import os
+import random
+import signal
+import sys
+import tempfile
+import time
+import traceback
+from pathlib import Path
+
+import torch
+
+from ct_mm import train
+from ct_mm.checkpoint import read_checkpoint
+from ct_mm.loops.stop_signals import EXIT_CODE
+from ct_mm.resume import newest_whole, training_files
+
+CONFIG = """
+_base_ = ['ct_mm::quickstart/tiny_tracker.py', 'ct_mm::_base_/compress.py']
+compress = dict(teacher='ct_mm::demo/teacher/tiny_teacher.pth', num_stages=3)
+train_dataloader = dict(
+    batch_size=2,
+    num_workers=1,
+    dataset=dict(
+        pairs_per_epoch=10,
+        sources=[dict(type='ct_mm.SequencePairs',
+                      dataset=dict(type='ct_mm.SequenceFolder', data_root='ct_mm::demo/clips'))]))
+train_cfg = dict(type='EpochBasedTrainLoop', max_epochs={epochs})
+optim_wrapper = dict(type='OptimWrapper', optimizer=dict(type='AdamW', lr=1e-4), clip_grad=dict(max_norm=0.1))
+param_scheduler = [dict(type='LinearLR', start_factor=0.1, by_epoch=False, end=7),
+                   dict(type='MultiStepLR', milestones=[2], by_epoch=True)]
+default_hooks = dict(checkpoint=dict(by_epoch=False, interval=2, max_keep_ckpts=1))
+"""
+STEPS_OF_A_LIFE = 6  # on average half as many
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Returns the parser of this script."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('--kills', type=int, default=20, help='deaths by each signal')
+    parser.add_argument('--signals', nargs='+', default=['KILL', 'TERM'], choices=['KILL', 'TERM', 'USR1', 'INT'])
+    parser.add_argument('--epochs', type=int, default=6, help='of five steps')
+    parser.add_argument('--seed', type=int, default=0, help='of the moments, which depend on the machine, too')
+    return parser
+
+
+class Training:
+    """A training in a folder of its own."""
+
+    def __init__(self, config: Path, folder: Path) -> None:
+        self.arguments = [str(config), '--work-dir', str(folder), '--device', 'cpu', '--resume']
+        self.folder = folder
+
+    def start(self) -> int:
+        """Begins a life and returns its process id."""
+        sys.stdout.flush()
+        pid = os.fork()
+        if pid:
+            return pid
+        status = 1
+        try:
+            self.run()
+            status = 0
+        except SystemExit as stopped:
+            status = stopped.code
+        finally:
+            os._exit(status)
+
+    def run(self) -> None:
+        """Trains in this process, its output in a file."""
+        shown = [os.dup(stream) for stream in (1, 2)]
+        with open(self.folder.with_suffix('.log'), 'a') as log:
+            os.dup2(log.fileno(), 1)
+            os.dup2(log.fileno(), 2)
+        try:
+            train.main(self.arguments)
+        except Exception:
+            traceback.print_exc()
+            raise
+        finally:
+            sys.stdout.flush()
+            os.dup2(shown[0], 1)
+            os.dup2(shown[1], 2)
+
+    def whole(self) -> int:
+        """Iterations in the newest whole checkpoint, 0 if there is no file.
+
+        Raises:
+            ValueError: If there are checkpoints and none is whole.
+        """
+        found = newest_whole(training_files(self.folder, 'iter_{}.pth', 'interrupted.pth'))
+        return 0 if found is None else found.iteration
+
+    def writes(self) -> bool:
+        """Whether a checkpoint is being written."""
+        return any(self.folder.glob('.*.pth.*'))
+
+
+def wait(pid: int, seconds: float = 600) -> int | None:
+    """Waits for the end of a process; its status (negative for a signal), or None if it lives on."""
+    end = time.monotonic() + seconds
+    while True:
+        done, status = os.waitpid(pid, os.WNOHANG)
+        if done:
+            return os.waitstatus_to_exitcode(status)
+        if time.monotonic() > end:
+            return None
+        time.sleep(0.002)
+
+
+def same(one: object, other: object) -> bool:
+    """Whether two parts of checkpoints are equal to the bit."""
+    if isinstance(one, torch.Tensor):
+        return torch.equal(one, other)
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(same(one[key], other[key]) for key in one)
+    if isinstance(one, (list, tuple)):
+        return len(one) == len(other) and all(map(same, one, other))
+    return one == other
+
+
+def check_end(training: Training, untouched: Training, last: str) -> None:
+    """Ends the script if two trainings differ."""
+    one, other = (read_checkpoint(part.folder / last) for part in (training, untouched))
+    for key in ('state_dict', 'optimizer', 'param_schedulers'):
+        if not same(one[key], other[key]):
+            sys.exit(f'{training.folder}: {key} is not that of the training that nobody touched')
+    if not same(read_checkpoint(training.folder / 'student' / 'student.pth'),
+                read_checkpoint(untouched.folder / 'student' / 'student.pth')):
+        sys.exit(f'{training.folder}: another student was exported')
+
+
+def main() -> None:
+    """Runs the script."""
+    args = build_parser().parse_args()
+    torch.set_num_threads(1)
+    from yapf.yapflib import yapf_api
+    yapf_api.FormatCode = lambda text, **_: (text, False)  # formatting the config takes longer than a life here
+    import mmengine.config.config
+    mmengine.config.config.FormatCode = yapf_api.FormatCode
+    rng = random.Random(args.seed)
+    last = f'iter_{5 * args.epochs}.pth'
+    with tempfile.TemporaryDirectory() as name:
+        config = Path(name, 'training.py')
+        config.write_text(CONFIG.format(epochs=args.epochs))
+        untouched = Training(config, Path(name, 'untouched'))
+        untouched.run()  # in this process, so that the others find everything imported
+        began = time.monotonic()
+        wait(Training(config, Path(name, 'timed')).start())
+        step = (time.monotonic() - began) / (5 * args.epochs)
+        print(f'untouched: {5 * args.epochs} steps of {step:.2f} s, start and saves included; seed {args.seed}\n'
+              f'{"death":>5} {"signal":>7} {"after":>7} {"while":>8} {"status":>6} {"whole":>6}')
+        for chosen in args.signals:
+            number, deaths, rounds, training, reached = getattr(signal, f'SIG{chosen}'), 0, 0, None, 0
+            while deaths < args.kills or training is not None:
+                if training is None:
+                    training, reached, rounds = Training(config, Path(name, f'{chosen}_{rounds}')), 0, rounds + 1
+                pid, began, writing = training.start(), time.monotonic(), deaths % 2 == 1
+                status = wait(pid, rng.uniform(0, STEPS_OF_A_LIFE * step)) if deaths < args.kills else wait(pid)
+                while status is None and writing and not training.writes():
+                    status = wait(pid, 0)
+                if status is None:
+                    os.kill(pid, number)
+                    after, status = time.monotonic() - began, wait(pid)
+                    whole = training.whole()
+                    if status not in (-number, EXIT_CODE, 0) or whole < reached:
+                        sys.exit(f'after death {deaths}: status {status}, {whole} iterations, {reached} before:\n'
+                                 f'{training.folder.with_suffix(".log").read_text()[-3000:]}')
+                    reached, deaths = whole, deaths + (status != 0)
+                    print(f'{deaths:5d} {chosen:>7} {after:6.2f}s {"writing" if writing else "anything":>8} '
+                          f'{status:6d} {whole:6d}', flush=True)
+                elif status:
+                    sys.exit(f'died by itself:\n{training.folder.with_suffix(".log").read_text()[-3000:]}')
+                if not status:
+                    check_end(training, untouched, last)
+                    training = None
+            print(f'{deaths} deaths by SIG{chosen} in {rounds} trainings, each of which ended with the same bits')
+
+
+if __name__ == '__main__':
+    main()
