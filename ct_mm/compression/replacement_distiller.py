@@ -200,7 +200,7 @@ class ReplacementDistiller(BaseModel):
             print_log(division_summary(self, inputs, data_samples), 'current')
         self.block_runner.settle_teacher(self.teacher, self.teacher_blocks)
         with self.block_runner.running([*self.teacher_blocks, *self.student_layers]):
-            targets = self._targets(inputs, data_samples)
+            targets = self._targets(inputs, data_samples) if self.mimic or self.guidance else []
             losses, outputs = self._along_the_path(inputs, data_samples)
         losses.update(self._distillation_losses(outputs, targets))
         check_losses(losses, data_samples, path=self._path)

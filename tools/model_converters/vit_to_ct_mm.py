@@ -7,7 +7,7 @@ from typing import Optional, Sequence
 def build_parser() -> argparse.ArgumentParser:
     """Returns the parser of this script."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('src', help='file with the weights, such as mae_pretrain_vit_base.pth')
+    parser.add_argument('src', help='file with the weights, such as mae_pretrain_vit_base.pth, or an .npz')
     parser.add_argument('dst', help='file to write; name it in model.backbone.init_cfg.checkpoint')
     parser.add_argument('--template-size', type=int, default=128, help='pixels (default: %(default)s)')
     parser.add_argument('--search-size', type=int, default=256, help='pixels (default: %(default)s)')
@@ -22,9 +22,10 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
     """
     args = build_parser().parse_args(argv)
     from ct_mm.checkpoint import read_state_dict, save_checkpoint
-    from ct_mm.tracking.model_converters.vit import convert_vit_weights
+    from ct_mm.tracking.model_converters.vit import convert_vit_weights, read_npz
     try:
-        state = convert_vit_weights(read_state_dict(args.src), args.template_size, args.search_size)
+        weights = read_npz(args.src) if args.src.endswith('.npz') else read_state_dict(args.src)
+        state = convert_vit_weights(weights, args.template_size, args.search_size)
     except (OSError, ValueError) as error:
         sys.exit(f'error: {error}')
     save_checkpoint(dict(state_dict=state), args.dst)

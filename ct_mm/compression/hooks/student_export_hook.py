@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from mmengine.config import Config
 from mmengine.dist import master_only
-from mmengine.hooks import Hook
+from mmengine.hooks import EMAHook, Hook
 from mmengine.logging import print_log
 from mmengine.runner import Runner
 
@@ -52,8 +52,15 @@ class StudentExportHook(Hook):
 
     @master_only
     def after_train(self, runner: Runner) -> None:
-        """Exports the trained student."""
-        self.export(runner, 'student.pth')
+        """Exports the trained student: the averaged one, where MMEngine's ``EMAHook`` keeps an average."""
+        averages = [hook for hook in runner.hooks if isinstance(hook, EMAHook)]
+        for hook in averages:  # swaps the two, as it does around a test
+            hook.before_test_epoch(runner)
+        try:
+            self.export(runner, 'student.pth')
+        finally:
+            for hook in averages:
+                hook.after_test_epoch(runner)
 
     def export(self, runner: Runner, name: str | None) -> Path | None:
         """Writes the student as it is now.

@@ -7,6 +7,7 @@ from ct_mm.tracking.datasets.lasot import LaSOTDataset
 from ct_mm.tracking.datasets.lasot_ext import LaSOTExtDataset
 from ct_mm.tracking.datasets.nfs import NfSDataset
 from ct_mm.tracking.datasets.otb100 import OTB100Dataset
+from ct_mm.tracking.datasets.packed_pairs import PackedPairs
 from ct_mm.tracking.datasets.pair_dataset import PairDataset
 from ct_mm.tracking.datasets.segment_folder import SegmentFolder
 from ct_mm.tracking.datasets.sequence_dataset import SequenceDataset
@@ -18,6 +19,7 @@ from ct_mm.tracking.datasets.sot_imagenet_vid import SOTImageNetVIDDataset
 from ct_mm.tracking.datasets.tnl2k import TNL2KDataset
 from ct_mm.tracking.datasets.trackingnet import TrackingNetDataset
 from ct_mm.tracking.datasets.uav123 import UAV123Dataset
+from ct_mm.tracking.datasets.video_backgrounds import VideoBackgrounds
 
 __all__ = [
     'CompositePairs',
@@ -27,6 +29,7 @@ __all__ = [
     'LaSOTExtDataset',
     'NfSDataset',
     'OTB100Dataset',
+    'PackedPairs',
     'PairDataset',
     'SOTCocoDataset',
     'SOTImageNetVIDDataset',
@@ -38,5 +41,6 @@ __all__ = [
     'TNL2KDataset',
     'TrackingNetDataset',
     'UAV123Dataset',
+    'VideoBackgrounds',
     'read_image',
 ]

@@ -6,14 +6,27 @@ import numpy as np
 
 from ct_mm.registry import DATASETS
 
-from .compositing import Cutout, Layer, behind, camera, cut_out, paint, placement, recolour, relight, tight_box, warp
+from .compositing import (
+    Cutout,
+    Layer,
+    behind,
+    bend,
+    camera,
+    cut_out,
+    paint,
+    placement,
+    recolour,
+    relight,
+    tight_box,
+    warp,
+)
 from .segment_photos import Photograph, Segment
 
 
 @dataclass
 class _Scene:
     """What both frames of a pair share. ``segment_middle`` is set if the target is part of the background."""
-    background: np.ndarray  # (H, W, 3) uint8
+    backgrounds: tuple[np.ndarray, np.ndarray]  # (H, W, 3) uint8 each, of the template and of the search frame
     target: Cutout
     size: float  # geometric mean of the target's sides on the canvas, pixels
     segment_middle: np.ndarray | None  # (2,) in pixels of the background
@@ -53,6 +66,9 @@ class CompositePairs:
         occlusion: Probability of an occluder in the search frame; a quarter of it in the template frame.
             Defaults to 0.3.
         min_visible: Least part of the target that is left by canvas border and occluder. Defaults to 0.4.
+        bend: How far a composite's target may bend between the frames, as a part of its sides (a standard deviation,
+            see :func:`~ct_mm.tracking.datasets.compositing.bend`). Defaults to 0, a stiff target.
+        videos: Config of a ``VideoBackgrounds`` that half of the composites stand before. Defaults to None.
     """
 
     def __init__(self,
@@ -62,13 +78,16 @@ class CompositePairs:
                  static_fraction: float = 0.5,
                  max_distractors: int = 3,
                  occlusion: float = 0.3,
-                 min_visible: float = 0.4) -> None:
+                 min_visible: float = 0.4,
+                 bend: float = 0.0,
+                 videos: dict | None = None) -> None:
         if not 0 < target_size[0] <= target_size[1] <= min(canvas):
             raise ValueError(f'CompositePairs: target_size={tuple(target_size)} must be ordered and fit into the '
                              f'canvas={tuple(canvas)}')
         self.photos = DATASETS.build(images)
         self.canvas, self.target_size, self.static_fraction = tuple(canvas), tuple(target_size), static_fraction
         self.max_distractors, self.occlusion, self.min_visible = max_distractors, occlusion, min_visible
+        self.bend, self.videos = bend, None if videos is None else DATASETS.build(videos)
 
     def draw_pair(self, rng: np.random.Generator) -> dict | None:
         """Renders one pair.
@@ -84,8 +103,9 @@ class CompositePairs:
         scene = self._static_scene(rng) if static else self._free_scene(rng)
         first = self._first_pose(scene, rng)
         frames = []
-        for pose, occlusion in ((first, self.occlusion / 4), (self._next_pose(first, scene, rng), self.occlusion)):
-            frame = self._render(scene, pose, occlusion, rng)
+        poses = (first, self.occlusion / 4), (self._next_pose(first, scene, rng), self.occlusion)
+        for background, (pose, occlusion) in zip(scene.backgrounds, poses):
+            frame = self._render(scene, background, pose, occlusion, rng)
             if frame is None:
                 return None
             frames.append(frame)
@@ -120,17 +140,20 @@ class CompositePairs:
         size = max(self._draw_size(segment, rng), self._cover(photograph) * _mean_side(segment))
         target = cut_out(photograph, segment, feather=False)  # only its box is needed
         distractors = self._draw_distractors(cut_out(photograph, segment), [], rng)
-        return _Scene(photograph.image, target, size, np.array([x + (w - 1) / 2, y + (h - 1) / 2]), distractors,
+        return _Scene((photograph.image, ) * 2, target, size, np.array([x + (w - 1) / 2, y + (h - 1) / 2]), distractors,
                       [photograph.name])
 
     def _free_scene(self, rng: np.random.Generator) -> _Scene:
         photograph, segment = self._draw_target(rng)
-        background = self.photos[rng.integers(len(self.photos))]
+        if self.videos is not None and rng.random() < 0.5:
+            backgrounds, name = self.videos.draw(rng)
+        else:
+            background = self.photos[rng.integers(len(self.photos))]
+            backgrounds, name = (background.image, ) * 2, background.name
         target = cut_out(photograph, segment)
         siblings = [cut_out(photograph, s) for s in photograph.segments if s is not segment]
         distractors = self._draw_distractors(target, siblings, rng)
-        return _Scene(background.image, target, self._draw_size(segment, rng), None, distractors,
-                      [photograph.name, background.name])
+        return _Scene(backgrounds, target, self._draw_size(segment, rng), None, distractors, [photograph.name, name])
 
     def _draw_distractors(self, target: Cutout, siblings: list[Cutout], rng: np.random.Generator) -> list[Cutout]:
         distractors = []
@@ -157,11 +180,14 @@ class CompositePairs:
         return _Pose(centre, pose.stretch * np.exp([growth + aspect, growth - aspect]),
                      pose.angle + 0.12 * rng.standard_normal(), 0.06 * rng.standard_normal())
 
-    def _render(self, scene: _Scene, pose: _Pose, occlusion: float, rng: np.random.Generator) -> dict | None:
+    def _render(self, scene: _Scene, background: np.ndarray, pose: _Pose, occlusion: float,
+                rng: np.random.Generator) -> dict | None:
         cutout = scene.target
-        scale = pose.stretch * scene.size / np.sqrt(cutout.alpha.shape[0] * cutout.alpha.shape[1])
+        if self.bend and scene.segment_middle is None:
+            cutout = bend(cutout, rng, self.bend)
+        scale = pose.stretch * scene.size / np.sqrt(scene.target.alpha.size)
         if scene.segment_middle is None:
-            canvas = self._free_background(scene.background, rng)
+            canvas = self._free_background(background, rng)
             matrix = placement(cutout.alpha.shape[::-1], pose.centre, scale, pose.angle, pose.shear)
         else:
             canvas, matrix = self._tied_background(scene, pose, scale)
@@ -199,7 +225,7 @@ class CompositePairs:
 
     def _tied_background(self, scene: _Scene, pose: _Pose, scale: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The photograph that the target belongs to, and the matrix that puts the cutout where it is in there."""
-        height, width = scene.background.shape[:2]
+        height, width = scene.backgrounds[0].shape[:2]
         fit = max(1.0, max(self.canvas[0] / (width * scale[0]), self.canvas[1] / (height * scale[1])))
         scale = scale * fit  # the photograph has to cover the canvas, so a small target stays at its size in there
         matrix = placement((width, height), (0, 0), scale, pose.angle, pose.shear)
@@ -207,7 +233,7 @@ class CompositePairs:
         half = scale * (width, height) / 2
         shift = np.clip(shift, np.array(self.canvas) - half, half)
         matrix[:, 2] += shift
-        canvas = cv2.warpAffine(scene.background, matrix, self.canvas, borderMode=cv2.BORDER_REFLECT_101)
+        canvas = cv2.warpAffine(scene.backgrounds[0], matrix, self.canvas, borderMode=cv2.BORDER_REFLECT_101)
         middle = matrix @ [*scene.segment_middle, 1]
         return canvas, placement(scene.target.alpha.shape[::-1], middle, scale, pose.angle, pose.shear)
 

@@ -55,6 +55,26 @@ def recolour(cutout: Cutout, rng: np.random.Generator) -> Cutout:
     return Cutout(cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB), cutout.alpha)
 
 
+def bend(cutout: Cutout, rng: np.random.Generator, strength: float) -> Cutout:
+    """The same cutout bent smoothly, as things do that walk or turn.
+
+    Args:
+        cutout: What to bend.
+        rng: The source of chance.
+        strength: Standard deviation of the displacement at 4 x 4 places, as a part of the sides; it is cut off at two.
+    """
+    height, width = cutout.alpha.shape
+    margin = int(np.ceil(2 * strength * max(height, width)))  # what moves outward is not to be lost
+    rgb = cv2.copyMakeBorder(cutout.rgb, margin, margin, margin, margin, cv2.BORDER_REPLICATE)
+    alpha = cv2.copyMakeBorder(cutout.alpha, margin, margin, margin, margin, cv2.BORDER_CONSTANT, value=0)
+    places = np.clip(rng.standard_normal((2, 4, 4)), -2, 2) * strength * np.array([width, height])[:, None, None]
+    size = alpha.shape[::-1]
+    dx, dy = (cv2.resize(moved.astype(np.float32), size, interpolation=cv2.INTER_LINEAR) for moved in places)
+    x, y = np.meshgrid(np.arange(size[0], dtype=np.float32), np.arange(size[1], dtype=np.float32))
+    rgb = cv2.remap(rgb, x + dx, y + dy, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return Cutout(rgb, cv2.remap(alpha, x + dx, y + dy, cv2.INTER_LINEAR))
+
+
 def placement(size: tuple[int, int], centre, scale, angle: float, shear: float = 0.0) -> np.ndarray:
     """The (2, 3) matrix that carries the pixels of an image of ``size`` (w, h) onto the canvas.
 

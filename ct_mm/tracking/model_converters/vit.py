@@ -6,13 +6,31 @@ References:
 """
 from __future__ import annotations
 
+import os
+import zipfile
 from collections.abc import Mapping
 
+import numpy as np
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 #: What a plain ViT has and a one-stream backbone has no use for.
 DROPPED = ('cls_token', 'mask_token', 'head.', 'fc_norm.', 'decoder', 'register_tokens')
+
+
+def read_npz(path: str | os.PathLike) -> dict[str, Tensor]:
+    """Weights in float32 from an archive of NumPy arrays; pickled objects in it are refused.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: It is no such archive, or holds something other than arrays of numbers.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            return {name: torch.from_numpy(arrays[name].astype(np.float32)) for name in arrays.files}
+    except (AttributeError, EOFError, ValueError, zipfile.BadZipFile) as error:
+        raise ValueError(f'{path} is no archive of arrays (.npz): {error}') from error
 
 
 def convert_vit_weights(

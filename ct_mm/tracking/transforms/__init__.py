@@ -5,11 +5,12 @@ from .load_pair import LoadPair
 from .pack_track_inputs import PackTrackInputs
 from .pair_brightness import PairBrightness
 from .pair_channel_shuffle import PairChannelShuffle
+from .pair_downscale import PairDownscale
 from .pair_flip import PairFlip
 from .pair_grayscale import PairGrayscale
 from .sample_pair import SamplePair
 
 __all__ = [
-    'CropPair', 'LoadPair', 'PackTrackInputs', 'PairBrightness', 'PairChannelShuffle', 'PairFlip', 'PairGrayscale',
-    'SamplePair', 'box_from_crop', 'box_to_crop', 'crop_square'
+    'CropPair', 'LoadPair', 'PackTrackInputs', 'PairBrightness', 'PairChannelShuffle', 'PairDownscale', 'PairFlip',
+    'PairGrayscale', 'SamplePair', 'box_from_crop', 'box_to_crop', 'crop_square'
 ]

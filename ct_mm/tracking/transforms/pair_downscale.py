@@ -1,0 +1,56 @@
+"""PairDownscale: targets of a few pixels, as a camera far away sees them."""
+import cv2
+import numpy as np
+from mmcv.transforms import BaseTransform
+
+from ct_mm.registry import TRANSFORMS
+
+from .pair_sides import pair_sides
+
+
+@TRANSFORMS.register_module()
+class PairDownscale(BaseTransform):
+    """Shrinks all frames of a pair by one factor, so that their crops are as coarse as those of a small target.
+
+    No part of the published recipe: photographs hold few targets of 5 to 20 pixels, aerial videos hold little else. The
+    boxes keep their fractions of a pixel. Put it before ``CropPair``.
+
+    Args:
+        prob: Probability of shrinking a pair. Defaults to 0.5.
+        max_factor: Largest factor; the factors are drawn log-uniformly from 1. Defaults to 5.0.
+        min_side: Geometric mean of a target's sides, pixels, below which no target is shrunk. Defaults to 4.0.
+        jpeg: Probability of compressing the shrunk frames as JPEGs, as the videos are. Defaults to 0.3.
+    """
+
+    def __init__(self, prob: float = 0.5, max_factor: float = 5.0, min_side: float = 4.0, jpeg: float = 0.3) -> None:
+        if not (0 <= prob <= 1 and 0 <= jpeg <= 1):
+            raise ValueError(f'PairDownscale: prob={prob} and jpeg={jpeg} must be in [0, 1]')
+        if max_factor < 1 or min_side <= 0:
+            raise ValueError(f'PairDownscale: max_factor={max_factor} must be at least 1, min_side={min_side} positive')
+        self.prob, self.max_factor, self.min_side, self.jpeg = prob, max_factor, min_side, jpeg
+
+    def transform(self, results: dict) -> dict:
+        """Changes ``img`` (H, W, 3) and ``bbox``, xywh in pixels, of all sides; draws from ``results['rng']``."""
+        rng, sides = results['rng'], pair_sides(results)
+        if rng.random() >= self.prob:
+            return results
+        smallest = min(np.sqrt(side['bbox'][2] * side['bbox'][3]) for side in sides)
+        factor = np.exp(rng.uniform(0, np.log(self.max_factor)))
+        factor = min(factor, smallest / self.min_side)
+        if not factor > 1:
+            return results
+        for side in sides:
+            image = np.asarray(side['img'])
+            height, width = (max(round(length / factor), 1) for length in image.shape[:2])
+            # by what the whole pixels really give, which is not quite the factor
+            scale = np.array([width / image.shape[1], height / image.shape[0]])
+            image = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
+            if rng.random() < self.jpeg:
+                _, data = cv2.imencode('.jpg', image, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(40, 95))])
+                image = cv2.imdecode(data, cv2.IMREAD_COLOR)
+            side['img'], side['bbox'] = image, np.asarray(side['bbox'], np.float64) * [*scale, *scale]
+        return results
+
+    def __repr__(self) -> str:
+        return (f'PairDownscale(prob={self.prob}, max_factor={self.max_factor}, min_side={self.min_side}, '
+                f'jpeg={self.jpeg})')

@@ -1,0 +1,3 @@
+# The same pairs at half the size, for CPUs.
+_base_ = ['./pairs_112_224.py']
+_base_.train_dataloader.dataset.pipeline[-1].update(template_size=56, search_size=112)
