@@ -14,6 +14,9 @@ from ct_mm.registry import MODELS
 class TrackDataPreprocessor(BaseDataPreprocessor):
     """Moves uint8 crops to the device and normalises them there.
 
+    Samples stay where they are: a tracker stacks what it needs of them and moves it at once, which is one copy and not
+    one for each pair.
+
     Args:
         mean: Mean of each RGB channel, in 0..255.
         std: Standard deviation of each RGB channel, in 0..255.
@@ -50,9 +53,8 @@ class TrackDataPreprocessor(BaseDataPreprocessor):
         Raises:
             ValueError: If the images of a batch differ in size; the message names them.
         """
-        data = self.cast_data(data)
         inputs = {
-            name: value if name == 'video' else self.normalize(self._stack(name, value))
+            name: value if name == 'video' else self.normalize(self.cast_data(self._stack(name, value)))
             for name, value in data['inputs'].items()
         }
         return dict(data, inputs=inputs)

@@ -76,7 +76,7 @@ class OSTrack(BaseTracker):
             The head's weighted losses.
         """
         height, width = inputs['search'].shape[-2:]
-        boxes = torch.cat([sample.gt_instances.bboxes for sample in data_samples])  # (B, 4), pixels
+        boxes = torch.cat([sample.gt_instances.bboxes for sample in data_samples]).to(inputs['search'].device)  # (B, 4)
         boxes = xyxy_to_cxcywh(boxes) / boxes.new_tensor([width, height, width, height])  # normalised
         return self.head.loss(self._forward(inputs), boxes)
 
