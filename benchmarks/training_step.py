@@ -3,9 +3,13 @@
 ViT-B, 12 layers to 4, template 128 and search region 256 pixels, random weights and images. Every side is a process of
 its own that takes a step when it is told to: all sides take the same steps (path, images, drop path) by turns, so that
 whatever else the machine does falls on all of them. A ratio is the median over the steps of the two times at one step;
-memory is what the operating system, or the CUDA allocator, calls the peak of that process after all steps.
+memory is what the operating system calls the peak of that process after all steps, on CUDA the most bytes that its
+tensors held. float32 is float32, in convolutions too, which PyTorch would leave to TF32 on CUDA: --tf32 allows it, on
+all sides, in matrix products as well.
 
-    python benchmarks/training_step.py [--sides plain ours ...] [--device cuda] [--batch 4]
+    python benchmarks/training_step.py [--sides plain ours ...] [--device cuda] [--batch 4] [--tf32]
+
+A side that ends before its time is named below the table, the others go on, and the exit code is 1.
 """
 from __future__ import annotations
 
@@ -49,6 +53,7 @@ def main() -> None:
     parser.add_argument('--steps', type=int, default=9, help=f'counted steps, after {WARM_UP} of warm-up')
     parser.add_argument('--batch', type=int, default=4, help='pairs of a step')
     parser.add_argument('--device', default='cpu', choices=['cpu', 'cuda'])
+    parser.add_argument('--tf32', action='store_true', help='on CUDA, compute float32 in TF32')
     parser.add_argument('--threads', type=int, default=os.cpu_count())
     parser.add_argument('--shape', type=json.loads, default=SHAPE, help=argparse.SUPPRESS)
     parser.add_argument('--side', help=argparse.SUPPRESS)
@@ -59,43 +64,58 @@ def main() -> None:
         return
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as running:
         teacher = os.path.join(folder, 'teacher.pth')
-        start('teacher', teacher, args).wait()
+        start('teacher', teacher, args).communicate()
         processes = {side: running.enter_context(start(side, teacher, args)) for side in args.sides}
         answers = {side: [] for side in args.sides}
+        ended = {}
         loads = [os.getloadavg()[0]]
-        for step in range(-WARM_UP, args.steps):
-            for side in args.sides:
+        for step in [*range(-WARM_UP, args.steps), 'peak']:
+            for side in [side for side in args.sides if side not in ended]:
                 answers[side].append(ask(processes[side], step))
+                if answers[side][-1] is None:
+                    ended[side] = f'{side} ended at step {step} with exit code {processes[side].wait()}'
+                    print(ended[side], file=sys.stderr)
             loads.append(os.getloadavg()[0])
-            print(f'step {step}: ' + ', '.join(f'{side} {answers[side][-1]["seconds"]:.2f} s' for side in args.sides),
-                  file=sys.stderr)
-        peaks = {side: ask(processes[side], 'peak') for side in args.sides}
+            if step != 'peak':
+                seconds = [f'{side} {answers[side][-1]["seconds"]:.3f} s' for side in args.sides if side not in ended]
+                print(f'step {step}: {", ".join(seconds)}', file=sys.stderr)
+            if args.sides[0] in ended:
+                sys.exit(f'{ended[args.sides[0]]}: there is nothing to compare with')
+    args.sides = [side for side in args.sides if side not in ended]
+    peaks = {side: answers[side].pop() for side in args.sides}
     print(table(args, answers, peaks, loads))
+    if ended:
+        sys.exit('\n'.join(ended.values()))
 
 
 def start(side: str, teacher: str, args: argparse.Namespace) -> subprocess.Popen:
     """Starts a side; the side called teacher writes the weights that all others start from, and ends."""
     command = [sys.executable, __file__, '--side', side, '--teacher', teacher, '--batch', str(args.batch), '--device',
-               args.device, '--threads', str(args.threads), '--shape', json.dumps(args.shape)]
+               args.device, '--threads', str(args.threads), '--shape', json.dumps(args.shape),
+               *(['--tf32'] if args.tf32 else [])]
     return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
 
-def ask(process: subprocess.Popen, what: int | str) -> dict:
-    """Has a side take a step, or report, and waits for its answer."""
+def ask(process: subprocess.Popen, what: int | str) -> dict | None:
+    """Has a side take a step, or report, and waits for its answer; None if it ended."""
+    if process.poll() is not None:
+        return None
     print(what, file=process.stdin, flush=True)
     for line in process.stdout:
         if line.startswith('{'):  # the rest is the log
             return json.loads(line)
-    raise RuntimeError(f'a side ended with exit code {process.wait()}')
+    return None
 
 
 def table(args: argparse.Namespace, answers: dict, peaks: dict, loads: list) -> str:
     """The results, as text."""
     base = args.sides[0]
     times = {side: [answer['seconds'] for answer in answers[side][WARM_UP:]] for side in args.sides}
-    lines = [f'{args.device}, {args.threads} threads, batch {args.batch}, median of {args.steps} steps after '
-             f'{WARM_UP}; load of the machine {min(loads):.1f} to {max(loads):.1f} on {os.cpu_count()} cores; '
-             f'{peaks[base]["libraries"] / 2**20:,.0f} MiB of each peak are libraries', '',
+    machine = peaks[base]
+    device = (f'{machine["name"]}, TF32 {"on" if args.tf32 else "off"}' if args.device == 'cuda' else
+              f'CPU, {args.threads} threads, {machine["libraries"] / 2**20:,.0f} MiB of each peak are libraries')
+    lines = [f'{device}; PyTorch {machine["torch"]}; batch {args.batch}, median of {args.steps} steps after '
+             f'{WARM_UP}; load of the machine {min(loads):.1f} to {max(loads):.1f} on {os.cpu_count()} cores', '',
              f'| side | step | of {base} | peak memory | of {base} | loss of the first step |',
              '|---|---:|---:|---:|---:|---:|']
     for side in args.sides:
@@ -115,13 +135,16 @@ def serve(args: argparse.Namespace) -> None:
     MODELS.get('ct_mm.OSTrack')  # imports what a training imports
     libraries = 0 if args.device == 'cuda' else peak_bytes('cpu')
     torch.set_num_threads(args.threads)
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = args.tf32
+    name = torch.cuda.get_device_name() if args.device == 'cuda' else 'CPU'
     step_of = build(args)
     if step_of is None:
         return
     generator = torch.Generator().manual_seed(0)
     for line in sys.stdin:
         if line.strip() == 'peak':
-            print(json.dumps(dict(peak=peak_bytes(args.device), libraries=libraries)), flush=True)
+            print(json.dumps(dict(peak=peak_bytes(args.device), libraries=libraries, name=name,
+                                  torch=torch.__version__)), flush=True)
             continue
         size = args.shape['search'], args.shape['template']
         search, template = (torch.randn(args.batch, 3, n, n, generator=generator).to(args.device) for n in size)
@@ -194,7 +217,7 @@ def build(args: argparse.Namespace):
 
 
 def peak_bytes(device: str) -> int:
-    """The most memory that this process ever held."""
+    """The most memory that this process, or on CUDA its tensors, ever held."""
     if device == 'cuda':
         import torch
         return torch.cuda.max_memory_allocated()
