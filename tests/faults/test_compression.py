@@ -73,6 +73,18 @@ def test_another_division_another_teacher_and_none(start):
     assert Path('work/epoch_2.pth').exists() and Path('work/student/student.pth').exists()
 
 
+def test_what_a_killed_process_left_is_gone_when_the_training_goes_on(start):
+    start('train_cfg.max_epochs=1')
+    left = [Path('work', folder, f'.{name}.{2**40}') for folder, name in (
+        ('', 'epoch_2.pth'), ('', 'last_checkpoint'), ('', 'bad_steps.jsonl'), ('', 'training.png'),
+        ('student', 'student.pth'), ('student', 'student.py'))]
+    for file in left:
+        file.write_bytes(b'half')
+    start('--resume')
+    assert not any(file.exists() for file in left)
+    assert not [file for file in Path('work').rglob('.*') if file.is_file()]
+
+
 class Command:
 
     def __reduce__(self):
