@@ -2,6 +2,7 @@
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -9,11 +10,13 @@ from pathlib import Path
 import pytest
 import torch
 from mmengine.config import Config
+from torch.utils.data import get_worker_info
 
 from ct_mm import train
 from ct_mm.checkpoint import read_state_dict, save_checkpoint
 from ct_mm.compression import replacement_rate, sample_path
 from ct_mm.paths import resolve_path
+from ct_mm.registry import TRANSFORMS
 
 CONFIG = """
 _base_ = ['ct_mm::quickstart/tiny_tracker.py', 'ct_mm::_base_/compress.py']
@@ -71,6 +74,19 @@ def test_another_division_another_teacher_and_none(start):
         start('--resume')
     start('--resume', 'compress.teacher=moved.pth')
     assert Path('work/epoch_2.pth').exists() and Path('work/student/student.pth').exists()
+
+
+def test_a_data_worker_that_dies_names_its_sample(start, monkeypatch):
+    calls = iter(range(1, 100))
+
+    def die_at_the_third(transform, results):
+        if get_worker_info() is not None and next(calls) == 3:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return results
+
+    monkeypatch.setattr(TRANSFORMS.get('ct_mm.PairBrightness'), 'transform', die_at_the_third)
+    with pytest.raises(RuntimeError, match=r'making draw 2 \(seed 0\) of .*bunny\.mp4 \(frame \d+\).* --resume'):
+        start('train_dataloader.num_workers=1')
 
 
 def test_what_a_killed_process_left_is_gone_when_the_training_goes_on(start):
