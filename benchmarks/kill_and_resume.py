@@ -188,7 +188,8 @@ def main() -> None:
                 if not status:
                     check_end(training, untouched, last)
                     training = None
-            print(f'{deaths} deaths by SIG{chosen} in {rounds} trainings, each of which ended with the same bits')
+            trainings = f'{rounds} training{"s" if rounds > 1 else ""}'
+            print(f'{deaths} deaths by SIG{chosen} in {trainings}, each of which ended with the same bits')
 
 
 if __name__ == '__main__':

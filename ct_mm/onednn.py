@@ -1,13 +1,15 @@
 """Matrix products on a CPU by oneDNN, where PyTorch takes slower ones.
 
 Linear layers in float32 go to MKL, which on CPUs of other makers than Intel leaves AVX-512 unused; oneDNN, which is in
-PyTorch too, does not ask who made the CPU. Fused attention in bfloat16 is, over few tokens, slower than oneDNN's
-products with the matrix between them written out. Both give the same sums in another order.
+PyTorch too, does not ask who made the CPU. In bfloat16 they do go to oneDNN, but the bias is copied to where the
+product will be; here it is added in the product. Fused attention in bfloat16 is, over few tokens, slower than oneDNN's
+products with the matrix between them written out. All give the same sums in another order.
 """
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 import torch
@@ -21,9 +23,9 @@ FEW_TOKENS = 512
 
 @contextmanager
 def by_onednn() -> Iterator[None]:
-    """Computes linear layers in float32 and attention in bfloat16 on a CPU by oneDNN, forward and backward.
+    """Computes linear layers, and attention in bfloat16, on a CPU by oneDNN, forward and backward.
 
-    Everything else is computed as ever.
+    Linear layers in float32, or in mixed precision of bfloat16. Everything else is computed as ever.
 
     Raises:
         RuntimeError: If this PyTorch was built without oneDNN.
@@ -38,16 +40,30 @@ class _ByOneDNN(TorchFunctionMode):
 
     def __torch_function__(self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
         kwargs = kwargs or {}
-        if func is F.linear and not torch.is_autocast_enabled('cpu') and _is_float32(*args, **kwargs):
-            return _Linear.apply(*args, *kwargs.values())
+        if func is F.linear:
+            dtype = _type_of_product(*args, **kwargs)
+            if dtype is not None:
+                with torch.autocast('cpu', enabled=False):
+                    return _Linear.apply(*(t if t is None else t.to(dtype) for t in (*args, *kwargs.values())))
         if func is F.scaled_dot_product_attention and _is_short(*args, **kwargs):
             return _attention(*args)
         return func(*args, **kwargs)
 
 
-def _is_float32(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> bool:
-    return all(t.device.type == 'cpu' and t.dtype == torch.float32 and t.layout == torch.strided and t.numel()
+def _type_of_product(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> torch.dtype | None:
+    """In what to compute a linear layer by oneDNN; None if that is not for it."""
+    dtype = torch.get_autocast_dtype('cpu') if torch.is_autocast_enabled('cpu') else torch.float32
+    if dtype not in (torch.float32, torch.bfloat16):
+        return None
+    types = (dtype, torch.float32) if dtype == torch.float32 or _has_bfloat16() else ()
+    fits = all(t.device.type == 'cpu' and t.dtype in types and t.layout == torch.strided and t.numel()
                for t in (input, weight)) and weight.dim() == 2
+    return dtype if fits else None
+
+
+@cache
+def _has_bfloat16() -> bool:
+    return torch.ops.mkldnn._is_mkldnn_bf16_supported()  # by this CPU; elsewhere PyTorch has other kernels
 
 
 def _is_short(query: Tensor, key: Tensor, value: Tensor, *more: Any, **settings: Any) -> bool:

@@ -41,14 +41,30 @@ def sync(path: str | os.PathLike) -> None:
         os.close(handle)
 
 
-def remove_unfinished(folder: str | os.PathLike, names: str) -> None:
-    """Removes what processes left that were killed while they wrote files of these names (a pattern as of a shell).
+def remove_unfinished(folder: str | os.PathLike, *names: str, shared: bool = False) -> None:
+    """Removes what processes left that were killed while they wrote files.
 
-    Only where no other process writes such files.
+    Args:
+        folder: Where; it need not be there.
+        *names: Names of the files, patterns as of a shell.
+        shared: Leave the files of processes that live on this machine. Without it no other process may write such
+            files there: the number of a dead one may have been given to another since.
     """
-    for file in Path(folder).glob(f'.{names}.*'):
-        if file.suffix[1:].isdigit():
-            file.unlink()
+    for file in (file for name in names for file in Path(folder).glob(f'.{name}.*')):
+        if file.suffix[1:].isdigit() and not (shared and _lives(int(file.suffix[1:]))):
+            file.unlink(missing_ok=True)
+
+
+def _lives(pid: int) -> bool:
+    if os.name != 'posix':  # elsewhere asking would end it
+        return True
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:  # of another user
+        pass
+    return True
 
 
 def write_text(path: str | os.PathLike, text: str, durable: bool = False) -> Path:

@@ -44,12 +44,31 @@ def test_other_precisions_are_left_alone_bit_for_bit(dtype):
         assert layer(x).dtype == dtype
 
 
-def test_mixed_precision_is_left_alone():
+def test_mixed_precision_of_float16_is_left_alone():
     layer, x = nn.Linear(12, 9), torch.rand(4, 12)
-    with torch.autocast('cpu', torch.bfloat16):
+    with torch.autocast('cpu', torch.float16):
         expected = layer(x)
         with by_onednn():
-            assert layer(x).dtype == torch.bfloat16 and torch.equal(layer(x), expected)
+            assert layer(x).dtype == torch.float16 and torch.equal(layer(x), expected)
+
+
+@pytest.mark.skipif(not torch.ops.mkldnn._is_mkldnn_bf16_supported(), reason='the CPU has no bfloat16')
+@pytest.mark.parametrize('kept', [torch.float32, torch.bfloat16])  # in what a frozen layer's weights are kept
+@pytest.mark.parametrize('frozen', [True, False])
+def test_mixed_precision_of_bfloat16_rounds_where_autocast_does(kept, frozen):
+    torch.manual_seed(0)
+    layer = nn.Linear(12, 9).to(kept).requires_grad_(not frozen)
+    results = []
+    for context in (by_onednn(), torch.enable_grad()):
+        x = torch.linspace(-1, 1, 120).view(2, 5, 12).requires_grad_()
+        layer.zero_grad()
+        with torch.autocast('cpu', torch.bfloat16), context:
+            out = layer(x)
+        out.float().square().sum().backward()
+        results.append([out.detach(), x.grad, *(p.grad for p in layer.parameters() if not frozen)])
+    assert results[0][0].dtype == torch.bfloat16 and results[0][1].dtype == torch.float32
+    for own, expected in zip(*results, strict=True):
+        torch.testing.assert_close(own, expected, rtol=0.02, atol=0.02)
 
 
 @pytest.mark.parametrize('length, dtype, fused', [(8, torch.bfloat16, False), (8, torch.float32, True),

@@ -27,7 +27,7 @@ class BlockRunner:
     Args:
         compile: Compile the blocks with ``torch.compile``, ``True`` or its arguments. Blocks of one kind share code.
         checkpoint: Keep only the input of a block for the backward pass, and compute the rest of it again there.
-        onednn: On a CPU, compute linear layers in float32 and attention in bfloat16 by oneDNN, see :mod:`ct_mm.onednn`.
+        onednn: On a CPU, compute linear layers, and attention in bfloat16, by oneDNN, see :mod:`ct_mm.onednn`.
         teacher_dtype: Keep the weights of the teacher's linear and convolution layers in ``bfloat16`` or ``float16``,
             which mixed precision of that type makes of them in each step anyway.
         shard_teacher: In distributed training, let each process keep its part of every teacher block and gather a block

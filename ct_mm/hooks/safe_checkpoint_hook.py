@@ -17,6 +17,7 @@ from mmengine.runner import Runner
 from torch import nn
 
 from ct_mm.checkpoint import let_mmengine_read_safely, read_checkpoint
+from ct_mm.loops.bad_steps import BAD_STEPS
 from ct_mm.loops.guarded_loop import INTERRUPTED
 from ct_mm.registry import HOOKS
 from ct_mm.resume import check_resumable, describe_config, newest_whole, training_files
@@ -67,8 +68,7 @@ class SafeCheckpointHook(CheckpointHook):
             self.backend_args = verified(self.out_dir, self.backend_args)
             if is_main_process():
                 for folder in {self.out_dir, runner.work_dir}:
-                    remove_unfinished(folder, '*.pth')
-                    remove_unfinished(folder, 'last_checkpoint')
+                    remove_unfinished(folder, '*.pth', 'last_checkpoint', BAD_STEPS)
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Checks, before anything is taken from it, that the checkpoint is one of this training.

@@ -12,7 +12,7 @@ from mmengine.runner import Runner
 from torch import Tensor
 
 from ct_mm.registry import HOOKS
-from ct_mm.whole_file import whole_file
+from ct_mm.whole_file import remove_unfinished, whole_file
 
 from ..training_picture import draw_training
 from .distiller_of import distiller_of
@@ -42,6 +42,12 @@ class StageProgressHook(Hook):
         self.interval, self.picture = interval, picture
         self._paths: list[tuple[bool, ...]] = []
         self._errors: list[Tensor] = []
+
+    @master_only
+    def before_train(self, runner: Runner) -> None:
+        """Removes what a killed process left of the picture."""
+        if self.picture is not None:
+            remove_unfinished(Path(runner.work_dir), self.picture)
 
     def after_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
         """Takes note of this iteration; publishes if the interval is over."""

@@ -3,7 +3,6 @@ from __future__ import annotations
 
 import copy
 import logging
-import os
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +18,7 @@ from mmengine.runner import Runner
 
 from ct_mm.checkpoint import save_checkpoint
 from ct_mm.registry import HOOKS
+from ct_mm.whole_file import remove_unfinished, write_text
 
 from ..export import export_student
 from ..replacement_distiller import ReplacementDistiller
@@ -46,7 +46,11 @@ class StudentExportHook(Hook):
 
     @master_only
     def before_train(self, runner: Runner) -> None:
-        """Exports the copied student, to be kept or not: what cannot be exported is to fail before the training."""
+        """Exports the copied student, to be kept or not: what cannot be exported is to fail before the training.
+
+        What a killed process left unfinished of an export is removed.
+        """
+        remove_unfinished(Path(runner.work_dir) / self.folder, '*.pth', 'student.py')
         if runner.iter == 0:
             self.export(runner, 'initial.pth' if self.initial else None)
 
@@ -83,7 +87,7 @@ class StudentExportHook(Hook):
         folder = Path(runner.work_dir) / self.folder
         stages = [list(stage) for stack in distiller.stacks.values() for stage in stack.plan.stages]
         save_checkpoint(dict(state_dict=student.weights, meta=dict(iter=runner.iter, stages=stages)), folder / name)
-        _write_config(student_config(runner.cfg, student.config), folder / 'student.py')
+        write_text(folder / 'student.py', student_config(runner.cfg, student.config).pretty_text, durable=True)
         print_log(f'student saved to {folder / name}, its config to {folder / "student.py"}', 'current')
         return folder / name
 
@@ -121,12 +125,6 @@ def student_config(cfg: Config, model: dict) -> Config:
 def is_ours(hook: dict) -> bool:
     """Whether a hook's config names one of this package."""
     return str(hook['type']).startswith('ct_mm.')
-
-
-def _write_config(config: Config, path: Path) -> None:
-    temporary = path.with_name(f'.{path.name}.{os.getpid()}')
-    temporary.write_text(config.pretty_text)
-    os.replace(temporary, path)
 
 
 @contextmanager

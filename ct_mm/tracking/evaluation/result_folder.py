@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from ct_mm.tracking.datasets.annotation_io import read_numbers
-from ct_mm.whole_file import write_text
+from ct_mm.whole_file import remove_unfinished, write_text
 
 LAYOUTS = ('plain', 'got10k')
 _OWNER = 'tracker.json'
@@ -182,6 +182,8 @@ class ResultFolder:
             differences = '\n'.join(f'    {key}: {present.get(key)} there, {facts.get(key)} now' for key in keys)
             raise ValueError(f'{self.path} holds the tracks of another tracker or benchmark:\n{differences}\n'
                              f'{self._way_out()}')
+        for folder in (self.path, *(self.path.glob('*/') if self.layout == 'got10k' else ())):
+            remove_unfinished(folder, '*.txt', _OWNER, shared=True)  # left by processes that were killed
         return moved
 
     def _way_out(self) -> str:

@@ -109,6 +109,21 @@ def test_an_interrupted_write_leaves_the_old_file_and_is_taken_up_by_the_next(tm
     assert tree(tmp_path) == ['boat.txt']
 
 
+@pytest.mark.parametrize('layout', ['plain', 'got10k'])
+def test_what_a_killed_process_left_is_removed_when_the_folder_is_claimed_again(tmp_path, layout):
+    folder = ResultFolder(tmp_path, layout)
+    folder.claim(FACTS)
+    folder.write('boat', BOXES, SECONDS)
+    whole, file = tree(tmp_path), folder.file_of('boat')
+    left = file.with_name(f'.{file.name}.{2**40}')  # no process has such a number
+    left.touch()
+    with pytest.raises(ValueError, match='another tracker'):
+        folder.claim(dict(FACTS, weights='xyz'))
+    assert left.exists()
+    folder.claim(FACTS)
+    assert tree(tmp_path) == whole
+
+
 def test_open_says_what_is_not_there(tmp_path):
     with pytest.raises(FileNotFoundError, match='no result folder .*nowhere'):
         ResultFolder.open(tmp_path / 'nowhere')

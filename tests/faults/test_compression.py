@@ -1,0 +1,125 @@
+"""A compression, started as a user starts it, under the same faults."""
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.config import Config
+from torch.utils.data import get_worker_info
+
+from ct_mm import train
+from ct_mm.checkpoint import read_state_dict, save_checkpoint
+from ct_mm.compression import replacement_rate, sample_path
+from ct_mm.paths import resolve_path
+from ct_mm.registry import TRANSFORMS
+
+CONFIG = """
+_base_ = ['ct_mm::quickstart/tiny_tracker.py', 'ct_mm::_base_/compress.py']
+compress = dict(teacher='teacher.pth', num_stages=3)
+train_dataloader = dict(
+    batch_size=2,
+    num_workers=0,
+    persistent_workers=False,
+    dataset=dict(
+        pairs_per_epoch=4,
+        sources=[dict(type='ct_mm.SequencePairs',
+                      dataset=dict(type='ct_mm.SequenceFolder', data_root='ct_mm::demo/clips'))]))
+train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=2)
+optim_wrapper = dict(type='OptimWrapper', optimizer=dict(type='AdamW', lr=1e-4))
+"""
+
+
+@pytest.fixture
+def start(tmp_path, monkeypatch):
+    """Trains by the command line, in a folder of its own."""
+    monkeypatch.chdir(tmp_path)
+    Path('four.py').write_text(CONFIG)
+    save_checkpoint(dict(state_dict=read_state_dict('ct_mm::demo/teacher/tiny_teacher.pth')), 'teacher.pth')
+    number = iter(range(100))
+
+    def run(*arguments):
+        name = f'experiment_name={tmp_path.name}_{next(number)}'
+        options = [part for part in arguments if '=' in part]
+        train.main(['four.py', '--work-dir', 'work', '--device', 'cpu',
+                    *[part for part in arguments if '=' not in part], '--cfg-options', name, *options])
+
+    return run
+
+
+def test_a_bad_loss_names_the_path_and_the_frames(start):
+    with pytest.raises(FloatingPointError, match=r'iteration 2 \(epoch 1\).* path \((True|False), .*bunny'):
+        start('optim_wrapper.optimizer.lr=1e30')
+    step, = map(json.loads, Path('work/bad_steps.jsonl').read_text().splitlines())
+    rank, = step['ranks']
+    assert step['iteration'] == 2 and rank['path'] == list(sample_path(0, 1, replacement_rate(1, 4), 3))
+    assert rank['losses'] == dict.fromkeys(['loss_giou', 'loss_l1', 'loss_score'], 'nan')
+    assert len(rank['files']) == 4 and all('bunny' in file for file in rank['files'])
+    assert not list(Path('work').glob('*.pth'))  # none was due before, and none is written of broken weights
+
+
+def test_another_division_another_teacher_and_none(start):
+    start('train_cfg.max_epochs=1')
+    config = Config.fromfile('work/four.py')
+    assert config.default_hooks.checkpoint.type == 'ct_mm.SafeCheckpointHook'
+    assert config.train_cfg.type == 'ct_mm.GuardedEpochLoop'
+    with pytest.raises(ValueError, match=r'model\.num_stages: 3 in the checkpoint, 4 here'):
+        start('--resume', 'compress.num_stages=4')
+    os.rename('teacher.pth', 'moved.pth')
+    with pytest.raises(FileNotFoundError, match=r'teacher\.pth does not exist'):
+        start('--resume')
+    start('--resume', 'compress.teacher=moved.pth')
+    assert Path('work/epoch_2.pth').exists() and Path('work/student/student.pth').exists()
+
+
+def test_a_data_worker_that_dies_names_its_sample(start, monkeypatch):
+    calls = iter(range(1, 100))
+
+    def die_at_the_third(transform, results):
+        if get_worker_info() is not None and next(calls) == 3:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return results
+
+    monkeypatch.setattr(TRANSFORMS.get('ct_mm.PairBrightness'), 'transform', die_at_the_third)
+    with pytest.raises(RuntimeError, match=r'making draw 2 \(seed 0\) of .*bunny\.mp4 \(frame \d+\).* --resume'):
+        start('train_dataloader.num_workers=1')
+
+
+def test_what_a_killed_process_left_is_gone_when_the_training_goes_on(start):
+    start('train_cfg.max_epochs=1')
+    left = [Path('work', folder, f'.{name}.{2**40}') for folder, name in (
+        ('', 'epoch_2.pth'), ('', 'last_checkpoint'), ('', 'bad_steps.jsonl'), ('', 'training.png'),
+        ('student', 'student.pth'), ('student', 'student.py'))]
+    for file in left:
+        file.write_bytes(b'half')
+    start('--resume')
+    assert not any(file.exists() for file in left)
+    assert not [file for file in Path('work').rglob('.*') if file.is_file()]
+
+
+class Command:
+
+    def __reduce__(self):
+        return os.system, ('touch it-ran', )
+
+
+def test_a_malicious_teacher_is_refused_and_runs_nothing(start):
+    torch.save(dict(state_dict=read_state_dict('teacher.pth'), settings=Command()), 'teacher.pth')
+    with pytest.raises(ValueError, match=r'teacher\.pth holds more than tensors .*trust_teacher'):
+        start()
+    assert not Path('it-ran').exists() and not list(Path('work').glob('*.pth'))
+
+
+@pytest.mark.slow
+def test_a_training_that_is_killed_at_random_moments_ends_with_the_same_bits():
+    script = Path(resolve_path('ct_mm::configs')).parent / 'benchmarks' / 'kill_and_resume.py'
+    done = subprocess.run([sys.executable, str(script), '--kills', '3', '--epochs', '3'],
+                          capture_output=True, text=True, env=dict(os.environ, OMP_NUM_THREADS='1'))
+    assert done.returncode == 0, done.stdout + done.stderr
+    for name in ('KILL', 'TERM'):
+        assert re.search(rf'3 deaths by SIG{name} in \d trainings?, each of which ended with the same bits',
+                         done.stdout)
