@@ -31,6 +31,10 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _say(count: int, error: float) -> None:
+    print(f'{count} layers left in float: maps off by {error:.3f} of their spread', flush=True)
+
+
 def main(argv: Optional[Sequence[str]] = None) -> None:
     """Runs the script.
 
@@ -40,6 +44,11 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
     parser = build_parser()
     args = parser.parse_args(argv)
 
+    from ct_mm import require_openmmlab
+    try:
+        require_openmmlab()
+    except ImportError as error:
+        parser.error(str(error))
     from ct_mm.cli import find_config
     from ct_mm.deployment.accuracy import accuracy_table, average_overlaps
     from ct_mm.deployment.calibration import calibration_crops
@@ -55,15 +64,16 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
     suffix, quantize = QUANTIZERS[args.format]
     checkpoint = Path(resolve_path(args.checkpoint))
     path = Path(args.out or checkpoint.with_name(f'{checkpoint.stem}_int8{suffix}'))
-    config = find_config(resolve_path(args.config))
     try:
+        config = find_config(resolve_path(args.config))
+        if args.max_error is not None and args.max_error <= 0:
+            raise ValueError(f'--max-error must be above 0, but is {args.max_error:g}')
         if path.suffix != suffix:
             raise ValueError(f'--out must end in {suffix} for --format {args.format}, but is {path.name}')
         dataset = SequenceFolder(args.sequences) if args.sequences else None
         tracker = init_model(config, checkpoint)
         crops = list(calibration_crops(args.calibration, model_card(tracker), args.samples))
-        report = quantize_within(tracker, crops, path, quantize, args.max_error, lambda count, error: print(
-            f'{count} layers left in float: maps off by {error:.3f} of their spread', flush=True))
+        report = quantize_within(tracker, crops, path, quantize, args.max_error, _say)
     except (ImportError, OSError, ValueError) as error:
         parser.error(str(error))
     print(f'{path}: int8, calibrated on {len(crops)} pairs of crops from {args.calibration}')
