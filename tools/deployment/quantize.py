@@ -53,6 +53,7 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
     from ct_mm.deployment.accuracy import accuracy_table, average_overlaps
     from ct_mm.deployment.calibration import calibration_crops
     from ct_mm.deployment.deployed_network import model_card
+    from ct_mm.deployment.following_tracker import FollowingTracker
     from ct_mm.deployment.perturbed_tracker import PerturbedTracker
     from ct_mm.deployment.quantize import QUANTIZERS
     from ct_mm.deployment.quantize_within import quantize_within
@@ -87,10 +88,13 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
     trackers = {'fp32 (PyTorch)': tracker, 'int8': init_tracker(path)}
     noisy = {f'fp32, noise {seed}': PerturbedTracker(init_model(config, checkpoint), seed)
              for seed in range(1, args.noise_runs + 1)}
-    overlaps = average_overlaps({**trackers, **noisy}, sequences, progress)
+    follower = {'int8, same crops': FollowingTracker(init_tracker(path), init_model(config, checkpoint))}
+    overlaps = average_overlaps({**trackers, **follower, **noisy}, sequences, progress)
     progress.close()
     print('average overlap (GOT-10k convention, all frames):\n')
     print(accuracy_table({name: overlaps[name] for name in trackers}))
+    print('\nframe by frame, where int8 searches around the box that float32 found last:\n')
+    print(accuracy_table({name: overlaps[name] for name in ('fp32 (PyTorch)', *follower)}))
     if noisy:
         print('\nchance: float32 on the same frames with noise of one grey level:\n')
         print(accuracy_table({name: overlaps[name] for name in ('fp32 (PyTorch)', *noisy)}, change=False))
