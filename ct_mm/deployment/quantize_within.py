@@ -4,7 +4,9 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
+from ct_mm.deployment.formats import files_of
 from ct_mm.deployment.int8_sensitivity import layer_errors, map_error, quantized_layers, torch_outputs
 from ct_mm.deployment.quantize import Crops, float_layers, smoothed_network
 from ct_mm.tracking.models.trackers import BaseTracker
@@ -71,15 +73,18 @@ def quantize_within(tracker: BaseTracker,
             return QuantizationReport(error, in_float, count, estimates)
         estimates = estimates or layer_errors(network, calibration[:_ESTIMATE_PAIRS], always)
         if len(in_float) == len(estimates):
-            raise ValueError(f'{path}: the maps are off by {error:.3f} with all layers in float, allowed are '
-                             f'{max_error:g}. Allow more, or export without int8')
+            for file in files_of(Path(path)):
+                file.unlink(missing_ok=True)
+            raise ValueError(f'{path} is not kept: the maps are off by {error:.3f} with all layers in float, allowed '
+                             f'are {max_error:g}. Allow more, or export without int8')
         in_float = tuple(estimates)[:_enough(list(estimates.values()), len(in_float), error, max_error)]
 
 
 def _enough(errors: list[float], now: int, error: float, max_error: float) -> int:
     """How many layers, more than now, should be in float, if squared errors add up."""
     left = sum(value**2 for value in errors[now:])
-    for number in range(now + 1, len(errors)):
+    # Half as many more at least: what is not in int8 has an error, too, and each try takes a whole quantisation.
+    for number in range(now + max(1, now // 2), len(errors)):
         if error**2 * sum(value**2 for value in errors[number:]) <= max_error**2 * left:
             return number
     return len(errors)

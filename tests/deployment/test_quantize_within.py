@@ -61,6 +61,7 @@ def test_a_bound_out_of_reach_is_an_error(make_tracker, tmp_path, monkeypatch):
     tracker = make_tracker(depth=1)
     with pytest.raises(ValueError, match='off by 0.500 with all layers in float, allowed are 0.1'):
         quantize_within(tracker, pairs_for(tracker, 5), tmp_path / 'a.onnx', QUANTIZERS['onnx'][1], 0.1)
+    assert not list(tmp_path.iterdir())
 
 
 def test_too_few_pairs(make_tracker, tmp_path):
@@ -81,3 +82,10 @@ def test_a_smoothed_layer_counts_once(make_tracker):
     tracker = make_tracker()
     plain, smoothed = DeployedNetwork(tracker), smoothed_network(tracker, pairs_for(tracker, 2))
     assert list(quantized_layers(smoothed)) == list(quantized_layers(plain))
+
+
+def test_the_number_of_tries_stays_small_where_the_bound_is_out_of_reach():
+    errors, now, tries = [0.1] * 48, 0, 0
+    while now < len(errors):
+        now, tries = module._enough(errors, now, 0.08, 0.079), tries + 1
+    assert tries <= 10
