@@ -73,8 +73,9 @@ setup(
         # Without openmim: its dependencies pin setuptools~=60.2, which torch >= 2.13 refuses.
         # MMEngine 0.10.7 reads `ct_mm::folder/file.py` with pkg_resources, which setuptools 82 no longer has.
         'openmmlab': ['mmengine>=0.10.7,<0.11', 'mmcv-lite>=2.2.0,<2.3', 'setuptools>=77,<82'],
-        # Exporting, quantising and running exported trackers; a device needs one of the two runtimes alone.
-        'deploy': ['nncf>=3.4', 'onnx>=1.23', 'onnxruntime>=1.32', 'onnxscript>=0.7', 'openvino>=2026.4'],
+        # Exporting, quantising, running exported trackers, drawing; a device needs one of the two runtimes alone.
+        'deploy': ['imageio-ffmpeg>=0.5', 'nncf>=3.4', 'onnx>=1.23', 'onnxruntime>=1.32', 'onnxscript>=0.7',
+                   'openvino>=2026.4'],
         # JPEGs decoded in half the time, with the same pixels.
         'fast': ['simplejpeg>=1.9'],
         'quickstart': ['imageio-ffmpeg>=0.5', 'scikit-image>=0.22'],

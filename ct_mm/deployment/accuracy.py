@@ -47,16 +47,18 @@ def average_overlaps(trackers: Mapping[str, Tracker],
     }
 
 
-def accuracy_table(overlaps: Mapping[str, Mapping[str, float]]) -> str:
+def accuracy_table(overlaps: Mapping[str, Mapping[str, float]], change: bool = True) -> str:
     """The overlaps in Markdown, a row for each sequence; with two trackers also what the second one lost.
 
     Args:
         overlaps: From :func:`average_overlaps`.
+        change: Whether that loss gets a column.
     """
     names = list(overlaps)
-    header, rows = ['sequence', *names, *(['change'] if len(names) == 2 else [])], []
+    change = change and len(names) == 2
+    header, rows = ['sequence', *names, *(['change'] if change else [])], []
     for sequence in overlaps[names[0]]:
         values = [overlaps[name][sequence] for name in names]
         row = [sequence, *(f'{value:.3f}' for value in values)]
-        rows.append(row + ([f'{values[1] - values[0]:+.3f}'] if len(names) == 2 else []))
+        rows.append(row + ([f'{values[1] - values[0]:+.3f}'] if change else []))
     return markdown_table(header, rows)

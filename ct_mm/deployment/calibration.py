@@ -12,6 +12,9 @@ from ct_mm.paths import resolve_path
 from ct_mm.tracking.datasets import SequenceFolder
 from ct_mm.tracking.runtime.model_card import ModelCard
 from ct_mm.tracking.structures import FrameFiles, FrameSequence, ImageFile
+from ct_mm.tracking.structures.frame_files import IMAGE_SUFFIXES
+
+_LABEL_MAP = '_segments.png'
 
 
 def calibration_crops(source: str | os.PathLike,
@@ -21,7 +24,8 @@ def calibration_crops(source: str | os.PathLike,
     """Draws pairs of crops as the network sees them.
 
     From sequences: a frame and a later one, the search region off the target by no more than a tracker is. From
-    photographs: a box somewhere in the photograph, with a tenth to a half of its side.
+    photographs: a box somewhere in the photograph, with a tenth to a half of its side. Label maps that lie beside their
+    photographs (``NAME_segments.png`` beside ``NAME.jpg``) are left out.
 
     Args:
         source: A folder of annotated sequences (``NAME/groundtruth.txt``), or one of images, also in folders below it.
@@ -66,10 +70,16 @@ def _sequences(folder: Path, rng: np.random.Generator) -> list[FrameSequence]:
     stills = []
     for place in sorted({folder, *(path for path in folder.rglob('*') if path.is_dir())}):
         files = FrameFiles.in_folder(place)
-        stills += [_still(files[index], rng) for index in range(len(files))]
+        stills += [_still(files[index], rng) for index in range(len(files)) if not _is_label_map(files[index])]
     if not stills:
         raise FileNotFoundError(f'{folder} holds neither sequences (NAME/groundtruth.txt) nor images to calibrate with')
     return stills
+
+
+def _is_label_map(file: str) -> bool:
+    """Whether a file is the label map of a photograph beside it, as :class:`SegmentFolder` reads them."""
+    photograph = file.removesuffix(_LABEL_MAP)
+    return photograph != file and any(Path(photograph + suffix).is_file() for suffix in IMAGE_SUFFIXES)
 
 
 def _still(file: str, rng: np.random.Generator) -> FrameSequence:

@@ -30,6 +30,13 @@ def test_photographs_give_as_many_pairs_as_asked_for(photographs, card):
         assert template.dtype == search.dtype == np.uint8 and template.max() > 100
 
 
+def test_label_maps_beside_their_photographs_are_no_photographs(photographs, card):
+    cv2.imwrite(str(photographs / 'a_segments.png'), np.zeros((90, 120), np.uint8))
+    assert all(template.max() > 100 for template, _ in calibration_crops(photographs, card, 12))
+    (photographs / 'a.png').unlink()  # alone it is a picture like any other
+    assert any(template.max() <= 100 for template, _ in calibration_crops(photographs, card, 12))
+
+
 def test_the_same_seed_gives_the_same_pairs(photographs, card):
     first, again, other = ([pair[1] for pair in calibration_crops(photographs, card, 3, seed)] for seed in (1, 1, 2))
     np.testing.assert_array_equal(first, again)

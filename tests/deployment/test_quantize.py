@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from ct_mm.deployment.deployed_network import DeployedNetwork, example_crops, model_card
-from ct_mm.deployment.quantize import QUANTIZERS, _last_convolutions
+from ct_mm.deployment.int8_math import torch_pair
+from ct_mm.deployment.quantize import QUANTIZERS, float_layers, smoothed_network
 from ct_mm.tracking.runtime import init_tracker
 
 NEEDED = dict(onnx=('onnx', 'onnxscript', 'onnxruntime'), openvino=('openvino', 'nncf'))
@@ -59,27 +60,58 @@ def test_an_int8_file_tracks(quantized, image, file_format):
 def test_weights_take_a_byte_and_nothing_else_is_left_behind(quantized):
     tracker, path = quantized('openvino')
     parameters = sum(parameter.numel() for parameter in tracker.parameters())
-    assert path.with_suffix('.bin').stat().st_size < 2 * parameters  # four bytes each in float
+    first = tracker.backbone.patch_embed.proj.weight.numel()  # four bytes each, as it stays in float
+    assert path.with_suffix('.bin').stat().st_size < 4 * first + 2 * (parameters - first)
     assert {file.suffix for file in path.parent.iterdir()} <= {'.xml', '.bin', '.onnx'}
 
 
-def test_ranges_reach_from_the_darkest_to_the_brightest_of_all_crops(quantized):
+def rounded_operations(path):
+    """What an OpenVINO file rounds: the bounds by name of the operation that gets the rounded numbers."""
     openvino = pytest.importorskip('openvino', reason='reads an .xml file')
-    tracker, path = quantized('openvino')
-    ranges = []
+    found = {}
     for operation in openvino.Core().read_model(str(path)).get_ordered_ops():
-        if operation.get_type_name() == 'FakeQuantize' and 'aten::div' in operation.get_friendly_name():
-            ranges.append([operation.input(i).get_source_output().get_node().data.item() for i in (1, 2)])
-    pictures = [torch.cat([calibration_pair(tracker, seed)[side] for seed in range(8)]) for side in (0, 1)]
-    pictures = [tracker.data_preprocessor.normalize(each.permute(0, 3, 1, 2).float()) for each in pictures]
-    extremes = sorted([float(each.min()), float(each.max())] for each in pictures)
-    np.testing.assert_allclose(sorted(ranges), extremes, rtol=0.02)
+        if operation.get_type_name() == 'FakeQuantize':
+            bounds = [operation.input(i).get_source_output().get_node().data.item() for i in (1, 2)]
+            for taker in operation.output(0).get_target_inputs():
+                found[taker.get_node().get_friendly_name()] = bounds
+    return found
 
 
-def test_the_layers_that_give_the_box_stay_in_float(make_tracker):
-    names = _last_convolutions(make_tracker())
-    assert len(names) == 12 and 'network.head.size.4' in names and 'network.head.size.1.conv' in names
+def test_ranges_reach_over_all_crops(quantized):
+    tracker, path = quantized('openvino')
+    pairs = [calibration_pair(tracker, seed) for seed in range(8)]
+    network, inputs = smoothed_network(tracker, pairs), []
+    network.network.backbone.blocks[0].mlp.fc1.register_forward_pre_hook(
+        lambda module, args: inputs.append(args[0] * getattr(module, 'inverse', 1)))
+    with torch.inference_mode():
+        for pair in pairs:
+            network(*torch_pair(pair))
+    [bounds] = [value for name, value in rounded_operations(path).items() if 'blocks.0.mlp.fc1' in name]
+    assert bounds == pytest.approx([float(torch.cat(inputs).min()), float(torch.cat(inputs).max())], rel=0.02)
+
+
+def test_pixels_attention_and_the_layers_that_give_the_box_stay_in_float(quantized):
+    tracker, path = quantized('openvino')
+    names = float_layers(tracker)
+    assert len(names) == 13 and names[0] == 'network.backbone.patch_embed.proj'
+    assert 'network.head.size.4' in names and 'network.head.size.1.conv' in names
     assert 'network.head.size.0.conv' not in names  # this one has most of the head's operations
+    rounded = list(rounded_operations(path))
+    assert len([name for name in rounded if 'MatMul' in name]) == 2 * 4  # two blocks of four linear layers, no more
+    assert not [name for name in rounded if any(f'.{layer}/' in name for layer in names)]
+
+
+@pytest.mark.parametrize('file_format', NEEDED)
+def test_a_layer_can_be_left_in_float(quantized, tmp_path, file_format):
+    tracker, path = quantized(file_format)
+    crops = [calibration_pair(tracker, seed) for seed in range(8)]
+    suffix, quantize = QUANTIZERS[file_format]
+    crops = [tuple(crop.numpy() for crop in pair) for pair in crops]
+    quantize(tracker, crops, tmp_path / f'a{suffix}', ['network.backbone.blocks.1.mlp.fc2'])
+    before, after = (file.with_suffix('.bin' if suffix == '.xml' else suffix).stat().st_size
+                     for file in (path, tmp_path / f'a{suffix}'))
+    weights = 4 * 32 * 32
+    assert 2.5 * weights < after - before < 3.5 * weights  # four bytes each instead of one
 
 
 def test_progress_bars_stay_off_the_standard_output(make_tracker, tmp_path, capsys):

@@ -28,6 +28,11 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
     parser = build_parser()
     args = parser.parse_args(argv)
 
+    from ct_mm import require_openmmlab
+    try:
+        require_openmmlab()
+    except ImportError as error:
+        parser.error(str(error))
     from ct_mm.cli import find_config
     from ct_mm.deployment.export_tracker import TOLERANCE, export_tracker
     from ct_mm.deployment.formats import FORMATS, files_of

@@ -18,9 +18,21 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument('--format', default='openvino', choices=['openvino', 'onnx'])
     parser.add_argument('--calibration', required=True, help='folder of sequences or of images')
     parser.add_argument('--samples', type=int, default=300, help='pairs of crops to calibrate with (default: 300)')
+    parser.add_argument(
+        '--max-error', type=float,
+        help='leave the layers that do most harm in float until the maps are off by no more than this part of their '
+        'spread, on crops that were not calibrated on; try 0.05 (default: all layers in int8)')
     parser.add_argument('--sequences', help='folder of annotated sequences: accuracy before and after')
+    parser.add_argument(
+        '--noise-runs', type=int, default=0, metavar='N',
+        help='with --sequences: also follow them N times in float32 with noise of one grey level, to see how much of a '
+        'difference is chance')
     parser.add_argument('--out', help='the file (default: CHECKPOINT_int8 with the ending of the format)')
     return parser
+
+
+def _say(count: int, error: float) -> None:
+    print(f'{count} layers left in float: maps off by {error:.3f} of their spread', flush=True)
 
 
 def main(argv: Optional[Sequence[str]] = None) -> None:
@@ -32,11 +44,19 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
     parser = build_parser()
     args = parser.parse_args(argv)
 
+    from ct_mm import require_openmmlab
+    try:
+        require_openmmlab()
+    except ImportError as error:
+        parser.error(str(error))
     from ct_mm.cli import find_config
     from ct_mm.deployment.accuracy import accuracy_table, average_overlaps
     from ct_mm.deployment.calibration import calibration_crops
     from ct_mm.deployment.deployed_network import model_card
+    from ct_mm.deployment.following_tracker import FollowingTracker
+    from ct_mm.deployment.perturbed_tracker import PerturbedTracker
     from ct_mm.deployment.quantize import QUANTIZERS
+    from ct_mm.deployment.quantize_within import quantize_within
     from ct_mm.paths import resolve_path
     from ct_mm.tracking.datasets import SequenceFolder
     from ct_mm.tracking.inference import init_model
@@ -46,23 +66,38 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
     checkpoint = Path(resolve_path(args.checkpoint))
     path = Path(args.out or checkpoint.with_name(f'{checkpoint.stem}_int8{suffix}'))
     try:
+        config = find_config(resolve_path(args.config))
+        if args.max_error is not None and args.max_error <= 0:
+            raise ValueError(f'--max-error must be above 0, but is {args.max_error:g}')
         if path.suffix != suffix:
             raise ValueError(f'--out must end in {suffix} for --format {args.format}, but is {path.name}')
         dataset = SequenceFolder(args.sequences) if args.sequences else None
-        tracker = init_model(find_config(resolve_path(args.config)), checkpoint)
+        tracker = init_model(config, checkpoint)
         crops = list(calibration_crops(args.calibration, model_card(tracker), args.samples))
-        quantize(tracker, crops, path)
+        report = quantize_within(tracker, crops, path, quantize, args.max_error, _say)
     except (ImportError, OSError, ValueError) as error:
         parser.error(str(error))
     print(f'{path}: int8, calibrated on {len(crops)} pairs of crops from {args.calibration}')
+    for name in report.in_float:
+        print(f'  in float: {name.removeprefix("network.")} (alone off by {report.estimates[name]:.3f})')
     if dataset is None:
         print('accuracy not measured: name annotated sequences with --sequences')
         return
     sequences = [dataset.get_sequence(index) for index in range(len(dataset))]
     progress = Progress(sum(len(sequence) for sequence in sequences))
-    overlaps = average_overlaps({'fp32 (PyTorch)': tracker, 'int8': init_tracker(path)}, sequences, progress)
+    trackers = {'fp32 (PyTorch)': tracker, 'int8': init_tracker(path)}
+    noisy = {f'fp32, noise {seed}': PerturbedTracker(init_model(config, checkpoint), seed)
+             for seed in range(1, args.noise_runs + 1)}
+    follower = {'int8, same crops': FollowingTracker(init_tracker(path), init_model(config, checkpoint))}
+    overlaps = average_overlaps({**trackers, **follower, **noisy}, sequences, progress)
     progress.close()
-    print(f'average overlap (GOT-10k convention, all frames):\n\n{accuracy_table(overlaps)}')
+    print('average overlap (GOT-10k convention, all frames):\n')
+    print(accuracy_table({name: overlaps[name] for name in trackers}))
+    print('\nframe by frame, where int8 searches around the box that float32 found last:\n')
+    print(accuracy_table({name: overlaps[name] for name in ('fp32 (PyTorch)', *follower)}))
+    if noisy:
+        print('\nchance: float32 on the same frames with noise of one grey level:\n')
+        print(accuracy_table({name: overlaps[name] for name in ('fp32 (PyTorch)', *noisy)}, change=False))
 
 
 if __name__ == '__main__':

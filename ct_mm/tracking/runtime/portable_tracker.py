@@ -77,6 +77,20 @@ class PortableTracker:
         self._box = place_box(box, self._box, self.card.search_size / scale, self._size)
         return self._box.copy(), score
 
+    def look_at(self, box: np.ndarray) -> None:
+        """Says where the target was in the last frame, if that is known better.
+
+        Args:
+            box: xywh in pixels.
+
+        Raises:
+            RuntimeError: ``init`` was not called.
+            ValueError: The box has no area or lies outside of the frames.
+        """
+        if self._size is None:
+            raise RuntimeError('call init(image, box) with the first frame before look_at(box)')
+        self._box = check_target(box, self._size)
+
     def locate(self, crop: np.ndarray) -> tuple[np.ndarray, float]:
         """Finds the target in a search region.
 

@@ -1,0 +1,36 @@
+"""A tracker that looks where another one looked: how much does it lose in each single frame?"""
+from __future__ import annotations
+
+import numpy as np
+
+from ct_mm.tracking.runtime.init_tracker import Tracker
+from ct_mm.tracking.runtime.portable_tracker import PortableTracker
+
+
+class FollowingTracker:
+    """Searches each frame around the box that its leader found in the frame before.
+
+    Its boxes differ from the leader's by what the networks differ in, and not by where small differences have led it.
+
+    Args:
+        tracker: An exported tracker.
+        leader: Any tracker, used by this one alone.
+    """
+
+    def __init__(self, tracker: PortableTracker, leader: Tracker) -> None:
+        self.tracker, self.leader = tracker, leader
+        self._box: np.ndarray | None = None  # (4,), xywh in pixels: the leader's
+
+    def init(self, image: np.ndarray, box: np.ndarray) -> None:
+        """As the tracker's."""
+        self.tracker.init(image, box)
+        self.leader.init(image, box)
+        self._box = None
+
+    def track(self, image: np.ndarray) -> tuple[np.ndarray, float]:
+        """As the tracker's."""
+        if self._box is not None:
+            self.tracker.look_at(self._box)
+        found = self.tracker.track(image)
+        self._box = self.leader.track(image)[0]
+        return found
