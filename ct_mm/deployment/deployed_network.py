@@ -70,7 +70,8 @@ def model_card(tracker: BaseTracker, layers: int | None = None) -> ModelCard:
         search_factor=float(tracker.search_factor),
         mean=tuple(round(float(value), 6) for value in processor.mean.flatten()),
         std=tuple(round(float(value), 6) for value in processor.std.flatten()),
-        layers=layers)
+        layers=layers,
+        margin=float(getattr(tracker, 'margin', 10.0)))
 
 
 def example_crops(card: ModelCard, seed: int = 0) -> tuple[Tensor, Tensor]:

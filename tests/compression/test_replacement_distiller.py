@@ -204,3 +204,15 @@ def test_training_without_teacher_or_path_is_refused(make_distiller, tracker_cfg
 def test_what_does_not_fit_the_model_is_refused_when_built(make_distiller, kwargs, message):
     with pytest.raises(ValueError, match=message):
         make_distiller(**kwargs)
+
+
+def test_a_student_that_is_compared_with_nothing_runs_no_teacher(make_distiller, batch):
+    distiller = make_distiller(mimic=None, guidance=None)
+    calls = []
+    distiller.teacher.register_forward_hook(lambda *_: calls.append(1))
+    distiller.path = (True, True, True)
+    distiller.train()
+    distiller.loss(*batch)  # the first step also counts the teacher's operations for the table
+    calls.clear()
+    losses = distiller.loss(*batch)
+    assert not calls and set(losses) == {'loss_giou', 'loss_l1', 'loss_score'}

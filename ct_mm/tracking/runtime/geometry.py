@@ -4,7 +4,8 @@ from __future__ import annotations
 import numpy as np
 
 
-def place_box(box: np.ndarray, around: np.ndarray, side: float, image_size: tuple[int, int]) -> np.ndarray:
+def place_box(box: np.ndarray, around: np.ndarray, side: float, image_size: tuple[int, int],
+              margin: float = 10) -> np.ndarray:
     """Carries a predicted box from the search region into the frame and clips it there.
 
     Args:
@@ -12,14 +13,15 @@ def place_box(box: np.ndarray, around: np.ndarray, side: float, image_size: tupl
         around: (4,) xywh in pixels, the box that the search region was cut around.
         side: Side of the search region in pixels of the frame.
         image_size: (height, width) of the frame in pixels.
+        margin: See :func:`clip_xywh`.
 
     Returns:
-        (4,) float64 xywh in pixels, clipped to the frame so that 10 pixels of each side stay (the rule of OSTrack).
+        (4,) float64 xywh in pixels, clipped to the frame.
     """
     cx, cy, w, h = np.asarray(box, dtype=np.float64) * side
     x, y, width, height = around
     corner = (x + width / 2 - side / 2 + cx - w / 2, y + height / 2 - side / 2 + cy - h / 2)
-    return clip_xywh(np.array([*corner, w, h]), *image_size)
+    return clip_xywh(np.array([*corner, w, h]), *image_size, margin)
 
 
 def clip_xywh(box: np.ndarray, height: float, width: float, margin: float = 10) -> np.ndarray:

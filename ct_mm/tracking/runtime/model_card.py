@@ -29,6 +29,7 @@ class ModelCard:
         std: RGB standard deviation inside of the network, 0..255.
         layers: Number of layers, if it has a stack of them.
         precision: ``fp32`` or ``int8``: how the weights are kept.
+        margin: Smallest width and height of a box in pixels.
     """
 
     tracker: str
@@ -40,6 +41,7 @@ class ModelCard:
     std: tuple[float, float, float]
     layers: int | None = None
     precision: str = 'fp32'
+    margin: float = 10.0
 
     def to_json(self) -> str:
         """The card as text."""

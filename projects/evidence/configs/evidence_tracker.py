@@ -8,7 +8,8 @@ model = dict(
         search_size=224),
     head=dict(type='ct_mm.CenterHead', in_channels=384, feat_size=16, channels=96),
     template_factor=2.0,
-    search_factor=4.0)
+    search_factor=4.0,
+    margin=2.0)  # the published 10 pixels are more than a far target has
 train_dataloader = dict(
     num_workers=2,
     persistent_workers=True,

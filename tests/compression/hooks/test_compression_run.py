@@ -207,3 +207,14 @@ def test_a_fitted_start_is_nearer_to_the_teacher_and_a_resumed_run_is_not_fitted
     resumed = run('halves', resume=True, compress=fit).model.state_dict()
     assert len(tables) == 2, 'one for each start, none for the resumed part'
     assert all(torch.equal(value, resumed[name]) for name, value in whole.state_dict().items())
+
+
+def test_where_the_weights_are_averaged_the_average_is_exported(run, tmp_path):
+    hook = dict(type='EMAHook', momentum=0.3)
+    model = run('run', custom_hooks=[hook]).model
+    exported = read_state_dict(tmp_path / 'run' / 'student' / 'student.pth')
+    checkpoint = torch.load(tmp_path / 'run' / 'epoch_4.pth', weights_only=False)
+    average, last = checkpoint['state_dict'], model.state_dict()
+    names = {name: f'student.{name}' for name in exported if f'student.{name}' in average and 'blocks' not in name}
+    assert all(torch.equal(exported[name], average[own]) for name, own in names.items())
+    assert not all(torch.equal(exported[name], last[own]) for name, own in names.items())

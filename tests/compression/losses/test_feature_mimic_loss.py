@@ -31,3 +31,16 @@ def test_what_does_not_match_is_refused():
         loss([x, x], [x, torch.zeros(1, 5, 2)])
     with pytest.raises(ValueError, match='do not add up to 4 tokens'):
         loss([x], [x], dict(template=1, search=2))
+
+
+def test_normalised_tokens_are_compared_whatever_their_scale_and_mean():
+    torch.manual_seed(0)
+    x, y = torch.randn(2, 5, 16), torch.randn(2, 5, 16)
+    loss = FeatureMimicLoss(1.0, normalize=True)
+    assert loss([7 * x + 3], [x]).item() < 1e-6
+    assert loss([y], [x]).item() == pytest.approx(loss([y * 100], [x]).item(), rel=1e-3)
+    outlier = y.clone()
+    outlier[..., 0] += 300  # raw, this one channel would be all of the error
+    raw = FeatureMimicLoss(1.0)
+    assert raw([outlier], [x]).item() > 1000 * raw([y], [x]).item()
+    assert loss([outlier], [x]).item() < 3 * loss([y], [x]).item()

@@ -120,3 +120,18 @@ def test_no_target_at_all_is_an_error_that_says_what_to_loosen(composites):
 def test_target_larger_than_the_canvas_is_an_error(composites):
     with pytest.raises(ValueError, match=r'target_size=\(20, 200\) .*canvas=\(160, 120\)'):
         DATASETS.build(composites(target_size=(20, 200)))
+
+
+def test_a_bent_target_keeps_its_size_and_its_box_is_still_that_of_what_is_painted(
+        composites, without_light_and_camera):
+    stiff, bent = (DATASETS.build(composites(static_fraction=0, max_distractors=0, occlusion=0, bend=bend))
+                   for bend in (0, 0.06))
+    ratios = []
+    for seed in range(60):
+        pairs = [source.draw_pair(np.random.default_rng(seed)) for source in (stiff, bent)]
+        if None in pairs or any('train_a' in pair['source'][-1] for pair in pairs):
+            continue
+        for side in ('template', 'search'):
+            np.testing.assert_allclose(pairs[1][side]['bbox'], green_box(pairs[1][side]['img']), atol=1)
+        ratios.append(pairs[1]['template']['bbox'][2:].prod() / pairs[0]['template']['bbox'][2:].prod())
+    assert len(ratios) > 15 and np.std(ratios) > 0.03 and abs(np.mean(ratios) - 1) < 0.12

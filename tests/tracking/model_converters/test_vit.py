@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from ct_mm.registry import MODELS
-from ct_mm.tracking.model_converters.vit import convert_vit_weights
+from ct_mm.tracking.model_converters.vit import convert_vit_weights, read_npz
 
 
 def plain_vit(grid=14, width=32, patch=16):
@@ -53,3 +53,16 @@ def test_a_real_pretrained_vit_fits(shared):
                                  template_size=112, search_size=224))
     backbone.load_state_dict(convert_vit_weights(weights, 112, 224), strict=True)
     torch.testing.assert_close(backbone.pos_embed_search.data, weights['pos_embed'][:, 1:])
+
+
+def test_an_archive_of_arrays_is_read_without_running_anything(tmp_path):
+    _, weights = plain_vit()
+    np.savez(tmp_path / 'vit.npz', **{name: value.half().numpy() for name, value in weights.items()})
+    read = read_npz(tmp_path / 'vit.npz')
+    assert read.keys() == weights.keys() and all(value.dtype == torch.float32 for value in read.values())
+    torch.testing.assert_close(read['norm.weight'], weights['norm.weight'], rtol=1e-3, atol=1e-3)
+    np.savez(tmp_path / 'objects.npz', cls_token=np.array([dict(a=1)], dtype=object))
+    (tmp_path / 'text.npz').write_text('nothing')
+    for name in ('objects', 'text'):
+        with pytest.raises(ValueError, match=f'{name}.npz is no archive of arrays'):
+            read_npz(tmp_path / f'{name}.npz')

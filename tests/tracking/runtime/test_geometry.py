@@ -54,3 +54,9 @@ def test_a_first_box_that_cannot_be_followed(box, message):
 
 def test_a_first_box_may_reach_out_of_the_frame():
     assert check_target([-5, -5, 10, 10], (30, 40)).tolist() == [-5, -5, 10, 10]
+
+
+def test_a_smaller_margin_lets_a_small_target_keep_its_size():
+    around = np.array([100., 60., 6., 4.])
+    assert place_box([0.5, 0.5, 0.3, 0.2], around, 20, (240, 320))[2:].tolist() == [10, 10]
+    np.testing.assert_allclose(place_box([0.5, 0.5, 0.3, 0.2], around, 20, (240, 320), margin=2), around)

@@ -30,6 +30,8 @@ class OSTrack(BaseTracker):
         head: Config of the head, called with the search tokens.
         template_factor: Side of the template crop over the square root of the target's area.
         search_factor: Side of the search crop over the square root of the target's area.
+        margin: Smallest width and height of a box in pixels, and how much of it stays in the frame. The published
+            rule is 10, with which a target of 5 pixels is lost at once: the next search region is twice as large.
         data_preprocessor: Config of the normalisation.
         init_cfg: MMEngine's initialisation config.
     """
@@ -40,13 +42,14 @@ class OSTrack(BaseTracker):
         head: dict,
         template_factor: float = 2.0,
         search_factor: float = 4.0,
+        margin: float = 10.0,
         data_preprocessor: dict | None = None,
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(data_preprocessor or dict(type='ct_mm.TrackDataPreprocessor'), init_cfg)
         self.backbone = MODELS.build(backbone)
         self.head = MODELS.build(head)
-        self.template_factor, self.search_factor = template_factor, search_factor
+        self.template_factor, self.search_factor, self.margin = template_factor, search_factor, margin
         self.register_buffer('window', hann_window(self.head.feat_size), persistent=False)
         self._template: Tensor | None = None  # (1, 3, Ht, Wt), of the sequence being tracked
         self._box: np.ndarray | None = None  # (4,), xywh in pixels of the last frame
@@ -102,7 +105,7 @@ class OSTrack(BaseTracker):
             image: RGB uint8 (H, W, 3), of the first frame's size.
 
         Returns:
-            The box, xywh in pixels, clipped to the image with margin 10, and the score in [0, 1].
+            The box, xywh in pixels, clipped to the image, and the score in [0, 1].
 
         Raises:
             RuntimeError: If ``init`` was not called.
@@ -113,7 +116,7 @@ class OSTrack(BaseTracker):
         check_frame(image, self._size)
         crop, scale = crop_square(image, self._box, self.search_factor, self.backbone.search_size)
         box, score = self.locate(crop)
-        self._box = place_box(box, self._box, self.backbone.search_size / scale, self._size)
+        self._box = place_box(box, self._box, self.backbone.search_size / scale, self._size, self.margin)
         return self._box.copy(), score
 
     @torch.inference_mode()
