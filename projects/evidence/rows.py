@@ -46,7 +46,7 @@ class Scale:
 
 SCALES = dict(
     gpu=Scale(112, 224, pairs=200_000, teacher_pairs=400_000, student_pairs=80_000, long_factor=4, workers=2),
-    cpu=Scale(56, 112, pairs=60_000, teacher_pairs=60_000, student_pairs=20_000, long_factor=2, workers=1))
+    cpu=Scale(56, 112, pairs=24_000, teacher_pairs=40_000, student_pairs=16_000, long_factor=2, workers=1))
 
 
 @dataclass(frozen=True)

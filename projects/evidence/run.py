@@ -8,6 +8,7 @@ is done when its results.json is there, and is not done again then. report.py tu
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import subprocess
 import sys
@@ -17,7 +18,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
+from controls import run_controls
 from rows import CONFIGS, HERE, ROWS, SCALES, Row, Scale
+from speed import measure_speed
+
+from ct_mm.tracking.datasets import SequenceFolder
+from ct_mm.whole_file import write_text
 
 ROOT = HERE.parents[1]
 EPOCHS = 20  # of every training, see configs/_schedule.py
@@ -59,6 +65,12 @@ class Experiment:
         options = {'train_dataloader.dataset.pairs_per_epoch': self.scale.teacher_pairs // EPOCHS,
                    'model.backbone.init_cfg.checkpoint': self.vit}
         if not (folder / 'model.pth').is_file():
+            if self.args.start_from:
+                start = folder.with_name('start.pth')
+                self.call('resize', HERE / 'resize.py', self.args.start_from, start, '--template-size',
+                          self.scale.template, '--search-size', self.scale.search)
+                options.update({'model.backbone.init_cfg': None, 'load_from': start})
+                options.pop('model.backbone.init_cfg.checkpoint')
             self.train('evidence_teacher.py', folder, options)
             self.keep_weights(folder, 'evidence_teacher.py')
         if not (folder / 'results.json').is_file():
@@ -85,12 +97,31 @@ class Experiment:
         for file in folder.glob('epoch_*.pth'):  # the student is what is kept
             file.unlink()
 
+    def finish(self) -> None:
+        """Scores the controls and times what is there."""
+        teacher = self.folder('teacher', 0)
+        root = Path(self.args.sequences)
+        dataset = SequenceFolder(root)
+        sequences = [dataset.get_sequence(number) for number in range(len(dataset))]
+        files = teacher / 'evidence_teacher.py', teacher / 'model.pth'
+        run_controls(self.out, sequences, root, *files, self.args.device)
+        trackers = dict(teacher=files)
+        for row in ROWS:
+            student = self.folder(row.name, 0) / 'student'
+            if (student / 'student.pth').is_file():
+                trackers[row.name] = student / 'student.py', student / 'student.pth'
+        measure_speed(trackers, self.out, self.args.device)
+
     def train(self, config: str, folder: Path, options: dict) -> None:
         """One training, gone on with if it was interrupted."""
         options = {**self.scale.options(), 'train_dataloader.dataset.sources.0.data_root': self.pairs, **options}
         options.update(option.split('=', 1) for option in self.args.cfg_options)
+        began = time.monotonic()
         self.call(folder.relative_to(self.out), '-m', 'ct_mm.train', CONFIGS / config, '--work-dir', folder, '--device',
                   self.args.device, '--resume', '--cfg-options', *(f'{key}={value}' for key, value in options.items()))
+        facts = dict(options={key: str(value) for key, value in options.items()}, device=self.args.device,
+                     jobs=self.args.jobs, seconds=round(time.monotonic() - began))
+        write_text(folder / 'run.json', json.dumps(facts, indent=1))
 
     def keep_weights(self, folder: Path, config: str) -> None:
         """Leaves the weights of a plain tracker as ``model.pth`` and nothing else of its training."""
@@ -134,6 +165,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument('--jobs', type=int, default=1, help='trainings at a time (default: %(default)s)')
     parser.add_argument('--pack-workers', type=int, default=os.cpu_count())
     parser.add_argument('--rows', nargs='*', choices=[row.name for row in ROWS], help='default: all')
+    parser.add_argument('--start-from', help='a teacher of other crop sizes, to start the teacher from')
     parser.add_argument('--pairs', type=int, help='another number of packed pairs')
     parser.add_argument('--teacher-pairs', type=int, help='another budget for the teacher')
     parser.add_argument('--student-pairs', type=int, help='another budget for the rows')
@@ -154,6 +186,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     tasks = [(row, seed) for row, seed in tasks
              if not (experiment.folder(row.name, seed) / 'results.json').is_file()]
     failures = [] if args.teacher_only else run_all(experiment, tasks)
+    experiment.finish()
     if failures:
         sys.exit('\n'.join(f'error: {failure}' for failure in failures))
 

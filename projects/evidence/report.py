@@ -1,0 +1,187 @@
+"""Writes the report from what run.py left: a page in Markdown, a table in CSV, a plot. Nothing in it is typed by hand.
+
+    python projects/evidence/report.py --scale cpu --sequences data/sequences --doc docs/evidence.md
+"""
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from controls import CONTROLS
+from rows import ROWS, Row
+
+from ct_mm.tracking.datasets import SequenceFolder
+from ct_mm.tracking.evaluation.result_tables import csv_table, markdown_table, number
+from ct_mm.tracking.evaluation.results_comparison import ResultsComparison
+from ct_mm.tracking.evaluation.saved_tracks import SavedTracks
+from ct_mm.tracking.evaluation.score_sheet import ScoreSheet
+from ct_mm.whole_file import whole_file, write_text
+
+#: Scores of the tables, their format and their title.
+SCORES = dict(ao=('.3f', 'AO'), success=('.1f', 'success AUC'), precision=('.1f', 'precision'),
+              norm_precision=('.1f', 'norm. precision'))
+
+
+class Results:
+    """The result files of one scale.
+
+    Args:
+        folder: Folder of the scale.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.found = {path.parent.parent.name: [] for path in sorted(folder.glob('*/seed*/results.json'))}
+        for path in sorted(folder.glob('*/seed*/results.json')):
+            self.found[path.parent.parent.name].append(json.loads(path.read_text(encoding='utf-8')))
+        if 'teacher' not in self.found:
+            raise FileNotFoundError(f'{folder} has no results of a teacher: run run.py first')
+        speed = folder / 'speed.json'
+        self.speed = json.loads(speed.read_text(encoding='utf-8')) if speed.is_file() else dict(ratios={})
+
+    def scores(self, name: str, key: str) -> np.ndarray:
+        """A score of all seeds (N,)."""
+        return np.array([result['all'][key] for result in self.found[name]])
+
+    def mean(self, name: str, key: str = 'ao') -> float:
+        """Its mean over the seeds."""
+        return float(self.scores(name, key).mean())
+
+    def spread(self, name: str, key: str, form: str) -> str:
+        """Mean, and the smallest and largest where there are several seeds."""
+        values = self.scores(name, key)
+        text = number(values.mean(), form)
+        return text if len(values) == 1 else f'{text} ({values.min():{form}} to {values.max():{form}})'
+
+    def run(self, name: str) -> dict:
+        """What run.py noted of the training with the first seed."""
+        file = self.folder / name / 'seed0' / 'run.json'
+        return json.loads(file.read_text(encoding='utf-8')) if file.is_file() else {}
+
+
+def score_table(results: Results, names: dict[str, str]) -> str:
+    """Rows of trackers with all scores, what is left of the teacher's AO, and what they cost."""
+    header = ['tracker', 'seeds', *(title for _, title in SCORES.values()), 'of the teacher', 'IoU on pairs', 'layers',
+              'parameters (M)', 'GMACs', 'speed']
+    lines = []
+    for name, title in names.items():
+        first = results.found[name][0]
+        ratio = results.speed['ratios'].get(name)
+        lines.append([title, str(len(results.found[name])),
+                      *(results.spread(name, key, form) for key, (form, _) in SCORES.items()),
+                      f'{results.mean(name) / results.mean("teacher"):.1%}',
+                      f'{first["pair_iou"]:.3f}' if 'pair_iou' in first else '-', str(first.get('layers', '-')),
+                      f'{first["parameters"] / 1e6:.2f}' if 'parameters' in first else '-',
+                      f'{first["macs"] / 1e9:.2f}' if 'macs' in first else '-', f'{ratio:.2f}x' if ratio else '-'])
+    return markdown_table(header, lines)
+
+
+def sequence_table(results: Results, names: dict[str, str]) -> str:
+    """AO of each sequence, the mean over the seeds."""
+    sequences = list(results.found['teacher'][0]['sequences'])
+    lines = [[title, *(f'{np.mean([seed["sequences"][s]["ao"] for seed in results.found[name]]):.3f}'
+                       for s in sequences)] for name, title in names.items()]
+    return markdown_table(['tracker', *sequences], lines)
+
+
+def bootstrap(results: Results, dataset: SequenceFolder, name: str) -> str:
+    """Teacher less student in AO with its interval over the sequences."""
+    folders = {side: results.folder / side / 'seed0' / 'tracks' for side in (name, 'teacher')}
+    return ResultsComparison(ScoreSheet(SavedTracks(dataset, folders)), 'ao').headline()
+
+
+def budget_table(results: Results, names: dict[str, str]) -> str:
+    """What each training was given and how long it took."""
+    keys = dict(pairs='train_dataloader.dataset.pairs_per_epoch', batch='train_dataloader.batch_size')
+    lines = []
+    for name, title in names.items():
+        run = results.run(name)
+        if run:
+            options = run['options']
+            lines.append([title, options.get(keys['pairs'], '-'), options.get(keys['batch'], 'of the config'),
+                          options.get('randomness.seed', '0'), run['device'], str(run['jobs']),
+                          f'{run["seconds"] / 60:.1f}'])
+    header = ['training', 'pairs an epoch (20 epochs)', 'batch', 'first seed', 'device', 'at a time', 'minutes']
+    return markdown_table(header, lines)
+
+
+def plot(results: Results, names: dict[str, str], path: Path) -> None:
+    """AO of every row as a picture."""
+    from matplotlib.figure import Figure
+    figure = Figure(figsize=(8, 0.42 * len(names) + 1.2), layout='constrained')
+    axes = figure.subplots()
+    titles = list(names.values())[::-1]
+    for place, name in enumerate(list(names)[::-1]):
+        values = results.scores(name, 'ao')
+        axes.barh(place, values.mean(), color='tab:blue' if name == 'teacher' else 'tab:grey' if name in CONTROLS
+                  else 'tab:orange')
+        axes.plot(values, [place] * len(values), 'k.')
+    axes.set_yticks(range(len(titles)), titles)
+    axes.set_xlabel('AO on the test sequences (dots: seeds)')
+    axes.set_xlim(0, 1)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with whole_file(path) as unfinished:
+        figure.savefig(unfinished, dpi=110, format='png')
+
+
+def write_report(results: Results, dataset: SequenceFolder, scale: str, doc: Path, notes: str) -> None:
+    """Writes the page, and beside it the CSV and the plot."""
+    rows = [row for row in ROWS if row.name in results.found]
+    titles = {row.name: row.title for row in rows}
+    teacher = dict(teacher='teacher')
+    controls = {name: text for name, text in CONTROLS.items() if name in results.found}
+    everything = {**teacher, **titles, **controls}
+    students = [row for row in rows if row.group in ('rivals', 'ideas', 'long')]
+    parts = ['# Does it keep the accuracy?', notes.strip() if notes else '',
+             f'Written by `python projects/evidence/report.py --scale {scale}` from the files that '
+             f'`python projects/evidence/run.py --scale {scale}` left, in which every number below stands.']
+    for group, headline in dict(rivals='The method and its rivals, equal budgets', depth='Other depths',
+                                ideas='Beyond the paper', long='Longer').items():
+        chosen = {**teacher, **_reference(rows, group), **{row.name: row.title for row in rows if row.group == group}}
+        if any(row.group == group for row in rows):
+            parts += [f'## {headline}', score_table(results, chosen)]
+    parts += ['## Controls and peers', score_table(results, {**teacher, **controls}),
+              '## AO by sequence', sequence_table(results, everything),
+              f'![AO of all trackers](images/{doc.stem}.png)']
+    if students:
+        best = max(students, key=lambda row: results.mean(row.name))
+        parts += [f'## Teacher less its best student of four layers ({best.title})',
+                  bootstrap(results, dataset, best.name)]
+    parts += ['## What was spent', budget_table(results, {**teacher, **titles})]
+    if results.speed['ratios']:
+        speed = results.speed
+        parts.append(f'Speed: eager PyTorch {speed["torch"]} on {speed["device"]}, {speed["threads"]} threads, one '
+                     f'search of the network, by turns, medians of {speed["rounds"]} after {speed["warm_up"]}.')
+    write_text(doc, '\n\n'.join(part for part in parts if part) + '\n')
+    header = ('tracker', 'seed', *SCORES, *(f'ao {s}' for s in results.found['teacher'][0]['sequences']))
+    write_text(doc.with_suffix('.csv'), csv_table(header, [
+        (name, seed, *(result['all'][key] for key in SCORES),
+         *(values['ao'] for values in result['sequences'].values()))
+        for name in everything for seed, result in enumerate(results.found[name])]))
+    plot(results, everything, doc.parent / 'images' / f'{doc.stem}.png')
+
+
+def _reference(rows: Sequence[Row], group: str) -> dict[str, str]:
+    """The full method with four layers stands in every table."""
+    return {row.name: row.title for row in rows if row.name == 'full'} if group != 'rivals' else {}
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Writes the report."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('--scale', default='cpu')
+    parser.add_argument('--out', default='work_dirs/evidence', help='where run.py wrote (default: %(default)s)')
+    parser.add_argument('--sequences', default='data/sequences')
+    parser.add_argument('--doc', type=Path, default=Path('docs/evidence.md'))
+    parser.add_argument('--notes', type=Path, help='words to put in front')
+    args = parser.parse_args(argv)
+    notes = args.notes.read_text(encoding='utf-8') if args.notes else ''
+    write_report(Results(Path(args.out) / args.scale), SequenceFolder(args.sequences), args.scale, args.doc, notes)
+    print(f'written: {args.doc}')
+
+
+if __name__ == '__main__':
+    main()

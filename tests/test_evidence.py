@@ -1,0 +1,78 @@
+"""The experiment's configs: each is built, divided as its row says, and reads what run.py packs."""
+import runpy
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+
+import ct_mm
+from ct_mm.registry import MODELS
+
+FOLDER = Path(__file__).resolve().parents[1] / 'projects' / 'evidence'
+CONFIGS = sorted(path.name for path in (FOLDER / 'configs').glob('*.py'))
+LAYERS = dict(full_2layers=2, full_3layers=3, full_6layers=6, full_8layers=8, evidence_teacher=12, evidence_tracker=12)
+
+
+@pytest.fixture
+def scripts(monkeypatch):
+    """The modules of the experiment, which import each other."""
+    monkeypatch.syspath_prepend(str(FOLDER))
+    yield lambda name: runpy.run_path(str(FOLDER / f'{name}.py'))
+    for name in ('rows', 'controls', 'measure', 'speed', 'resize'):
+        sys.modules.pop(name, None)
+
+
+@pytest.mark.parametrize('name', [name for name in CONFIGS if 'pairs' not in name and not name.startswith('_')])
+def test_the_model_has_the_layers_that_its_name_says(name):
+    cfg = Config.fromfile(FOLDER / 'configs' / name)
+    cfg.model.backbone.pop('init_cfg', None)
+    if 'compress' in cfg:
+        cfg = ct_mm.compress(cfg)
+    with torch.device('meta'):
+        model = MODELS.build(cfg.model)
+    layers = model.num_stages if 'compress' in cfg else len(model.backbone.blocks)
+    assert layers == LAYERS.get(name[:-3], 4)
+    assert cfg.train_dataloader.dataset.sources[0].type == 'ct_mm.PackedPairs'
+
+
+def test_every_row_has_its_config_and_rivals_differ_in_what_they_say(scripts):
+    rows = scripts('rows')['ROWS']
+    assert len({row.name for row in rows}) == len(rows)
+    told = {}
+    for row in rows:
+        cfg = Config.fromfile(FOLDER / 'configs' / row.config)
+        told[row.name] = cfg.get('compress', {})
+        assert cfg.train_cfg.max_epochs == scripts('run')['EPOCHS']
+    full, rate = told['full'], dict(schedule='constant', initial=1.0)
+    assert 'replacement' not in full and told['distillation_only'].replacement == rate
+    assert told['ground_truth'].mimic is None and told['ground_truth'].guidance is None
+    assert told['ground_truth'].replacement == rate and told['ground_truth_first'].replacement == rate
+    assert told['no_mimic'].mimic is None and 'guidance' not in told['no_mimic']
+    assert told['no_guidance'].guidance is None and 'mimic' not in told['no_guidance']
+
+
+def test_no_photograph_is_in_training_and_in_validation():
+    splits = {}
+    for name in ('pairs_112_224.py', 'val_pairs_112_224.py', 'pairs_56_112.py', 'val_pairs_56_112.py'):
+        dataset = Config.fromfile(FOLDER / 'configs' / name).train_dataloader.dataset
+        splits[name] = tuple(dataset.sources[0].images.splits)
+        assert dataset.pipeline[-1].template_size == int(name.split('_')[-2])
+    for size in ('112_224', '56_112'):
+        for digit in '123456789':
+            photo = f'val_{digit}01085'
+            where = [photo.startswith(splits[f'{part}pairs_{size}.py']) for part in ('', 'val_')]
+            assert where == [digit == '1', digit != '1']
+
+
+def test_positions_are_resized_and_nothing_else(scripts):
+    resize = scripts('resize')['resize_positions']
+    ramp = torch.arange(8.0).repeat(8)[None, :, None].repeat(1, 1, 3)  # (1, 64, 3), grows with x
+    state = {'backbone.pos_embed_template': ramp, 'backbone.pos_embed_search': ramp, 'head.a': torch.ones(2).half()}
+    resized = resize(state, dict(template=4, search=8))
+    torch.testing.assert_close(resized['backbone.pos_embed_search'], ramp)
+    small = resized['backbone.pos_embed_template'].view(4, 4, 3)
+    torch.testing.assert_close(small[0], small[3])
+    assert np.all(np.diff(small[0, :, 0]) > 1.5) and resized['head.a'].dtype == torch.float32
