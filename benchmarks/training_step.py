@@ -34,6 +34,8 @@ SIDES = {
     'ours compile': dict(step=dict(compile=True)),
     'ours onednn': dict(step=dict(onednn=True)),
     'ours onednn checkpoint': dict(step=dict(onednn=True, checkpoint=True)),
+    'ours onednn targets': dict(step=dict(onednn=True, targets_dtype='bfloat16')),
+    'ours onednn targets checkpoint': dict(step=dict(onednn=True, targets_dtype='bfloat16', checkpoint=True)),
     'ours bf16': dict(amp='bfloat16', step=dict(teacher_dtype='bfloat16')),
     'ours bf16 onednn': dict(amp='bfloat16', step=dict(teacher_dtype='bfloat16', onednn=True)),
     'ours bf16 onednn checkpoint': dict(

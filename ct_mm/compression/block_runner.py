@@ -30,6 +30,8 @@ class BlockRunner:
         onednn: On a CPU, compute linear layers, and attention in bfloat16, by oneDNN, see :mod:`ct_mm.onednn`.
         teacher_dtype: Keep the weights of the teacher's linear and convolution layers in ``bfloat16`` or ``float16``,
             which mixed precision of that type makes of them in each step anyway.
+        targets_dtype: Compute the teacher's targets in mixed precision of ``bfloat16`` or ``float16`` in a training
+            that is in float32 otherwise; the teacher's layers in a path stay in float32. It rounds the targets.
         shard_teacher: In distributed training, let each process keep its part of every teacher block and gather a block
             when it runs, for teachers that leave no room on a device.
 
@@ -43,16 +45,21 @@ class BlockRunner:
         checkpoint: bool = False,
         onednn: bool = False,
         teacher_dtype: str | None = None,
+        targets_dtype: str | None = None,
         shard_teacher: bool = False,
     ) -> None:
         if compile and onednn:
             raise ValueError('step: compile and onednn exclude each other; a compiler chooses its own kernels')
         if shard_teacher and (compile or teacher_dtype):
             raise ValueError('step: shard_teacher goes with neither compile nor teacher_dtype')
-        if teacher_dtype not in (None, 'bfloat16', 'float16'):
-            raise ValueError(f"step.teacher_dtype={teacher_dtype!r} must be 'bfloat16' or 'float16'")
+        for name, dtype in (('teacher_dtype', teacher_dtype), ('targets_dtype', targets_dtype)):
+            if dtype not in (None, 'bfloat16', 'float16'):
+                raise ValueError(f"step.{name}={dtype!r} must be 'bfloat16' or 'float16'")
+        if teacher_dtype and targets_dtype:
+            raise ValueError('step: targets_dtype is for trainings in float32, teacher_dtype for mixed precision')
         self.compile, self.checkpoint, self.onednn = compile, checkpoint, onednn
         self.teacher_dtype = None if teacher_dtype is None else getattr(torch, teacher_dtype)
+        self.targets_dtype = None if targets_dtype is None else getattr(torch, targets_dtype)
         self.shard_teacher = shard_teacher
         self._forward: Any = _forward
         if compile:
@@ -107,6 +114,11 @@ class BlockRunner:
         """Lets the teacher run outside of a step, whatever its weights are kept in."""
         device = next(teacher.parameters()).device.type
         return nullcontext() if self.teacher_dtype is None else torch.autocast(device, self.teacher_dtype)
+
+    def target_precision(self, teacher: nn.Module) -> AbstractContextManager:
+        """What the teacher's targets are computed in: what the step is in, if nothing else was asked for."""
+        device = next(teacher.parameters()).device.type
+        return nullcontext() if self.targets_dtype is None else torch.autocast(device, self.targets_dtype)
 
     @contextmanager
     def running(self, blocks: Sequence[nn.Module]) -> Iterator[None]:

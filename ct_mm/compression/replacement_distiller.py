@@ -209,8 +209,8 @@ class ReplacementDistiller(BaseModel):
     @torch.no_grad()
     def _targets(self, inputs: Any, data_samples: list | None) -> list:
         """What the teacher puts out at its stage ends and predictions."""
-        ends = self.divisions.ends_of(self.teacher)
-        with tap_outputs([*ends, *self._predictions_of(self.teacher)]) as targets:
+        ends, precision = self.divisions.ends_of(self.teacher), self.block_runner.target_precision(self.teacher)
+        with precision, tap_outputs([*ends, *self._predictions_of(self.teacher)]) as targets:
             self.teacher(inputs, data_samples, mode='tensor')
         return targets
 

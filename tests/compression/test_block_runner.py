@@ -50,6 +50,20 @@ def test_results_are_the_same_but_for_the_order_of_sums(train, step):
     assert_same(train(step, PATHS[2:4])[0], train(paths=PATHS[2:4])[0], rtol=1e-4, atol=1e-5)
 
 
+def test_targets_in_bfloat16_leave_the_student_in_float32(train):
+    path = [(True, False, True)]
+    exact, rounded = train(paths=path)[0], train(dict(targets_dtype='bfloat16'), paths=path)[0]
+    for name in ('loss_giou', 'loss_l1', 'loss_score'):
+        assert torch.equal(exact[f'0 {name}'], rounded[f'0 {name}'])
+    for name in ('loss_mimic', 'loss_guidance'):
+        assert not torch.equal(exact[f'0 {name}'], rounded[f'0 {name}'])
+        assert torch.allclose(exact[f'0 {name}'], rounded[f'0 {name}'], rtol=0.05, atol=0.01)
+    with pytest.raises(ValueError, match='targets_dtype is for trainings in float32'):
+        BlockRunner(targets_dtype='bfloat16', teacher_dtype='bfloat16')
+    with pytest.raises(ValueError, match=r"step\.targets_dtype='int8'"):
+        BlockRunner(targets_dtype='int8')
+
+
 @pytest.mark.parametrize('dtype', [torch.bfloat16, torch.float16])
 def test_mixed_precision_is_near_to_float32_and_its_losses_are_float32(train, dtype):
     exact, mixed = train(paths=[(True, False, True)])[0], train(paths=[(True, False, True)], dtype=dtype)[0]
