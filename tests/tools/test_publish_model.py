@@ -4,6 +4,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from ct_mm.checkpoint import read_state_dict
+
 SCRIPT = Path(__file__).parents[2] / 'tools' / 'model_converters' / 'publish_model.py'
 
 
@@ -27,3 +29,18 @@ def test_values_beyond_half_precision_are_refused(tmp_path):
     with pytest.raises(SystemExit, match='a holds values beyond float16'):
         publish(tmp_path / 'x.pth', tmp_path / 'y.pth', '--half')
     assert not (tmp_path / 'y.pth').exists()
+
+
+def test_a_compressed_file_is_smaller_and_read_the_same(tmp_path):
+    weights = dict(a=torch.randn(400, 400) * 0.02)
+    torch.save(weights, tmp_path / 'x.pth')
+    publish(tmp_path / 'x.pth', tmp_path / 'plain.pth', '--half')
+    publish(tmp_path / 'x.pth', tmp_path / 'small.pth', '--half', '--deflate')
+    assert (tmp_path / 'small.pth').stat().st_size < 0.97 * (tmp_path / 'plain.pth').stat().st_size
+    plain, small = (read_state_dict(tmp_path / f'{name}.pth') for name in ('plain', 'small'))
+    assert torch.equal(plain['a'], small['a'])
+    damaged = bytearray((tmp_path / 'small.pth').read_bytes())
+    damaged[5000] ^= 1
+    (tmp_path / 'small.pth').write_bytes(damaged)
+    with pytest.raises(ValueError, match='damaged'):
+        read_state_dict(tmp_path / 'small.pth')
