@@ -127,7 +127,15 @@ def plot(results: Results, names: dict[str, str], path: Path) -> None:
         figure.savefig(unfinished, dpi=110, format='png')
 
 
-def write_report(results: Results, dataset: SequenceFolder, scale: str, doc: Path, notes: str) -> None:
+def other_teacher(folder: Path, scale: str) -> list[str]:
+    """The teacher of another scale, where there are no rows of it."""
+    results = Results(folder)
+    return [f'## The teacher of the scale {scale}', score_table(results, dict(teacher='teacher')),
+            sequence_table(results, dict(teacher='teacher'))]
+
+
+def write_report(results: Results, dataset: SequenceFolder, scale: str, doc: Path, notes: str,
+                 others: Sequence[str] = ()) -> None:
     """Writes the page, and beside it the CSV and the plot."""
     rows = [row for row in ROWS if row.name in results.found]
     titles = {row.name: row.title for row in rows}
@@ -150,6 +158,7 @@ def write_report(results: Results, dataset: SequenceFolder, scale: str, doc: Pat
         best = max(students, key=lambda row: results.mean(row.name))
         parts += [f'## Teacher less its best student of four layers ({best.title})',
                   bootstrap(results, dataset, best.name)]
+    parts += others
     parts += ['## What was spent', budget_table(results, {**teacher, **titles})]
     if results.speed['ratios']:
         speed = results.speed
@@ -176,10 +185,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument('--out', default='work_dirs/evidence', help='where run.py wrote (default: %(default)s)')
     parser.add_argument('--sequences', default='data/sequences')
     parser.add_argument('--doc', type=Path, default=Path('docs/evidence.md'))
+    parser.add_argument('--teacher-of', metavar='SCALE', help='show the teacher of this scale too')
     parser.add_argument('--notes', type=Path, help='words to put in front')
     args = parser.parse_args(argv)
     notes = args.notes.read_text(encoding='utf-8') if args.notes else ''
-    write_report(Results(Path(args.out) / args.scale), SequenceFolder(args.sequences), args.scale, args.doc, notes)
+    others = other_teacher(Path(args.out) / args.teacher_of, args.teacher_of) if args.teacher_of else []
+    results = Results(Path(args.out) / args.scale)
+    write_report(results, SequenceFolder(args.sequences), args.scale, args.doc, notes, others)
     print(f'written: {args.doc}')
 
 
