@@ -54,8 +54,8 @@ def pack_pairs(dataset: dict,
     tasks = [(number, min(pairs_per_shard, pairs - number * pairs_per_shard)) for number in shards
              if not all((folder / name).is_file() for name in shard_names(number))]
     done = 0
-    with multiprocessing.get_context('fork' if os.name == 'posix' else 'spawn').Pool(
-            workers, _start, (dataset, folder, pairs_per_shard)) as pool:
+    # spawned, because a process that was forked beside the threads of PyTorch or OpenCV may wait for them for ever
+    with multiprocessing.get_context('spawn').Pool(workers, _start, (dataset, folder, pairs_per_shard)) as pool:
         for made in pool.imap_unordered(_make_shard, tasks):
             done += made
             if progress is not None:
