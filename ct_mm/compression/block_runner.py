@@ -112,13 +112,11 @@ class BlockRunner:
 
     def teacher_precision(self, teacher: nn.Module) -> AbstractContextManager:
         """Lets the teacher run outside of a step, whatever its weights are kept in."""
-        device = next(teacher.parameters()).device.type
-        return nullcontext() if self.teacher_dtype is None else torch.autocast(device, self.teacher_dtype)
+        return _precision(teacher, self.teacher_dtype)
 
     def target_precision(self, teacher: nn.Module) -> AbstractContextManager:
         """What the teacher's targets are computed in: what the step is in, if nothing else was asked for."""
-        device = next(teacher.parameters()).device.type
-        return nullcontext() if self.targets_dtype is None else torch.autocast(device, self.targets_dtype)
+        return _precision(teacher, self.targets_dtype)
 
     @contextmanager
     def running(self, blocks: Sequence[nn.Module]) -> Iterator[None]:
@@ -155,3 +153,8 @@ class BlockRunner:
 
 def _forward(block: nn.Module, *args: Any, **kwargs: Any) -> Any:
     return type(block).forward(block, *args, **kwargs)
+
+
+def _precision(model: nn.Module, dtype: torch.dtype | None) -> AbstractContextManager:
+    """Mixed precision of a type where the model is; ``None`` leaves it at what it is."""
+    return nullcontext() if dtype is None else torch.autocast(next(model.parameters()).device.type, dtype)

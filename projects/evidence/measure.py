@@ -16,7 +16,7 @@ from ct_mm.tracking.evaluation.result_folder import ResultFolder
 from ct_mm.tracking.inference import init_model
 from ct_mm.tracking.models.trackers import BaseTracker
 from ct_mm.tracking.structures import FrameSequence
-from ct_mm.tracking.structures.boxes import cxcywh_to_xyxy
+from ct_mm.tracking.structures.boxes import cxcywh_to_xyxy, paired_iou
 from ct_mm.whole_file import write_text
 
 
@@ -44,14 +44,8 @@ def pair_iou(tracker: BaseTracker, pairs: PackedPairs, batch: int = 64) -> float
             for side in ('template', 'search')}  # (B, 3, S, S) each
         found = cxcywh_to_xyxy(tracker(inputs, mode='tensor')['boxes']).cpu()  # (B, 4), normalised
         true = torch.from_numpy(np.stack([pair['search']['bbox'] for pair in chosen])) / inputs['search'].shape[-1]
-        overlaps.append(_iou(found, true))
+        overlaps.append(paired_iou(found, true))
     return float(torch.cat(overlaps).mean())
-
-
-def _iou(first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
-    """Overlaps of boxes (B, 4), xyxy, pair by pair."""
-    both = (torch.minimum(first[:, 2:], second[:, 2:]) - torch.maximum(first[:, :2], second[:, :2])).clamp(0).prod(1)
-    return both / ((first[:, 2:] - first[:, :2]).prod(1) + (second[:, 2:] - second[:, :2]).prod(1) - both)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
