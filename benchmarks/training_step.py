@@ -36,10 +36,14 @@ SIDES = {
     'ours onednn checkpoint': dict(step=dict(onednn=True, checkpoint=True)),
     'ours onednn targets': dict(step=dict(onednn=True, targets_dtype='bfloat16')),
     'ours onednn targets checkpoint': dict(step=dict(onednn=True, targets_dtype='bfloat16', checkpoint=True)),
+    'ours onednn targets checkpoint 2': dict(step=dict(onednn=True, targets_dtype='bfloat16', checkpoint=2)),
+    'ours onednn targets checkpoint 3': dict(step=dict(onednn=True, targets_dtype='bfloat16', checkpoint=3)),
     'ours bf16': dict(amp='bfloat16', step=dict(teacher_dtype='bfloat16')),
     'ours bf16 onednn': dict(amp='bfloat16', step=dict(teacher_dtype='bfloat16', onednn=True)),
     'ours bf16 onednn checkpoint': dict(
         amp='bfloat16', step=dict(teacher_dtype='bfloat16', onednn=True, checkpoint=True)),
+    'ours bf16 onednn checkpoint 2': dict(
+        amp='bfloat16', step=dict(teacher_dtype='bfloat16', onednn=True, checkpoint=2)),
     'ours bf16 compile': dict(amp='bfloat16', step=dict(teacher_dtype='bfloat16', compile=True)),
 }
 SHAPE = dict(width=768, depth=12, heads=12, template=128, search=256, drop_path=0.1, channels=256)

@@ -13,7 +13,8 @@ from ct_mm.registry import MODELS
 
 FOLDER = Path(__file__).resolve().parents[1] / 'projects' / 'evidence'
 CONFIGS = sorted(path.name for path in (FOLDER / 'configs').glob('*.py'))
-LAYERS = dict(full_2layers=2, full_3layers=3, full_6layers=6, full_8layers=8, evidence_teacher=12, evidence_tracker=12)
+LAYERS = dict(full_2layers=2, full_3layers=3, full_6layers=6, full_8layers=8, evidence_teacher=12, evidence_tracker=12,
+              narrow_teacher=12)
 
 
 @pytest.fixture
@@ -54,17 +55,33 @@ def test_every_row_has_its_config_and_rivals_differ_in_what_they_say(scripts):
     assert told['no_guidance'].guidance is None and 'mimic' not in told['no_guidance']
 
 
-def test_no_photograph_is_in_training_and_in_validation():
-    splits = {}
-    for name in ('pairs_112_224.py', 'val_pairs_112_224.py', 'pairs_56_112.py', 'val_pairs_56_112.py'):
-        dataset = Config.fromfile(FOLDER / 'configs' / name).train_dataloader.dataset
-        splits[name] = tuple(dataset.sources[0].images.splits)
-        assert dataset.pipeline[-1].template_size == int(name.split('_')[-2])
-    for size in ('112_224', '56_112'):
-        for digit in '123456789':
-            photo = f'val_{digit}01085'
-            where = [photo.startswith(splits[f'{part}pairs_{size}.py']) for part in ('', 'val_')]
-            assert where == [digit == '1', digit != '1']
+@pytest.mark.parametrize('scale', ['gpu', 'cpu', 'narrow'])
+def test_no_photograph_is_in_training_and_in_validation(scripts, scale):
+    scale, splits = scripts('rows')['SCALES'][scale], {}
+    for part in ('', 'val_'):
+        dataset = Config.fromfile(FOLDER / 'configs' / f'{part}pairs_{scale.data}.py').train_dataloader.dataset
+        splits[part] = tuple(dataset.sources[0].images.splits)
+        crop, options = dataset.pipeline[-1], scale.options
+        for side in ('template', 'search'):  # what is packed is what the tracker cuts out
+            assert crop[f'{side}_size'] == options[f'model.backbone.{side}_size']
+            base = Config.fromfile(FOLDER / 'configs' / 'evidence_tracker.py').model
+            assert crop[f'{side}_factor'] == options.get(f'model.{side}_factor', base[f'{side}_factor'])
+    for digit in '123456789':
+        where = [f'val_{digit}01085'.startswith(splits[part]) for part in ('', 'val_')]
+        assert where == [digit == '1', digit != '1']
+
+
+@pytest.mark.parametrize('scale', ['gpu', 'cpu', 'narrow'])
+def test_the_options_of_a_scale_fit_the_configs(scripts, scale):
+    scale = scripts('rows')['SCALES'][scale]
+    for name in (scale.teacher, 'full.py'):
+        cfg = Config.fromfile(FOLDER / 'configs' / name)
+        cfg.merge_from_dict(scale.options)
+        cfg.model.backbone.pop('init_cfg', None)
+        model = MODELS.build(cfg.model)
+        inputs = {side: torch.zeros(1, 3, *[getattr(model.backbone, f'{side}_size')] * 2)
+                  for side in ('template', 'search')}
+        assert model.eval()(inputs, mode='tensor')['boxes'].shape == (1, 4)
 
 
 def test_positions_are_resized_and_nothing_else(scripts):

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from ct_mm.onednn import by_onednn
+from ct_mm.onednn import by_onednn, pack_weights
 
 
 @pytest.mark.parametrize('shape', [(7, 12), (2, 5, 12), (12, )])
@@ -69,6 +69,37 @@ def test_mixed_precision_of_bfloat16_rounds_where_autocast_does(kept, frozen):
     assert results[0][0].dtype == torch.bfloat16 and results[0][1].dtype == torch.float32
     for own, expected in zip(*results, strict=True):
         torch.testing.assert_close(own, expected, rtol=0.02, atol=0.02)
+
+
+@pytest.mark.skipif(not torch.ops.mkldnn._is_mkldnn_bf16_supported(), reason='the CPU has no bfloat16')
+def test_packed_weights_are_used_as_long_as_they_are_those_of_the_layer(monkeypatch):
+    torch.manual_seed(0)
+    layer, x = nn.Linear(48, 32).bfloat16().requires_grad_(False), torch.randn(4, 48, requires_grad=True)
+    layouts, product = [], torch.ops.mkldnn._linear_pointwise
+
+    def spy(x, weight, *args):
+        layouts.append(weight.layout)
+        return product(x, weight, *args)
+
+    def run():
+        layouts.clear()
+        with torch.autocast('cpu', torch.bfloat16), by_onednn():
+            out = layer(x)
+        return out.detach(), torch.autograd.grad(out.float().square().sum(), x)[0]
+
+    monkeypatch.setattr('ct_mm.onednn._product', lambda x, weight, bias=None: spy(x, weight, bias, 'none', [], ''))
+    plain = run()
+    pack_weights(layer)
+    for own, expected in zip(run(), plain):
+        assert torch.equal(own, expected)
+    assert layouts[0] != torch.strided and layouts[1] == torch.strided  # the gradient needs them transposed
+    layer.weight.mul_(2)
+    doubled = run()
+    assert layouts[0] == torch.strided and not torch.equal(doubled[0], plain[0])
+    pack_weights(layer)
+    assert torch.equal(run()[0], doubled[0]) and layouts[0] != torch.strided
+    pack_weights(trained := nn.Linear(48, 32).bfloat16())
+    assert not hasattr(trained.weight, 'packed')
 
 
 @pytest.mark.parametrize('length, dtype, fused', [(8, torch.bfloat16, False), (8, torch.float32, True),

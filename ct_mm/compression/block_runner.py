@@ -14,7 +14,7 @@ from torch.distributed.fsdp import FSDPModule, fully_shard
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.checkpoint import checkpoint
 
-from ct_mm.onednn import by_onednn
+from ct_mm.onednn import by_onednn, pack_weights
 
 
 class BlockRunner:
@@ -26,7 +26,8 @@ class BlockRunner:
 
     Args:
         compile: Compile the blocks with ``torch.compile``, ``True`` or its arguments. Blocks of one kind share code.
-        checkpoint: Keep only the input of a block for the backward pass, and compute the rest of it again there.
+        checkpoint: Keep only the input of a block for the backward pass, and compute the rest of it again there:
+            ``True`` for all blocks, a number n for every n-th, which saves less memory and costs less time.
         onednn: On a CPU, compute linear layers, and attention in bfloat16, by oneDNN, see :mod:`ct_mm.onednn`.
         teacher_dtype: Keep the weights of the teacher's linear and convolution layers in ``bfloat16`` or ``float16``,
             which mixed precision of that type makes of them in each step anyway.
@@ -42,7 +43,7 @@ class BlockRunner:
     def __init__(
         self,
         compile: bool | dict[str, Any] = False,
-        checkpoint: bool = False,
+        checkpoint: bool | int = False,
         onednn: bool = False,
         teacher_dtype: str | None = None,
         targets_dtype: str | None = None,
@@ -52,12 +53,15 @@ class BlockRunner:
             raise ValueError('step: compile and onednn exclude each other; a compiler chooses its own kernels')
         if shard_teacher and (compile or teacher_dtype):
             raise ValueError('step: shard_teacher goes with neither compile nor teacher_dtype')
+        if checkpoint < 0 or int(checkpoint) != checkpoint:
+            raise ValueError(f'step.checkpoint={checkpoint!r} must be True, False or how many blocks there are to each '
+                             'that is computed again')
         for name, dtype in (('teacher_dtype', teacher_dtype), ('targets_dtype', targets_dtype)):
             if dtype not in (None, 'bfloat16', 'float16'):
                 raise ValueError(f"step.{name}={dtype!r} must be 'bfloat16' or 'float16'")
         if teacher_dtype and targets_dtype:
             raise ValueError('step: targets_dtype is for trainings in float32, teacher_dtype for mixed precision')
-        self.compile, self.checkpoint, self.onednn = compile, checkpoint, onednn
+        self.compile, self.checkpoint, self.onednn = compile, int(checkpoint), onednn
         self.teacher_dtype = None if teacher_dtype is None else getattr(torch, teacher_dtype)
         self.targets_dtype = None if targets_dtype is None else getattr(torch, targets_dtype)
         self.shard_teacher = shard_teacher
@@ -104,6 +108,8 @@ class BlockRunner:
                 if type(module) in (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d):
                     for parameter in module.parameters(recurse=False):
                         parameter.data = parameter.data.to(self.teacher_dtype)
+            if self.onednn:
+                pack_weights(teacher)
         if self.shard_teacher and get_world_size() > 1:
             mesh = init_device_mesh(device, (get_world_size(), ))
             for block in blocks:
@@ -132,8 +138,9 @@ class BlockRunner:
         before = [block.__dict__.get('forward') for block in blocks]
         try:
             with limit:
-                for block, own in zip(blocks, before):
-                    block.forward = partial(self._run, own or partial(self._forward, block))
+                for place, (block, own) in enumerate(zip(blocks, before)):
+                    twice = self.checkpoint > 0 and place % self.checkpoint == 0
+                    block.forward = partial(self._run, twice, own or partial(self._forward, block))
                 yield
         finally:
             for block, own in zip(blocks, before):
@@ -141,8 +148,8 @@ class BlockRunner:
                 if own is not None:
                     block.forward = own
 
-    def _run(self, forward: Any, *args: Any, **kwargs: Any) -> Any:
-        if self.checkpoint and torch.is_grad_enabled():
+    def _run(self, twice: bool, forward: Any, *args: Any, **kwargs: Any) -> Any:
+        if twice and torch.is_grad_enabled():
             return checkpoint(self._computed, forward, *args, use_reentrant=False, **kwargs)
         return self._computed(forward, *args, **kwargs)
 

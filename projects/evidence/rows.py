@@ -1,7 +1,7 @@
 """What is trained: the scales, and the rows of the comparison."""
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 HERE = Path(__file__).parent
@@ -13,40 +13,44 @@ class Scale:
     """How large the trackers are and how long they train.
 
     Attributes:
-        template: Side of the template in pixels.
-        search: Side of the search region in pixels.
+        data: Name of the packed pairs; ``pairs_NAME.py`` makes them, ``val_pairs_NAME.py`` those to validate on.
         pairs: Packed pairs that all trainings read.
         teacher_pairs: Pairs that the teacher is trained on.
         student_pairs: Pairs that each row is trained on: the equal budget.
         long_factor: How many times that the long rows get.
-        workers: Data workers of one training.
+        options: What the configs, which are written for the GPU's scale, are to be told.
+        step: What ``compress.step`` is to be told.
+        teacher: Config of the teacher's training.
+        start: Weights that the teacher starts from; None for the pretrained ViT of ``--vit``.
     """
-    template: int
-    search: int
+    data: str
     pairs: int
     teacher_pairs: int
     student_pairs: int
     long_factor: int
-    workers: int
-
-    @property
-    def pairs_folder(self) -> str:
-        """Name of the folder with the packed pairs."""
-        return f'pairs_{self.template}_{self.search}'
-
-    def options(self) -> dict:
-        """What the configs are to be told, which are written for the GPU's scale."""
-        return {
-            'model.backbone.template_size': self.template,
-            'model.backbone.search_size': self.search,
-            'model.head.feat_size': self.search // 14,
-            'train_dataloader.num_workers': self.workers,
-        }
+    options: dict = field(default_factory=dict)
+    step: dict = field(default_factory=dict)
+    teacher: str = 'evidence_teacher.py'
+    start: str | None = None
 
 
+def crops(template: int, search: int) -> dict:
+    """Options of a tracker with crops of these sides, pixels."""
+    return {'model.backbone.template_size': template, 'model.backbone.search_size': search,
+            'model.head.feat_size': search // 14}
+
+
+#: For CPUs: the data is read by the process that trains, mixed precision by the oneDNN operators.
+ON_CPU = {'train_dataloader.num_workers': 0, 'train_dataloader.persistent_workers': False,
+          'train_dataloader.batch_size': 32}
+CPU_STEP = {'compress.step.onednn': True, 'compress.step.teacher_dtype': 'bfloat16'}
+NARROW = {'model.backbone.embed_dim': 128, 'model.backbone.num_heads': 4, 'model.head.in_channels': 128,
+          'model.head.channels': 64, 'model.template_factor': 1.5, 'model.search_factor': 3.0}
 SCALES = dict(
-    gpu=Scale(112, 224, pairs=200_000, teacher_pairs=400_000, student_pairs=80_000, long_factor=4, workers=2),
-    cpu=Scale(56, 112, pairs=24_000, teacher_pairs=40_000, student_pairs=16_000, long_factor=2, workers=1))
+    gpu=Scale('112_224', 200_000, 400_000, 80_000, 4, crops(112, 224)),
+    cpu=Scale('56_112', 24_000, 40_000, 16_000, 2, {**crops(56, 112), **ON_CPU}, CPU_STEP),
+    narrow=Scale('narrow', 64_000, 76_800, 32_000, 6, {**crops(56, 112), **ON_CPU, **NARROW}, CPU_STEP,
+                 'narrow_teacher.py', 'demo/teacher/tiny_teacher.pth'))
 
 
 @dataclass(frozen=True)

@@ -40,41 +40,44 @@ class Experiment:
     def __init__(self, args: argparse.Namespace, scale: Scale) -> None:
         self.args, self.scale = args, scale
         self.out = Path(args.out) / args.scale
-        self.pairs = Path(args.out) / scale.pairs_folder
-        self.vit = Path(args.out) / f'vit_small_{scale.template}_{scale.search}.pth'
+        self.pairs = Path(args.out) / f'pairs_{scale.data}'
+        self.vit = Path(args.out) / f'vit_small_{scale.data}.pth'
         self.started = time.monotonic()
 
     def prepare(self) -> None:
-        """Packs the pairs and converts the pretrained ViT."""
-        for config, folder, number in ((f'{self.scale.pairs_folder}.py', self.pairs, self.scale.pairs),
-                                       (f'val_{self.scale.pairs_folder}.py', self.validation, 2000)):
-            self.call('pack', ROOT / 'tools/dataset_converters/pack_pairs.py', CONFIGS / config, folder, '--pairs',
-                      number, '--workers', self.args.pack_workers)
-        if not self.vit.is_file():
-            self.call('convert', ROOT / 'tools/model_converters/vit_to_ct_mm.py', self.args.vit, self.vit,
-                      '--template-size', self.scale.template, '--search-size', self.scale.search)
+        """Packs the pairs and brings the teacher's start to its crop sizes."""
+        for folder, number in ((self.pairs, self.scale.pairs), (self.validation, 2000)):
+            self.call('pack', ROOT / 'tools/dataset_converters/pack_pairs.py', CONFIGS / f'{folder.name}.py', folder,
+                      '--pairs', number, '--workers', self.args.pack_workers)
+        sides = ['--template-size', self.scale.options['model.backbone.template_size'],
+                 '--search-size', self.scale.options['model.backbone.search_size']]
+        if self.args.start_from and not self.start.is_file():
+            self.call('resize', HERE / 'resize.py', self.args.start_from, self.start, *sides)
+        elif not self.args.start_from and not self.vit.is_file():
+            self.call('convert', ROOT / 'tools/model_converters/vit_to_ct_mm.py', self.args.vit, self.vit, *sides)
 
     @property
     def validation(self) -> Path:
         """Packed pairs of photographs that no training saw."""
         return self.pairs.with_name(f'val_{self.pairs.name}')
 
+    @property
+    def start(self) -> Path:
+        """Weights of a tracker that the teacher starts from."""
+        return self.out / 'teacher' / 'start.pth'
+
     def train_teacher(self) -> None:
         """Trains and measures the teacher, which every row starts from."""
         folder = self.folder('teacher', 0)
-        options = {'train_dataloader.dataset.pairs_per_epoch': self.scale.teacher_pairs // EPOCHS,
-                   'model.backbone.init_cfg.checkpoint': self.vit}
+        config = self.scale.teacher
+        options = {'train_dataloader.dataset.pairs_per_epoch': self.scale.teacher_pairs // EPOCHS}
+        options.update({'load_from': self.start, 'model.backbone.init_cfg': None} if self.args.start_from else
+                       {'model.backbone.init_cfg.checkpoint': self.vit})
         if not (folder / 'model.pth').is_file():
-            if self.args.start_from:
-                start = folder.with_name('start.pth')
-                self.call('resize', HERE / 'resize.py', self.args.start_from, start, '--template-size',
-                          self.scale.template, '--search-size', self.scale.search)
-                options.update({'model.backbone.init_cfg': None, 'load_from': start})
-                options.pop('model.backbone.init_cfg.checkpoint')
-            self.train('evidence_teacher.py', folder, options)
-            self.keep_weights(folder, 'evidence_teacher.py')
+            self.train(config, folder, options)
+            self.keep_weights(folder, config)
         if not (folder / 'results.json').is_file():
-            self.measure(folder / 'evidence_teacher.py', folder / 'model.pth', folder)
+            self.measure(folder / config, folder / 'model.pth', folder)
 
     def run_row(self, row: Row, seed: int) -> None:
         """Trains and measures one row with one seed."""
@@ -87,7 +90,7 @@ class Experiment:
             self.keep_weights(folder, row.config)
             self.measure(folder / row.config, folder / 'model.pth', folder)
             return
-        self.train(row.config, folder, dict(options, **{
+        self.train(row.config, folder, dict(options, **self.scale.step, **{
             'compress.teacher': self.folder('teacher', 0) / 'model.pth',
             'compress.export.initial': row.name == 'full' and seed == 0}))
         student = folder / 'student'
@@ -103,7 +106,7 @@ class Experiment:
         root = Path(self.args.sequences)
         dataset = SequenceFolder(root)
         sequences = [dataset.get_sequence(number) for number in range(len(dataset))]
-        files = teacher / 'evidence_teacher.py', teacher / 'model.pth'
+        files = teacher / self.scale.teacher, teacher / 'model.pth'
         run_controls(self.out, sequences, root, *files, self.args.device)
         trackers = dict(teacher=files)
         for row in ROWS:
@@ -114,7 +117,7 @@ class Experiment:
 
     def train(self, config: str, folder: Path, options: dict) -> None:
         """One training, gone on with if it was interrupted."""
-        options = {**self.scale.options(), 'train_dataloader.dataset.sources.0.data_root': self.pairs, **options}
+        options = {**self.scale.options, 'train_dataloader.dataset.sources.0.data_root': self.pairs, **options}
         options.update(option.split('=', 1) for option in self.args.cfg_options)
         began = time.monotonic()
         self.call(folder.relative_to(self.out), '-m', 'ct_mm.train', CONFIGS / config, '--work-dir', folder, '--device',
@@ -143,9 +146,10 @@ class Experiment:
         """Runs Python; what it prints goes to a log."""
         log = self.out / 'logs' / f'{str(name).replace(os.sep, "_")}.log'
         log.parent.mkdir(parents=True, exist_ok=True)
+        environment = dict(os.environ, OMP_NUM_THREADS=str(max((os.cpu_count() or 1) // self.args.jobs, 1)))
         with open(log, 'a', encoding='utf-8') as file:
-            code = subprocess.run([sys.executable, *map(str, command)], stdout=file, stderr=subprocess.STDOUT,
-                                  cwd=ROOT).returncode
+            code = subprocess.run([sys.executable, *map(str, command)], stdout=file, stderr=subprocess.STDOUT, cwd=ROOT,
+                                  env=environment).returncode
         if code:
             raise RuntimeError(f'{name} ended with status {code}, see {log}')
 
@@ -158,14 +162,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Runs what is not done yet."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--scale', choices=SCALES, default='cpu')
-    parser.add_argument('--vit', required=True, help='the pretrained ViT-S/14 under the names of timm')
+    parser.add_argument('--vit', help='the pretrained ViT-S/14 under the names of timm')
     parser.add_argument('--sequences', default='data/sequences', help='test sequences (default: %(default)s)')
     parser.add_argument('--out', default='work_dirs/evidence', help='default: %(default)s')
     parser.add_argument('--device', default='cpu', choices=['cpu', 'cuda'])
     parser.add_argument('--jobs', type=int, default=1, help='trainings at a time (default: %(default)s)')
     parser.add_argument('--pack-workers', type=int, default=os.cpu_count())
     parser.add_argument('--rows', nargs='*', choices=[row.name for row in ROWS], help='default: all')
-    parser.add_argument('--start-from', help='a teacher of other crop sizes, to start the teacher from')
+    parser.add_argument('--start-from', help='weights of a tracker to start the teacher from, of any crop sizes')
     parser.add_argument('--pairs', type=int, help='another number of packed pairs')
     parser.add_argument('--teacher-pairs', type=int, help='another budget for the teacher')
     parser.add_argument('--student-pairs', type=int, help='another budget for the rows')
@@ -174,6 +178,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument('--teacher-only', action='store_true', help='stop when the teacher is trained')
     args = parser.parse_args(argv)
     scale = SCALES[args.scale]
+    args.start_from = args.start_from or scale.start
+    if not (args.vit or args.start_from):
+        parser.error(f'the scale {args.scale} needs --vit, the weights that its teacher starts from')
     scale = replace(scale, pairs=args.pairs or scale.pairs, teacher_pairs=args.teacher_pairs or scale.teacher_pairs,
                     student_pairs=args.student_pairs or scale.student_pairs)
     experiment = Experiment(args, scale)
