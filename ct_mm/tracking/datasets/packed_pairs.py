@@ -2,12 +2,13 @@
 from __future__ import annotations
 
 import json
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 
 from ct_mm.registry import DATASETS
+
+from .local_cache import LocalCache
 
 #: What a folder of packed pairs says of itself.
 INDEX_FILE = 'pairs.json'
@@ -43,17 +44,10 @@ class PackedPairs:
         if missing:
             raise ValueError(f'PackedPairs: {len(missing)} files of data_root={str(data_root)!r} are missing, the '
                              f'first is {missing[0]}; run pack_pairs.py again, which makes only these')
-        self._shard = lru_cache(maxsize=None)(self._open)
+        self._cache = LocalCache()
 
     def __len__(self) -> int:
         return self.num_pairs
-
-    def __getstate__(self) -> dict:
-        return {key: value for key, value in self.__dict__.items() if key != '_shard'}  # open maps stay behind
-
-    def __setstate__(self, state: dict) -> None:
-        self.__dict__.update(state)
-        self._shard = lru_cache(maxsize=None)(self._open)
 
     @property
     def num_shards(self) -> int:
@@ -66,7 +60,7 @@ class PackedPairs:
 
     def __getitem__(self, index: int) -> dict:
         shard, place = divmod(index, self.pairs_per_shard)
-        template, search, boxes = self._shard(shard)
+        template, search, boxes = self._cache.get_or_make(shard, self._open)
         sides = (dict(img=image[place], bbox=box) for image, box in zip((template, search), boxes[place]))
         return dict(template=next(sides), search=next(sides), source=[f'{self.data_root}, pair {index}'])
 

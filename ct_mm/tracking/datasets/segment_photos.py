@@ -1,9 +1,10 @@
 """Photographs cut into segments: what composites are made of."""
 from dataclasses import dataclass
-from functools import lru_cache
 
 import cv2
 import numpy as np
+
+from .local_cache import LocalCache
 
 
 @dataclass(frozen=True)
@@ -68,26 +69,19 @@ class SegmentPhotos:
         self.max_side, self.area, self.min_side, self.min_fill = max_side, tuple(area), min_side, min_fill
         self.min_solidity, self.max_borders = min_solidity, max_borders
         self.max_aspect, self.min_texture, self.min_contrast = max_aspect, min_texture, min_contrast
-        self._load = lru_cache(maxsize=None)(self._load_uncached)
+        self._cache = LocalCache()
 
     def __len__(self) -> int:
         return len(self.names)
 
     def __getitem__(self, index: int) -> Photograph:
-        return self._load(int(index))
-
-    def __getstate__(self) -> dict:
-        return {key: value for key, value in self.__dict__.items() if key != '_load'}  # a cache is not sent to workers
-
-    def __setstate__(self, state: dict) -> None:
-        self.__dict__.update(state)
-        self._load = lru_cache(maxsize=None)(self._load_uncached)
+        return self._cache.get_or_make(int(index), self._load)
 
     def read(self, index: int) -> tuple[np.ndarray, list[np.ndarray]]:
         """Image (H, W, 3) uint8 RGB and label maps, each (H, W) of integers; labels need not be connected."""
         raise NotImplementedError
 
-    def _load_uncached(self, index: int) -> Photograph:
+    def _load(self, index: int) -> Photograph:
         image, label_maps = self.read(index)
         scale = self.max_side / max(image.shape[:2])
         if scale < 1:

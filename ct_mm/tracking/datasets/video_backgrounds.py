@@ -1,11 +1,12 @@
 """VideoBackgrounds: what composites stand before when the camera really moves."""
-from functools import lru_cache
 from pathlib import Path
 
 import cv2
 import numpy as np
 
 from ct_mm.registry import DATASETS
+
+from .local_cache import LocalCache
 
 
 @DATASETS.register_module()
@@ -39,14 +40,7 @@ class VideoBackgrounds:
         if min(every, max_frames, max_side) < 1 or max_gap < 0:
             raise ValueError('VideoBackgrounds: every, max_frames and max_side must be at least 1, max_gap at least 0')
         self.every, self.max_frames, self.max_side, self.max_gap = every, max_frames, max_side, max_gap
-        self._frames = lru_cache(maxsize=None)(self._read)
-
-    def __getstate__(self) -> dict:
-        return {key: value for key, value in self.__dict__.items() if key != '_frames'}  # no cache is sent to workers
-
-    def __setstate__(self, state: dict) -> None:
-        self.__dict__.update(state)
-        self._frames = lru_cache(maxsize=None)(self._read)
+        self._cache = LocalCache()
 
     def draw(self, rng: np.random.Generator) -> tuple[tuple[np.ndarray, np.ndarray], str]:
         """Two frames (H, W, 3), RGB uint8, of one video and their name for messages.
@@ -55,7 +49,7 @@ class VideoBackgrounds:
             OSError: The video cannot be decoded.
         """
         name = self.names[rng.integers(len(self.names))]
-        frames = self._frames(name)
+        frames = self._cache.get_or_make(name, self._read)
         first = int(rng.integers(len(frames)))
         second = int(np.clip(first + rng.integers(-self.max_gap, self.max_gap + 1), 0, len(frames) - 1))
         return (frames[first], frames[second]), f'{name} (frames {first * self.every} and {second * self.every})'
