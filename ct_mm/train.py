@@ -35,6 +35,8 @@ def apply_training_options(cfg, args: argparse.Namespace) -> None:
         ValueError: If the config lacks the key that an option needs.
     """
     if args.resume:
+        if args.resume == 'auto':  # SafeCheckpointHook returns to it where there is nothing to go on from yet
+            cfg.start_from = cfg.get('load_from')
         cfg.resume = True
         cfg.load_from = None if args.resume == 'auto' else args.resume
     if args.amp:

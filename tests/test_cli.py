@@ -180,7 +180,7 @@ def test_training_options_reach_the_config():
     assert cfg.optim_wrapper == dict(type='AmpOptimWrapper', loss_scale='dynamic')
     assert cfg.auto_scale_lr.enable and cfg.resume and cfg.load_from == 'a.pth'
     train.apply_training_options(cfg, options('--resume'))
-    assert cfg.resume and cfg.load_from is None
+    assert cfg.resume and cfg.load_from is None and cfg.start_from == 'a.pth'
 
 
 @pytest.mark.parametrize('option, key', [('--amp', 'optim_wrapper'), ('--auto-scale-lr', 'auto_scale_lr')])
@@ -225,6 +225,17 @@ def test_train_resume_and_test(folder):
     test.main(['toy.py', 'work_dirs/toy/epoch_2.pth', '--cfg-options', 'experiment_name=cli_test'])
     total = float(saved['state_dict']['weight'].sum())
     assert CliToyMetric.reported == [pytest.approx([total * index for index in range(4)], rel=1e-6)]
+
+
+def test_a_resumable_training_begins_where_its_config_says(folder):
+    torch.save(dict(state_dict=dict(weight=torch.full((2, ), 7.0))), 'start.pth')
+    common = ['toy.py', '--device', 'cpu', '--resume', '--work-dir', 'begun', '--cfg-options', 'load_from=start.pth',
+              'optim_wrapper.optimizer.lr=0.0']
+    train.main([*common, 'experiment_name=cli_begun'])
+    first = torch.load('begun/epoch_1.pth', weights_only=False)
+    assert float(first['state_dict']['weight'].sum()) == 14 and first['meta']['iter'] == 2
+    train.main([*common, 'experiment_name=cli_goes_on', 'train_cfg.max_epochs=2'])
+    assert torch.load('begun/epoch_2.pth', weights_only=False)['meta']['iter'] == 4
 
 
 def test_a_test_needs_no_training_section_but_something_to_test_on():

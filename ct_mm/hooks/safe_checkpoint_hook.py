@@ -13,7 +13,7 @@ from mmengine.fileio import LocalBackend
 from mmengine.hooks import CheckpointHook
 from mmengine.logging import print_log
 from mmengine.model import is_model_wrapper
-from mmengine.runner import Runner
+from mmengine.runner import Runner, find_latest_checkpoint
 from torch import nn
 
 from ct_mm.checkpoint import let_mmengine_read_safely, read_checkpoint
@@ -60,6 +60,10 @@ class SafeCheckpointHook(CheckpointHook):
         runner._load_from, error = chosen
         if error is not None:
             raise ValueError(error)
+        start = runner.cfg.get('start_from')
+        if start and runner._load_from is None and find_latest_checkpoint(runner.work_dir) is None:
+            print_log(f'nothing to go on from in {runner.work_dir}: starts from load_from={start!r}', 'current')
+            runner._resume, runner._load_from = False, start
 
     def before_train(self, runner: Runner) -> None:
         """Prepares the folder, and removes what a killed process left unfinished in it."""
