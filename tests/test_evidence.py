@@ -13,8 +13,7 @@ from ct_mm.registry import MODELS
 
 FOLDER = Path(__file__).resolve().parents[1] / 'projects' / 'evidence'
 CONFIGS = sorted(path.name for path in (FOLDER / 'configs').glob('*.py'))
-LAYERS = dict(full_2layers=2, full_3layers=3, full_6layers=6, full_8layers=8, evidence_teacher=12, evidence_tracker=12,
-              narrow_teacher=12)
+LAYERS = dict(full_2layers=2, full_3layers=3, full_6layers=6, full_8layers=8, evidence_teacher=12, evidence_tracker=12)
 
 
 @pytest.fixture
@@ -74,7 +73,7 @@ def test_no_photograph_is_in_training_and_in_validation(scripts, scale):
 @pytest.mark.parametrize('scale', ['gpu', 'cpu', 'narrow'])
 def test_the_options_of_a_scale_fit_the_configs(scripts, scale):
     scale = scripts('rows')['SCALES'][scale]
-    for name in (scale.teacher, 'full.py'):
+    for name in ('evidence_teacher.py', 'full.py'):
         cfg = Config.fromfile(FOLDER / 'configs' / name)
         cfg.merge_from_dict(scale.options)
         cfg.model.backbone.pop('init_cfg', None)

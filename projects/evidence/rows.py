@@ -15,12 +15,11 @@ class Scale:
     Attributes:
         data: Name of the packed pairs; ``pairs_NAME.py`` makes them, ``val_pairs_NAME.py`` those to validate on.
         pairs: Packed pairs that all trainings read.
-        teacher_pairs: Pairs that the teacher is trained on.
+        teacher_pairs: Pairs that the teacher is trained on; 0 takes its start as the teacher.
         student_pairs: Pairs that each row is trained on: the equal budget.
         long_factor: How many times that the long rows get.
         options: What the configs, which are written for the GPU's scale, are to be told.
         step: What ``compress.step`` is to be told.
-        teacher: Config of the teacher's training.
         start: Weights that the teacher starts from; None for the pretrained ViT of ``--vit``.
     """
     data: str
@@ -30,7 +29,6 @@ class Scale:
     long_factor: int
     options: dict = field(default_factory=dict)
     step: dict = field(default_factory=dict)
-    teacher: str = 'evidence_teacher.py'
     start: str | None = None
 
 
@@ -42,15 +40,15 @@ def crops(template: int, search: int) -> dict:
 
 #: For CPUs: the data is read by the process that trains, mixed precision by the oneDNN operators.
 ON_CPU = {'train_dataloader.num_workers': 0, 'train_dataloader.persistent_workers': False,
-          'train_dataloader.batch_size': 32}
+          'train_dataloader.batch_size': 16}
 CPU_STEP = {'compress.step.onednn': True, 'compress.step.teacher_dtype': 'bfloat16'}
 NARROW = {'model.backbone.embed_dim': 128, 'model.backbone.num_heads': 4, 'model.head.in_channels': 128,
           'model.head.channels': 64, 'model.template_factor': 1.5, 'model.search_factor': 3.0}
 SCALES = dict(
     gpu=Scale('112_224', 200_000, 400_000, 80_000, 4, crops(112, 224)),
     cpu=Scale('56_112', 24_000, 40_000, 16_000, 2, {**crops(56, 112), **ON_CPU}, CPU_STEP),
-    narrow=Scale('narrow', 64_000, 76_800, 32_000, 6, {**crops(56, 112), **ON_CPU, **NARROW}, CPU_STEP,
-                 'narrow_teacher.py', 'demo/teacher/tiny_teacher.pth'))
+    narrow=Scale('narrow', 64_000, 0, 16_000, 2, {**crops(56, 112), **ON_CPU, **NARROW}, CPU_STEP,
+                 'demo/teacher/tiny_teacher.pth'))
 
 
 @dataclass(frozen=True)
@@ -85,11 +83,11 @@ ROWS = [
     Row('full_3layers', 'full method, 3 layers', 'full_3layers.py', group='depth'),
     Row('full_6layers', 'full method, 6 layers', 'full_6layers.py', group='depth'),
     Row('full_8layers', 'full method, 8 layers', 'full_8layers.py', group='depth'),
-    Row('fitted', 'layers fitted to their stages first', 'fitted.py', group='ideas'),
-    Row('normalized_mimic', 'mimic on normalised tokens', 'normalized_mimic.py', group='ideas'),
+    Row('published_mimic', 'the published mimic: raw tokens, weight 0.2', 'published_mimic.py', group='ideas'),
+    Row('fitted', 'layers fitted to their stages first', 'fitted.py', 3, 'ideas'),
+    Row('fitted_distillation', 'fitted layers, no replacement', 'fitted_distillation.py', group='ideas'),
     Row('score_map_guidance', 'guidance on the score map too', 'score_map_guidance.py', group='ideas'),
     Row('averaged', 'weight averaging', 'averaged.py', group='ideas'),
-    Row('combined', 'fitted, normalised mimic, score map', 'combined.py', group='ideas'),
-    Row('full_long', 'full method, long', 'full.py', group='long', long=True),
-    Row('combined_long', 'all ideas, long', 'combined.py', group='long', long=True),
+    Row('combined', 'fitted, score map and averaging', 'combined.py', group='ideas'),
+    Row('combined_long', 'fitted, score map and averaging, long', 'combined.py', 3, 'long', True),
 ]

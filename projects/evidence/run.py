@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -19,6 +20,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from controls import run_controls
+from mmengine.config import Config
 from rows import CONFIGS, HERE, ROWS, SCALES, Row, Scale
 from speed import measure_speed
 
@@ -69,15 +71,20 @@ class Experiment:
     def train_teacher(self) -> None:
         """Trains and measures the teacher, which every row starts from."""
         folder = self.folder('teacher', 0)
-        config = self.scale.teacher
-        options = {'train_dataloader.dataset.pairs_per_epoch': self.scale.teacher_pairs // EPOCHS}
-        options.update({'load_from': self.start, 'model.backbone.init_cfg': None} if self.args.start_from else
-                       {'model.backbone.init_cfg.checkpoint': self.vit})
-        if not (folder / 'model.pth').is_file():
-            self.train(config, folder, options)
-            self.keep_weights(folder, config)
+        if not (folder / 'model.pth').is_file() and self.scale.teacher_pairs == 0:
+            cfg = Config.fromfile(CONFIGS / 'evidence_tracker.py')
+            cfg.merge_from_dict(self.scale.options)
+            folder.mkdir(parents=True, exist_ok=True)
+            write_text(folder / 'evidence_teacher.py', cfg.pretty_text)
+            shutil.copyfile(self.start, folder / 'model.pth')
+        elif not (folder / 'model.pth').is_file():
+            options = {'train_dataloader.dataset.pairs_per_epoch': self.scale.teacher_pairs // EPOCHS}
+            options.update({'load_from': self.start, 'model.backbone.init_cfg': None} if self.args.start_from else
+                           {'model.backbone.init_cfg.checkpoint': self.vit})
+            self.train('evidence_teacher.py', folder, options)
+            self.keep_weights(folder, 'evidence_teacher.py')
         if not (folder / 'results.json').is_file():
-            self.measure(folder / config, folder / 'model.pth', folder)
+            self.measure(folder / 'evidence_teacher.py', folder / 'model.pth', folder)
 
     def run_row(self, row: Row, seed: int) -> None:
         """Trains and measures one row with one seed."""
@@ -106,7 +113,7 @@ class Experiment:
         root = Path(self.args.sequences)
         dataset = SequenceFolder(root)
         sequences = [dataset.get_sequence(number) for number in range(len(dataset))]
-        files = teacher / self.scale.teacher, teacher / 'model.pth'
+        files = teacher / 'evidence_teacher.py', teacher / 'model.pth'
         run_controls(self.out, sequences, root, *files, self.args.device)
         trackers = dict(teacher=files)
         for row in ROWS:
@@ -171,7 +178,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument('--rows', nargs='*', choices=[row.name for row in ROWS], help='default: all')
     parser.add_argument('--start-from', help='weights of a tracker to start the teacher from, of any crop sizes')
     parser.add_argument('--pairs', type=int, help='another number of packed pairs')
-    parser.add_argument('--teacher-pairs', type=int, help='another budget for the teacher')
+    parser.add_argument('--teacher-pairs', type=int, help='another budget for the teacher; 0: it is --start-from')
     parser.add_argument('--student-pairs', type=int, help='another budget for the rows')
     parser.add_argument('--cfg-options', nargs='*', default=[], help='for all trainings, after those of the scale')
     parser.add_argument('--until', type=float, default=float('inf'), help='seconds after which no row is begun')
@@ -181,8 +188,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     args.start_from = args.start_from or scale.start
     if not (args.vit or args.start_from):
         parser.error(f'the scale {args.scale} needs --vit, the weights that its teacher starts from')
-    scale = replace(scale, pairs=args.pairs or scale.pairs, teacher_pairs=args.teacher_pairs or scale.teacher_pairs,
-                    student_pairs=args.student_pairs or scale.student_pairs)
+    budgets = {name: getattr(args, name) for name in ('pairs', 'teacher_pairs', 'student_pairs')}
+    scale = replace(scale, **{name: number for name, number in budgets.items() if number is not None})
+    if scale.teacher_pairs == 0 and not args.start_from:
+        parser.error('--teacher-pairs 0 takes the teacher as it is: --start-from says which')
     experiment = Experiment(args, scale)
     experiment.prepare()
     experiment.say('pairs are packed')

@@ -1,6 +1,5 @@
-# The ideas together: fitted layers, mimic on normalised tokens, guidance on the score map.
+# The ideas together: fitted layers, guidance on the score map, averaged weights.
 _base_ = ['./full.py']
 compress = dict(
-    fit=dict(samples=512),
-    mimic=dict(type='ct_mm.FeatureMimicLoss', normalize=True, loss_weight=2.0),
-    guidance=dict(type='ct_mm.PredictionGuidanceLoss', terms=('boxes', 'score_map')))
+    fit=dict(samples=512), guidance=dict(type='ct_mm.PredictionGuidanceLoss', terms=('boxes', 'score_map')))
+custom_hooks = [dict(type='EMAHook', momentum=0.005)]
