@@ -153,7 +153,7 @@ class Experiment:
         """Runs Python; what it prints goes to a log."""
         log = self.out / 'logs' / f'{str(name).replace(os.sep, "_")}.log'
         log.parent.mkdir(parents=True, exist_ok=True)
-        environment = dict(os.environ, OMP_NUM_THREADS=str(max((os.cpu_count() or 1) // self.args.jobs, 1)))
+        environment = {'OMP_NUM_THREADS': str(max((os.cpu_count() or 1) // self.args.jobs, 1)), **os.environ}
         with open(log, 'a', encoding='utf-8') as file:
             code = subprocess.run([sys.executable, *map(str, command)], stdout=file, stderr=subprocess.STDOUT, cwd=ROOT,
                                   env=environment).returncode
