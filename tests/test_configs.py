@@ -229,3 +229,15 @@ def test_a_metafile_says_what_is_so(metafile, model):
     for result in model.get('Results', []):
         assert result['Task'] == 'Single Object Tracking'
         assert all(metric.endswith('(paper)') for metric in result['Metrics'])
+
+
+def test_the_short_budget_starts_from_fitted_layers_and_weighs_normalised_mimic_most():
+    cfg = read('compress_tracker/ostrack_vitb_256_4layers.py')
+    for key, value in read('_base_/compress_short.py').items():
+        cfg.merge_from_dict({key: value})
+    cfg.compress.teacher = 'named_by_the_user.pth'
+    cfg = ct_mm.compress(cfg)
+    with torch.device('meta'):
+        model = MODELS.build(cfg.model)
+    assert model.mimic.normalize and model.mimic.loss_weight == 100 and model.num_stages == 4
+    assert 'ct_mm.StageFitHook' in [hook['type'] for hook in cfg.custom_hooks]

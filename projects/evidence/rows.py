@@ -17,7 +17,6 @@ class Scale:
         pairs: Packed pairs that all trainings read.
         teacher_pairs: Pairs that the teacher is trained on; 0 takes its start as the teacher.
         student_pairs: Pairs that each row is trained on: the equal budget.
-        long_factor: How many times that the long rows get.
         options: What the configs, which are written for the GPU's scale, are to be told.
         step: What ``compress.step`` is to be told.
         start: Weights that the teacher starts from; None for the pretrained ViT of ``--vit``.
@@ -26,7 +25,6 @@ class Scale:
     pairs: int
     teacher_pairs: int
     student_pairs: int
-    long_factor: int
     options: dict = field(default_factory=dict)
     step: dict = field(default_factory=dict)
     start: str | None = None
@@ -45,9 +43,9 @@ CPU_STEP = {'compress.step.onednn': True, 'compress.step.teacher_dtype': 'bfloat
 NARROW = {'model.backbone.embed_dim': 128, 'model.backbone.num_heads': 4, 'model.head.in_channels': 128,
           'model.head.channels': 64, 'model.template_factor': 1.5, 'model.search_factor': 3.0}
 SCALES = dict(
-    gpu=Scale('112_224', 200_000, 400_000, 80_000, 4, crops(112, 224)),
-    cpu=Scale('56_112', 24_000, 40_000, 16_000, 2, {**crops(56, 112), **ON_CPU}, CPU_STEP),
-    narrow=Scale('narrow', 64_000, 0, 16_000, 2, {**crops(56, 112), **ON_CPU, **NARROW}, CPU_STEP,
+    gpu=Scale('112_224', 200_000, 400_000, 80_000, crops(112, 224)),
+    cpu=Scale('56_112', 24_000, 40_000, 16_000, {**crops(56, 112), **ON_CPU}, CPU_STEP),
+    narrow=Scale('narrow', 64_000, 0, 16_000, {**crops(56, 112), **ON_CPU, **NARROW}, CPU_STEP,
                  'demo/teacher/tiny_teacher.pth'))
 
 
@@ -61,14 +59,14 @@ class Row:
         config: File under ``configs/``.
         seeds: How many seeds.
         group: Table that it stands in.
-        long: Whether it trains ``long_factor`` times as long.
+        times: How many times the equal budget it gets.
     """
     name: str
     title: str
     config: str
     seeds: int = 1
     group: str = 'rivals'
-    long: bool = False
+    times: float = 1
 
 
 ROWS = [
@@ -89,5 +87,7 @@ ROWS = [
     Row('score_map_guidance', 'guidance on the score map too', 'score_map_guidance.py', group='ideas'),
     Row('averaged', 'weight averaging', 'averaged.py', group='ideas'),
     Row('combined', 'fitted, score map and averaging', 'combined.py', group='ideas'),
-    Row('combined_long', 'fitted, score map and averaging, long', 'combined.py', 3, 'long', True),
+    Row('full_1.3', 'full method, 1.3 times as long: its layers run as often as without replacement', 'full.py',
+        group='long', times=1.3),
+    Row('combined_long', 'fitted, score map and averaging, twice as long', 'combined.py', 3, 'long', 2),
 ]

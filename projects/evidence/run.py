@@ -89,7 +89,7 @@ class Experiment:
     def run_row(self, row: Row, seed: int) -> None:
         """Trains and measures one row with one seed."""
         folder = self.folder(row.name, seed)
-        pairs = self.scale.student_pairs * (self.scale.long_factor if row.long else 1)
+        pairs = round(self.scale.student_pairs * row.times)
         options = {'train_dataloader.dataset.pairs_per_epoch': pairs // EPOCHS, 'randomness.seed': seed,
                    'train_dataloader.dataset.seed': 1 + seed}
         if row.config == 'scratch.py':
