@@ -44,7 +44,7 @@ class Results:
 
     def scores(self, name: str, key: str) -> np.ndarray:
         """A score of all seeds (N,)."""
-        return np.array([result['all'][key] for result in self.found[name]])
+        return np.array([result['all'].get(key, result.get(key)) for result in self.found[name]])
 
     def mean(self, name: str, key: str = 'ao') -> float:
         """Its mean over the seeds."""
@@ -73,7 +73,7 @@ def score_table(results: Results, names: dict[str, str]) -> str:
         lines.append([title, str(len(results.found[name])),
                       *(results.spread(name, key, form) for key, (form, _) in SCORES.items()),
                       f'{results.mean(name) / results.mean("teacher"):.1%}',
-                      f'{first["pair_iou"]:.3f}' if 'pair_iou' in first else '-', str(first.get('layers', '-')),
+                      results.spread(name, 'pair_iou', '.3f') if 'pair_iou' in first else '-', str(first.get('layers', '-')),
                       f'{first["parameters"] / 1e6:.2f}' if 'parameters' in first else '-',
                       f'{first["macs"] / 1e9:.2f}' if 'macs' in first else '-', f'{ratio:.2f}x' if ratio else '-'])
     return markdown_table(header, lines)
@@ -127,11 +127,12 @@ def plot(results: Results, names: dict[str, str], path: Path) -> None:
         figure.savefig(unfinished, dpi=110, format='png')
 
 
-def other_teacher(folder: Path, scale: str) -> list[str]:
-    """The teacher of another scale, where there are no rows of it."""
+def other_scale(folder: Path, scale: str) -> list[str]:
+    """What there is of another scale."""
     results = Results(folder)
-    return [f'## The teacher of the scale {scale}', score_table(results, dict(teacher='teacher')),
-            sequence_table(results, dict(teacher='teacher'))]
+    names = dict(teacher='teacher', **{row.name: row.title for row in ROWS if row.name in results.found})
+    return [f'## At the scale {scale}', score_table(results, names), sequence_table(results, names),
+            budget_table(results, names)]
 
 
 def write_report(results: Results, dataset: SequenceFolder, scale: str, doc: Path, notes: str,
@@ -185,11 +186,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument('--out', default='work_dirs/evidence', help='where run.py wrote (default: %(default)s)')
     parser.add_argument('--sequences', default='data/sequences')
     parser.add_argument('--doc', type=Path, default=Path('docs/evidence.md'))
-    parser.add_argument('--teacher-of', metavar='SCALE', help='show the teacher of this scale too')
+    parser.add_argument('--also', metavar='SCALE', help='show what there is of this scale too')
     parser.add_argument('--notes', type=Path, help='words to put in front')
     args = parser.parse_args(argv)
     notes = args.notes.read_text(encoding='utf-8') if args.notes else ''
-    others = other_teacher(Path(args.out) / args.teacher_of, args.teacher_of) if args.teacher_of else []
+    others = other_scale(Path(args.out) / args.also, args.also) if args.also else []
     results = Results(Path(args.out) / args.scale)
     write_report(results, SequenceFolder(args.sequences), args.scale, args.doc, notes, others)
     print(f'written: {args.doc}')
