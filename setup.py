@@ -79,5 +79,5 @@ setup(
         # JPEGs decoded in half the time, with the same pixels.
         'fast': ['simplejpeg>=1.9'],
         'quickstart': ['imageio-ffmpeg>=0.5', 'scikit-image>=0.22'],
-        'tests': ['pytest>=7.4', 'ruff>=0.6', 'simplejpeg>=1.9'],
+        'tests': ['pytest>=7.4', 'pytest-xdist>=3.5', 'ruff>=0.6', 'simplejpeg>=1.9'],
     })

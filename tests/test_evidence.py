@@ -1,4 +1,5 @@
 """The experiment's configs: each is built, divided as its row says, and reads what run.py packs."""
+import argparse
 import runpy
 import sys
 from pathlib import Path
@@ -82,6 +83,22 @@ def test_the_options_of_a_scale_fit_the_configs(scripts, scale):
         inputs = {side: torch.zeros(1, 3, *[getattr(model.backbone, f'{side}_size')] * 2)
                   for side in ('template', 'search')}
         assert model.eval()(inputs, mode='tensor')['boxes'].shape == (1, 4)
+
+
+def test_a_given_teacher_is_taken_as_it_is(scripts, tmp_path, monkeypatch):
+    run, rows = scripts('run'), scripts('rows')
+    experiment = run['Experiment'](argparse.Namespace(out=tmp_path, scale='narrow'), rows['SCALES']['narrow'])
+    measured = []
+    monkeypatch.setattr(type(experiment), 'measure', lambda _self, *files: measured.append(files))
+    monkeypatch.setattr(type(experiment), 'train', None)
+    experiment.start.parent.mkdir(parents=True)
+    experiment.start.write_bytes(b'weights')
+    experiment.train_teacher()
+    [(config, weights, _)] = measured
+    assert weights.read_bytes() == b'weights'
+    cfg = Config.fromfile(config)
+    assert (cfg.model.backbone.embed_dim, cfg.model.search_factor, cfg.model.margin) == (128, 3.0, 2.0)
+    assert cfg.test_dataloader.dataset.type == 'ct_mm.SequenceFolder'
 
 
 def test_positions_are_resized_and_nothing_else(scripts):
