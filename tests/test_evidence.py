@@ -11,6 +11,7 @@ from mmengine.config import Config
 
 import ct_mm
 from ct_mm.registry import MODELS
+from ct_mm.tracking.inference import init_model
 
 FOLDER = Path(__file__).resolve().parents[1] / 'projects' / 'evidence'
 CONFIGS = sorted(path.name for path in (FOLDER / 'configs').glob('*.py'))
@@ -99,6 +100,13 @@ def test_a_given_teacher_is_taken_as_it_is(scripts, tmp_path, monkeypatch):
     cfg = Config.fromfile(config)
     assert (cfg.model.backbone.embed_dim, cfg.model.search_factor, cfg.model.margin) == (128, 3.0, 2.0)
     assert cfg.test_dataloader.dataset.type == 'ct_mm.SequenceFolder'
+
+
+def test_the_student_that_is_handed_over_is_one_of_its_config():
+    files = [str(FOLDER / 'checkpoints' / f'narrow_student{ending}') for ending in ('.py', '.pth')]
+    tracker = init_model(*files, 'cpu')
+    assert len(tracker.backbone.blocks) == 4
+    assert all(torch.isfinite(value).all() for value in tracker.state_dict().values())
 
 
 def test_positions_are_resized_and_nothing_else(scripts):
