@@ -76,7 +76,7 @@ def score_table(results: Results, names: dict[str, str]) -> str:
                       results.spread(name, 'pair_iou', '.3f') if 'pair_iou' in first else '-',
                       str(first.get('layers', '-')),
                       f'{first["parameters"] / 1e6:.2f}' if 'parameters' in first else '-',
-                      f'{first["macs"] / 1e9:.2f}' if 'macs' in first else '-', f'{ratio:.2f}x' if ratio else '-'])
+                      f'{first["macs"] / 1e9:.3f}' if 'macs' in first else '-', f'{ratio:.2f}x' if ratio else '-'])
     return markdown_table(header, lines)
 
 
