@@ -33,11 +33,14 @@ class TrackFiles:
         self._unfinished = [path.with_name(f'.{path.name}.{os.getpid()}') for path in self.paths]
         self._sizes = [0] * len(self.paths)  # bytes after the last whole frame
         self._streams: list[FileIO] = []
+        self._made: list[Path] = []  # folders, the inner ones first
 
     def __enter__(self) -> TrackFiles:
         try:
             for path, unfinished in zip(self.paths, self._unfinished):
+                missing = [folder for folder in path.parents if not folder.exists()]
                 path.parent.mkdir(parents=True, exist_ok=True)
+                self._made = missing + self._made
                 if path.is_dir():
                     raise IsADirectoryError(f'{path} is a folder, but a track is to be written there')
                 self._streams.append(open(unfinished, 'wb', buffering=0))  # so that each line is in the file at once
@@ -77,3 +80,6 @@ class TrackFiles:
                 os.replace(unfinished, path)
             else:
                 unfinished.unlink(missing_ok=True)
+        for folder in self._made if not self.frames else ():
+            if not any(folder.iterdir()):
+                folder.rmdir()

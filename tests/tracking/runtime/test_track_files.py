@@ -41,7 +41,15 @@ def test_without_a_frame_older_files_stay(tmp_path):
     (tmp_path / 'a.txt').write_text('older')
     with pytest.raises(RuntimeError), TrackFiles(tmp_path, ['a']):
         raise RuntimeError
-    assert content(tmp_path) == {'a.txt': 'older'}
+    assert content(tmp_path) == {'a.txt': 'older'} and not (tmp_path / 'scores').exists()
+
+
+def test_without_a_frame_no_folder_stays_that_was_not_there(tmp_path):
+    (tmp_path / 'empty').mkdir()
+    for folder in ('empty/new/deep', 'empty'):
+        with TrackFiles(tmp_path / folder, ['a', 'b']):
+            pass
+    assert [path.name for path in tmp_path.rglob('*')] == ['empty']
 
 
 @pytest.mark.parametrize('bytes_left', [70, 90, 100])
