@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -106,15 +107,15 @@ def budget_table(results: Results, names: dict[str, str]) -> str:
                           options.get('randomness.seed', '0'), run['device'], str(run['jobs']),
                           f'{run["seconds"] / 60:.1f}'])
     header = ['training', 'pairs an epoch (20 epochs)', 'batch', 'first seed', 'device', 'at a time', 'minutes']
-    return markdown_table(header, lines)
+    return markdown_table(header, lines) if lines else ''
 
 
 def plot(results: Results, names: dict[str, str], path: Path) -> None:
     """AO of every row as a picture."""
     from matplotlib.figure import Figure
-    figure = Figure(figsize=(8, 0.42 * len(names) + 1.2), layout='constrained')
+    figure = Figure(figsize=(10, 0.42 * len(names) + 1.2), layout='constrained')
     axes = figure.subplots()
-    titles = list(names.values())[::-1]
+    titles = [textwrap.fill(title, 50) for title in names.values()][::-1]
     for place, name in enumerate(list(names)[::-1]):
         values = results.scores(name, 'ao')
         axes.barh(place, values.mean(), color='tab:blue' if name == 'teacher' else 'tab:grey' if name in CONTROLS
