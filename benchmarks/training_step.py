@@ -37,7 +37,6 @@ SIDES = {
     'ours onednn targets': dict(step=dict(onednn=True, targets_dtype='bfloat16')),
     'ours onednn targets checkpoint': dict(step=dict(onednn=True, targets_dtype='bfloat16', checkpoint=True)),
     'ours onednn targets checkpoint 2': dict(step=dict(onednn=True, targets_dtype='bfloat16', checkpoint=2)),
-    'ours onednn targets checkpoint 3': dict(step=dict(onednn=True, targets_dtype='bfloat16', checkpoint=3)),
     'ours bf16': dict(amp='bfloat16', step=dict(teacher_dtype='bfloat16')),
     'ours bf16 onednn': dict(amp='bfloat16', step=dict(teacher_dtype='bfloat16', onednn=True)),
     'ours bf16 onednn checkpoint': dict(

@@ -106,7 +106,8 @@ def budget_table(results: Results, names: dict[str, str]) -> str:
             lines.append([title, options.get(keys['pairs'], '-'), options.get(keys['batch'], 'of the config'),
                           options.get('randomness.seed', '0'), run['device'], str(run['jobs']),
                           f'{run["seconds"] / 60:.1f}'])
-    header = ['training', 'pairs an epoch (20 epochs)', 'batch', 'first seed', 'device', 'at a time', 'minutes']
+    header = ['training', 'pairs an epoch (20 epochs)', 'batch', 'first seed', 'device', 'at a time',
+              'minutes (if resumed: since then)']
     return markdown_table(header, lines) if lines else ''
 
 

@@ -115,7 +115,7 @@ def student_config(cfg: Config, model: dict) -> Config:
     """
     config = copy.deepcopy(cfg)
     config.model = model
-    for key in ('compress', 'runner_type', 'work_dir', 'load_from', 'resume', 'launcher'):
+    for key in ('compress', 'runner_type', 'work_dir', 'load_from', 'start_from', 'resume', 'launcher'):
         config.pop(key, None)
     # Our hooks belong to the compression (path, export, report of the run); the user's stay.
     config.custom_hooks = [hook for hook in config.get('custom_hooks') or [] if not is_ours(hook)]
