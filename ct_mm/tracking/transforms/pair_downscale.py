@@ -13,21 +13,29 @@ class PairDownscale(BaseTransform):
     """Shrinks all frames of a pair by one factor, so that their crops are as coarse as those of a small target.
 
     No part of the published recipe: photographs hold few targets of 5 to 20 pixels, aerial videos hold little else. The
-    boxes keep their fractions of a pixel. Put it before ``CropPair``.
+    boxes keep their fractions of a pixel unless told otherwise. Put it before ``CropPair``.
 
     Args:
         prob: Probability of shrinking a pair. Defaults to 0.5.
         max_factor: Largest factor; the factors are drawn log-uniformly from 1. Defaults to 5.0.
         min_side: Geometric mean of a target's sides, pixels, below which no target is shrunk. Defaults to 4.0.
         jpeg: Probability of compressing the shrunk frames as JPEGs, as the videos are. Defaults to 0.3.
+        whole_pixels: Whether a shrunk template's box gets whole pixels, at least one, as annotations have: a pixel is
+            a good part of a small target, and a tracker is given nothing better to begin with. Defaults to False.
     """
 
-    def __init__(self, prob: float = 0.5, max_factor: float = 5.0, min_side: float = 4.0, jpeg: float = 0.3) -> None:
+    def __init__(self,
+                 prob: float = 0.5,
+                 max_factor: float = 5.0,
+                 min_side: float = 4.0,
+                 jpeg: float = 0.3,
+                 whole_pixels: bool = False) -> None:
         if not (0 <= prob <= 1 and 0 <= jpeg <= 1):
             raise ValueError(f'PairDownscale: prob={prob} and jpeg={jpeg} must be in [0, 1]')
         if max_factor < 1 or min_side <= 0:
             raise ValueError(f'PairDownscale: max_factor={max_factor} must be at least 1, min_side={min_side} positive')
         self.prob, self.max_factor, self.min_side, self.jpeg = prob, max_factor, min_side, jpeg
+        self.whole_pixels = whole_pixels
 
     def transform(self, results: dict) -> dict:
         """Changes ``img`` (H, W, 3) and ``bbox``, xywh in pixels, of all sides; draws from ``results['rng']``."""
@@ -49,8 +57,12 @@ class PairDownscale(BaseTransform):
                 _, data = cv2.imencode('.jpg', image, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(40, 95))])
                 image = cv2.imdecode(data, cv2.IMREAD_COLOR)
             side['img'], side['bbox'] = image, np.asarray(side['bbox'], np.float64) * [*scale, *scale]
+        if self.whole_pixels:
+            for side in sides[:-1]:  # the searched frame's box is what is learnt, and stays exact
+                corners = np.round([side['bbox'][:2], side['bbox'][:2] + side['bbox'][2:]])  # (2, 2) x1 y1, x2 y2
+                side['bbox'] = np.concatenate([corners[0], np.maximum(corners[1] - corners[0], 1)])
         return results
 
     def __repr__(self) -> str:
         return (f'PairDownscale(prob={self.prob}, max_factor={self.max_factor}, min_side={self.min_side}, '
-                f'jpeg={self.jpeg})')
+                f'jpeg={self.jpeg}, whole_pixels={self.whole_pixels})')

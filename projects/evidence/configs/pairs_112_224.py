@@ -14,8 +14,9 @@ train_dataloader = dict(
         pipeline=[
             dict(type='ct_mm.PairGrayscale', prob=0.1),
             dict(type='ct_mm.PairFlip', prob=0.5),
-            dict(type='ct_mm.PairDownscale', prob=0.5, max_factor=6.0, min_side=4.0, jpeg=0.4),
+            dict(
+                type='ct_mm.PairDownscale', prob=0.7, max_factor=20.0, min_side=3.5, jpeg=0.4, whole_pixels=True),
             dict(
                 type='ct_mm.CropPair', template_size=112, template_factor=2.0, search_size=224, search_factor=4.0,
-                center_jitter=3.0, scale_jitter=0.25),
+                center_jitter=3.0, scale_jitter=0.35),
         ]))

@@ -44,6 +44,19 @@ def test_a_target_is_not_made_smaller_than_asked():
     assert PairDownscale(prob=1, min_side=8).transform(small)['search']['img'].shape == (90, 60, 3)
 
 
+def test_whole_pixels_are_for_the_template_alone():
+    for seed in range(20):
+        exact = PairDownscale(prob=1, max_factor=50, min_side=3).transform(pair(seed))
+        whole = PairDownscale(prob=1, max_factor=50, min_side=3, whole_pixels=True).transform(pair(seed))
+        box = whole['template']['bbox']
+        assert (box == np.round(box)).all() and (box[2:] >= 1).all()
+        assert abs(box[:2] - exact['template']['bbox'][:2]).max() <= 0.5
+        np.testing.assert_array_equal(whole['search']['bbox'], exact['search']['bbox'])
+        assert (exact['template']['bbox'] != np.round(exact['template']['bbox'])).any()
+    thin = PairDownscale(prob=1, max_factor=50, min_side=1, whole_pixels=True).transform(pair(1, (40., 30., 60., 1.)))
+    assert thin['template']['bbox'][3] == 1
+
+
 def test_probability_and_bad_arguments():
     changed = [PairDownscale(prob=0.3).transform(pair(seed))['template']['img'].shape[1] < 120 for seed in range(300)]
     assert np.mean(changed) == pytest.approx(0.3, abs=0.08)
