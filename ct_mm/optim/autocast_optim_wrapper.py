@@ -2,12 +2,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from typing import Any
 
 import torch
 from mmengine.optim import OptimWrapper
 from torch import nn
 
+from ct_mm.onednn import by_onednn
 from ct_mm.registry import OPTIM_WRAPPERS
 
 
@@ -19,12 +21,19 @@ class AutocastOptimWrapper(OptimWrapper):
     is that of float32, so there is nothing to scale, and processors with AVX512-BF16 or AMX compute in it too.
 
     Args:
+        onednn: On a CPU, compute the forward pass's linear layers and attention by oneDNN, backward too, see
+            :mod:`ct_mm.onednn`. What ``compress.step.onednn`` is for a compression, for a training of any model.
         **kwargs: Those of MMEngine's ``OptimWrapper``.
     """
+
+    def __init__(self, *args: Any, onednn: bool = False, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.onednn = onednn
 
     @contextmanager
     def optim_context(self, model: nn.Module) -> Iterator[None]:
         """Autocast for the forward pass, and no synchronisation while gradients accumulate."""
         device = next(model.parameters()).device.type
-        with super().optim_context(model), torch.autocast(device, torch.bfloat16):
+        with super().optim_context(model), torch.autocast(device, torch.bfloat16), \
+                by_onednn() if self.onednn else nullcontext():
             yield

@@ -38,12 +38,14 @@ def crops(template: int, search: int) -> dict:
 
 #: For CPUs: the data is read by the process that trains, mixed precision by the oneDNN operators.
 ON_CPU = {'train_dataloader.num_workers': 0, 'train_dataloader.persistent_workers': False,
-          'train_dataloader.batch_size': 16}
+          'train_dataloader.batch_size': 16, 'optim_wrapper.onednn': True}
 CPU_STEP = {'compress.step.onednn': True, 'compress.step.teacher_dtype': 'bfloat16'}
 NARROW = {'model.backbone.embed_dim': 128, 'model.backbone.num_heads': 4, 'model.head.in_channels': 128,
           'model.head.channels': 64, 'model.template_factor': 1.5, 'model.search_factor': 3.0}
 SCALES = dict(
     gpu=Scale('112_224', 200_000, 400_000, 80_000, crops(112, 224)),
+    wide=Scale('112_224', 36_000, 0, 40_000, {**crops(112, 224), **ON_CPU, 'optim_wrapper.optimizer.lr': 1e-4}, CPU_STEP,
+               'projects/evidence/checkpoints/teacher_112_224.pth'),
     cpu=Scale('56_112', 24_000, 40_000, 16_000, {**crops(56, 112), **ON_CPU}, CPU_STEP),
     narrow=Scale('narrow', 64_000, 0, 16_000, {**crops(56, 112), **ON_CPU, **NARROW}, CPU_STEP,
                  'demo/teacher/tiny_teacher.pth'))

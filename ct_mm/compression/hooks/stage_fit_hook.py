@@ -58,12 +58,11 @@ class StageFitHook(Hook):
         for stack, blocks, entry, targets in self._streams(runner, distiller):
             streams = entry
             for part, layer, target in zip(stack.plan.parts, stack.student_layers, targets):
-                with torch.no_grad():
+                with torch.no_grad(), runner.optim_wrapper.optim_context(runner.model):
                     copied = explained_variance([layer.eval()(stream) for stream in streams], target)
-                    index, fitted, score = fit_stage([blocks[i] for i in part], streams, target, self.writers)
-                    layer.load_state_dict(fitted.state_dict())
-                    streams = [layer(stream) for stream in streams]
-                rows.append(FittedStage(part[index], copied, score))
+                    index, fitted, streams = fit_stage([blocks[i] for i in part], streams, target, self.writers)
+                layer.load_state_dict(fitted.state_dict())
+                rows.append(FittedStage(part[index], copied, explained_variance(streams, target)))
         runner.model.train()
         print_log(_table(rows, self.samples), 'current')
 
@@ -80,6 +79,7 @@ class StageFitHook(Hook):
             data = loader.collate_fn([loader.dataset[draw] for draw in draws])
             data = distiller.data_preprocessor(data, False)
             with ExitStack() as open_taps:
+                open_taps.enter_context(runner.optim_wrapper.optim_context(runner.model))
                 entered = [open_taps.enter_context(_InputsOf(own[0])) for _, own, *_ in stacks]
                 outputs = open_taps.enter_context(tap_outputs(ends))
                 distiller.teacher(data['inputs'], data.get('data_samples'), mode='tensor')
