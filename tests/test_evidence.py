@@ -57,7 +57,7 @@ def test_every_row_has_its_config_and_rivals_differ_in_what_they_say(scripts):
     assert told['no_guidance'].guidance is None and told['no_guidance'].mimic == full.mimic
 
 
-@pytest.mark.parametrize('scale', ['gpu', 'cpu', 'narrow'])
+@pytest.mark.parametrize('scale', ['gpu', 'wide', 'cpu', 'narrow'])
 def test_no_photograph_is_in_training_and_in_validation(scripts, scale):
     scale, splits = scripts('rows')['SCALES'][scale], {}
     for part in ('', 'val_'):
@@ -73,7 +73,7 @@ def test_no_photograph_is_in_training_and_in_validation(scripts, scale):
         assert where == [digit == '1', digit != '1']
 
 
-@pytest.mark.parametrize('scale', ['gpu', 'cpu', 'narrow'])
+@pytest.mark.parametrize('scale', ['gpu', 'wide', 'cpu', 'narrow'])
 def test_the_options_of_a_scale_fit_the_configs(scripts, scale):
     scale = scripts('rows')['SCALES'][scale]
     for name in ('evidence_teacher.py', 'full.py'):

@@ -20,6 +20,8 @@ class Scale:
         options: What the configs, which are written for the GPU's scale, are to be told.
         step: What ``compress.step`` is to be told.
         start: Weights that the teacher starts from; None for the pretrained ViT of ``--vit``.
+        validation: Packed pairs to validate on.
+        fit_samples: Samples that rows which start from fitted layers fit them on; a wide layer needs more.
     """
     data: str
     pairs: int
@@ -28,6 +30,8 @@ class Scale:
     options: dict = field(default_factory=dict)
     step: dict = field(default_factory=dict)
     start: str | None = None
+    validation: int = 2000
+    fit_samples: int = 512
 
 
 def crops(template: int, search: int) -> dict:
@@ -42,10 +46,12 @@ ON_CPU = {'train_dataloader.num_workers': 0, 'train_dataloader.persistent_worker
 CPU_STEP = {'compress.step.onednn': True, 'compress.step.teacher_dtype': 'bfloat16'}
 NARROW = {'model.backbone.embed_dim': 128, 'model.backbone.num_heads': 4, 'model.head.in_channels': 128,
           'model.head.channels': 64, 'model.template_factor': 1.5, 'model.search_factor': 3.0}
+#: A wide layer takes smaller steps; 8 pairs have the tokens of 32 narrow ones.
+WIDE = {'optim_wrapper.optimizer.lr': 1e-4, 'train_dataloader.batch_size': 8}
 SCALES = dict(
     gpu=Scale('112_224', 200_000, 400_000, 80_000, crops(112, 224)),
-    wide=Scale('112_224', 36_000, 0, 40_000, {**crops(112, 224), **ON_CPU, 'optim_wrapper.optimizer.lr': 1e-4}, CPU_STEP,
-               'projects/evidence/checkpoints/teacher_112_224.pth'),
+    wide=Scale('112_224', 36_000, 0, 32_000, {**crops(112, 224), **ON_CPU, **WIDE}, CPU_STEP,
+               'projects/evidence/checkpoints/teacher_112_224.pth', validation=500, fit_samples=1024),
     cpu=Scale('56_112', 24_000, 40_000, 16_000, {**crops(56, 112), **ON_CPU}, CPU_STEP),
     narrow=Scale('narrow', 64_000, 0, 16_000, {**crops(56, 112), **ON_CPU, **NARROW}, CPU_STEP,
                  'demo/teacher/tiny_teacher.pth'))

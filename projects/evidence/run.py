@@ -48,7 +48,7 @@ class Experiment:
 
     def prepare(self) -> None:
         """Packs the pairs and brings the teacher's start to its crop sizes."""
-        for folder, number in ((self.pairs, self.scale.pairs), (self.validation, 2000)):
+        for folder, number in ((self.pairs, self.scale.pairs), (self.validation, self.scale.validation)):
             self.call('pack', ROOT / 'tools/dataset_converters/pack_pairs.py', CONFIGS / f'{folder.name}.py', folder,
                       '--pairs', number, '--workers', self.args.pack_workers)
         sides = ['--template-size', self.scale.options['model.backbone.template_size'],
@@ -97,6 +97,8 @@ class Experiment:
             self.keep_weights(folder, row.config)
             self.measure(folder / row.config, folder / 'model.pth', folder)
             return
+        if Config.fromfile(CONFIGS / row.config).compress.get('fit'):
+            options['compress.fit.samples'] = self.scale.fit_samples
         self.train(row.config, folder, dict(options, **self.scale.step, **{
             'compress.teacher': self.folder('teacher', 0) / 'model.pth',
             'compress.export.initial': row.name == 'full' and seed == 0}))
