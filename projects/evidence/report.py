@@ -57,6 +57,11 @@ class Results:
         text = number(values.mean(), form)
         return text if len(values) == 1 else f'{text} ({values.min():{form}} to {values.max():{form}})'
 
+    def titles(self) -> dict[str, str]:
+        """Titles of what was measured: the teacher, the rows, the controls."""
+        known = dict(teacher='teacher', **{row.name: row.title for row in ROWS}, **CONTROLS)
+        return {name: title for name, title in known.items() if name in self.found}
+
     def run(self, name: str) -> dict:
         """What run.py noted of the training with the first seed."""
         file = self.folder / name / 'seed0' / 'run.json'
@@ -111,18 +116,18 @@ def budget_table(results: Results, names: dict[str, str]) -> str:
     return markdown_table(header, lines) if lines else ''
 
 
-def plot(results: Results, names: dict[str, str], path: Path) -> None:
-    """AO of every row as a picture."""
+def plot(scales: dict[str, Results], path: Path) -> None:
+    """AO of every row of all scales as a picture."""
     from matplotlib.figure import Figure
-    figure = Figure(figsize=(10, 0.42 * len(names) + 1.2), layout='constrained')
+    bars = [(scale, name, title, results.scores(name, 'ao')) for scale, results in scales.items()
+            for name, title in results.titles().items()][::-1]
+    figure = Figure(figsize=(10, 0.42 * len(bars) + 1.2), layout='constrained')
     axes = figure.subplots()
-    titles = [textwrap.fill(title, 50) for title in names.values()][::-1]
-    for place, name in enumerate(list(names)[::-1]):
-        values = results.scores(name, 'ao')
+    for place, (_, name, _, values) in enumerate(bars):
         axes.barh(place, values.mean(), color='tab:blue' if name == 'teacher' else 'tab:grey' if name in CONTROLS
                   else 'tab:orange')
         axes.plot(values, [place] * len(values), 'k.')
-    axes.set_yticks(range(len(titles)), titles)
+    axes.set_yticks(range(len(bars)), [textwrap.fill(f'{scale}: {title}', 55) for scale, _, title, _ in bars])
     axes.set_xlabel('AO on the test sequences (dots: seeds)')
     axes.set_xlim(0, 1)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -130,51 +135,62 @@ def plot(results: Results, names: dict[str, str], path: Path) -> None:
         figure.savefig(unfinished, dpi=110, format='png')
 
 
-def other_scale(folder: Path, scale: str) -> list[str]:
+def best_student(results: Results, dataset: SequenceFolder, rows: Sequence[Row]) -> list[str]:
+    """Teacher less the best student of four layers."""
+    students = [row for row in rows if row.group in ('rivals', 'ideas', 'long')]
+    if not students:
+        return []
+    best = max(students, key=lambda row: results.mean(row.name))
+    return [f'Teacher less its best student of four layers ({best.title}): {bootstrap(results, dataset, best.name)}']
+
+
+def speed_sentence(results: Results) -> str:
+    """How the column of speeds was measured."""
+    speed = results.speed
+    if not speed['ratios']:
+        return ''
+    return (f'Speed: eager PyTorch {speed["torch"]} on {speed["device"]}, {speed["threads"]} threads, one search of '
+            f'the network, by turns, medians of {speed["rounds"]} after {speed["warm_up"]}.')
+
+
+def other_scale(results: Results, scale: str, dataset: SequenceFolder) -> list[str]:
     """What there is of another scale."""
-    results = Results(folder)
-    names = dict(teacher='teacher', **{row.name: row.title for row in ROWS if row.name in results.found})
-    return [f'## At the scale {scale}', score_table(results, names), sequence_table(results, names),
-            budget_table(results, names)]
+    rows = [row for row in ROWS if row.name in results.found]
+    return [f'## At the scale {scale}', score_table(results, results.titles()),
+            sequence_table(results, results.titles()), *best_student(results, dataset, rows),
+            budget_table(results, results.titles()), speed_sentence(results)]
+
+
+def write_csv(path: Path, scales: dict[str, Results]) -> None:
+    """All scores of every tracker and seed."""
+    sequences = list(next(iter(scales.values())).found['teacher'][0]['sequences'])
+    write_text(path, csv_table(('scale', 'tracker', 'seed', *SCORES, *(f'ao {s}' for s in sequences)), [
+        (scale, name, seed, *(result['all'][key] for key in SCORES), *(result['sequences'][s]['ao'] for s in sequences))
+        for scale, results in scales.items() for name in results.titles()
+        for seed, result in enumerate(results.found[name])]))
 
 
 def write_report(results: Results, dataset: SequenceFolder, scale: str, doc: Path, notes: str,
                  others: Sequence[str] = ()) -> None:
-    """Writes the page, and beside it the CSV and the plot."""
+    """Writes the page."""
     rows = [row for row in ROWS if row.name in results.found]
     titles = {row.name: row.title for row in rows}
     teacher = dict(teacher='teacher')
     controls = {name: text for name, text in CONTROLS.items() if name in results.found}
-    everything = {**teacher, **titles, **controls}
-    students = [row for row in rows if row.group in ('rivals', 'ideas', 'long')]
     parts = ['# Does it keep the accuracy?', notes.strip() if notes else '',
              f'Written by `python projects/evidence/report.py --scale {scale}` from the files that '
-             f'`python projects/evidence/run.py --scale {scale}` left, in which every number below stands.']
+             f'`python projects/evidence/run.py --scale {scale}` left, in which every number below stands.', *others]
     for group, headline in dict(rivals='The method and its rivals, equal budgets', depth='Other depths',
                                 ideas='Beyond the paper', long='Longer').items():
         chosen = {**teacher, **_reference(rows, group), **{row.name: row.title for row in rows if row.group == group}}
         if any(row.group == group for row in rows):
             parts += [f'## {headline}', score_table(results, chosen)]
     parts += ['## Controls and peers', score_table(results, {**teacher, **controls}),
-              '## AO by sequence', sequence_table(results, everything),
+              '## AO by sequence', sequence_table(results, results.titles()),
               f'![AO of all trackers](images/{doc.stem}.png)']
-    if students:
-        best = max(students, key=lambda row: results.mean(row.name))
-        parts += [f'## Teacher less its best student of four layers ({best.title})',
-                  bootstrap(results, dataset, best.name)]
-    parts += others
-    parts += ['## What was spent', budget_table(results, {**teacher, **titles})]
-    if results.speed['ratios']:
-        speed = results.speed
-        parts.append(f'Speed: eager PyTorch {speed["torch"]} on {speed["device"]}, {speed["threads"]} threads, one '
-                     f'search of the network, by turns, medians of {speed["rounds"]} after {speed["warm_up"]}.')
+    parts += best_student(results, dataset, rows)
+    parts += ['## What was spent', budget_table(results, {**teacher, **titles}), speed_sentence(results)]
     write_text(doc, '\n\n'.join(part for part in parts if part) + '\n')
-    header = ('tracker', 'seed', *SCORES, *(f'ao {s}' for s in results.found['teacher'][0]['sequences']))
-    write_text(doc.with_suffix('.csv'), csv_table(header, [
-        (name, seed, *(result['all'][key] for key in SCORES),
-         *(values['ao'] for values in result['sequences'].values()))
-        for name in everything for seed, result in enumerate(results.found[name])]))
-    plot(results, everything, doc.parent / 'images' / f'{doc.stem}.png')
 
 
 def _reference(rows: Sequence[Row], group: str) -> dict[str, str]:
@@ -193,9 +209,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument('--notes', type=Path, help='words to put in front')
     args = parser.parse_args(argv)
     notes = args.notes.read_text(encoding='utf-8') if args.notes else ''
-    others = other_scale(Path(args.out) / args.also, args.also) if args.also else []
-    results = Results(Path(args.out) / args.scale)
-    write_report(results, SequenceFolder(args.sequences), args.scale, args.doc, notes, others)
+    dataset = SequenceFolder(args.sequences)
+    scales = {name: Results(Path(args.out) / name) for name in (args.also, args.scale) if name}
+    others = other_scale(scales[args.also], args.also, dataset) if args.also else []
+    write_report(scales[args.scale], dataset, args.scale, args.doc, notes, others)
+    write_csv(args.doc.with_suffix('.csv'), scales)
+    plot(scales, args.doc.parent / 'images' / f'{args.doc.stem}.png')
     print(f'written: {args.doc}')
 
 

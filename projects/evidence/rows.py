@@ -47,10 +47,10 @@ CPU_STEP = {'compress.step.onednn': True, 'compress.step.teacher_dtype': 'bfloat
 NARROW = {'model.backbone.embed_dim': 128, 'model.backbone.num_heads': 4, 'model.head.in_channels': 128,
           'model.head.channels': 64, 'model.template_factor': 1.5, 'model.search_factor': 3.0}
 #: A wide layer takes smaller steps; 8 pairs have the tokens of 32 narrow ones.
-WIDE = {'optim_wrapper.optimizer.lr': 1e-4, 'train_dataloader.batch_size': 8}
+WIDE = {'optim_wrapper.optimizer.lr': 3e-5, 'train_dataloader.batch_size': 8}
 SCALES = dict(
     gpu=Scale('112_224', 200_000, 400_000, 80_000, crops(112, 224)),
-    wide=Scale('112_224', 36_000, 0, 32_000, {**crops(112, 224), **ON_CPU, **WIDE}, CPU_STEP,
+    wide=Scale('112_224', 36_000, 0, 28_000, {**crops(112, 224), **ON_CPU, **WIDE}, CPU_STEP,
                'projects/evidence/checkpoints/teacher_112_224.pth', validation=500, fit_samples=1024),
     cpu=Scale('56_112', 24_000, 40_000, 16_000, {**crops(56, 112), **ON_CPU}, CPU_STEP),
     narrow=Scale('narrow', 64_000, 0, 16_000, {**crops(56, 112), **ON_CPU, **NARROW}, CPU_STEP,
