@@ -1,5 +1,6 @@
 """The experiment's configs: each is built, divided as its row says, and reads what run.py packs."""
 import argparse
+import json
 import runpy
 import sys
 from pathlib import Path
@@ -102,8 +103,9 @@ def test_a_given_teacher_is_taken_as_it_is(scripts, tmp_path, monkeypatch):
     assert cfg.test_dataloader.dataset.type == 'ct_mm.SequenceFolder'
 
 
-def test_the_student_that_is_handed_over_is_one_of_its_config():
-    files = [str(FOLDER / 'checkpoints' / f'narrow_student{ending}') for ending in ('.py', '.pth')]
+@pytest.mark.parametrize('name', ['narrow_student', 'wide_student'])
+def test_a_student_that_is_handed_over_is_one_of_its_config(name):
+    files = [str(FOLDER / 'checkpoints' / f'{name}{ending}') for ending in ('.py', '.pth')]
     tracker = init_model(*files, 'cpu')
     assert len(tracker.backbone.blocks) == 4
     assert all(torch.isfinite(value).all() for value in tracker.state_dict().values())
@@ -118,3 +120,29 @@ def test_positions_are_resized_and_nothing_else(scripts):
     small = resized['backbone.pos_embed_template'].view(4, 4, 3)
     torch.testing.assert_close(small[0], small[3])
     assert np.all(np.diff(small[0, :, 0]) > 1.5) and resized['head.a'].dtype == torch.float32
+
+
+def test_the_report_shows_two_scales_and_keeps_their_numbers_apart(scripts, tmp_path, monkeypatch):
+    report = scripts('report')
+    monkeypatch.setitem(report['main'].__globals__, 'SequenceFolder', lambda root: root)
+    monkeypatch.setitem(report['main'].__globals__, 'bootstrap', lambda _results, root, name: f'{name} on {root}')
+    aos = {('narrow', 'teacher'): [0.5], ('narrow', 'full'): [0.4, 0.2], ('wide', 'teacher'): [0.8],
+           ('wide', 'fitted_distillation'): [0.6], ('wide', 'static'): [0.1]}
+    for (scale, name), values in aos.items():
+        for seed, ao in enumerate(values):
+            scores = dict(ao=ao, success=100 * ao, precision=50.0, norm_precision=50.0)
+            file = tmp_path / 'out' / scale / name / f'seed{seed}' / 'results.json'
+            file.parent.mkdir(parents=True)
+            file.write_text(json.dumps(dict(all=scores, sequences=dict(a=scores))))
+    page = tmp_path / 'docs' / 'page.md'
+    report['main'](['--scale', 'narrow', '--also', 'wide', '--out', str(tmp_path / 'out'), '--doc', str(page),
+                    '--sequences', 'folder'])
+    text = page.read_text()
+    wide, narrow = text[text.index('## At the scale wide'):].split('## The method', 1)
+    assert '75.0%' in wide and '60.0%' not in wide and 'fitted_distillation on folder' in wide
+    assert '60.0%' in narrow and '0.300 (0.200 to 0.400)' in narrow and 'full on folder' in narrow
+    lines = page.with_suffix('.csv').read_text().splitlines()
+    assert len(lines) == 1 + sum(map(len, aos.values())) and lines[0].startswith('scale,tracker,seed,ao')
+    assert [line.split(',')[:4] for line in lines if 'full' in line] == [
+        ['narrow', 'full', '0', '0.4'], ['narrow', 'full', '1', '0.2']]
+    assert (page.parent / 'images' / 'page.png').stat().st_size > 1000
