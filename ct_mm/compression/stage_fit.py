@@ -38,7 +38,7 @@ def fit_stage(
     writers: Sequence[str],
     ridge: float = 1e-4,
 ) -> tuple[int, nn.Module, list[Tensor]]:
-    """Finds the layer of a stage that is worth fitting to it, by a part of the batches, and fits it to all of them.
+    """Fits each candidate layer to a stage and takes the best.
 
     Args:
         candidates: The teacher's layers of the stage; they are copied, not changed.
@@ -53,9 +53,12 @@ def fit_stage(
     Raises:
         ValueError: If a block is not the sum of its input and its writers' outputs, or has no such writer.
     """
-    index = _best_candidate(candidates, streams, targets, writers, ridge) if len(candidates) > 1 else 0
-    layer = _fitted(candidates[index], streams, targets, writers, ridge)
-    return index, layer, [layer(stream) for stream in streams]
+    results = []
+    for index, candidate in enumerate(candidates):
+        layer = _fitted(candidate, streams, targets, writers, ridge)
+        outputs = [layer(stream) for stream in streams]
+        results.append((explained_variance(outputs, targets), index, layer, outputs))
+    return max(results, key=lambda result: result[0])[1:]
 
 
 def explained_variance(outputs: Sequence[Tensor], targets: Sequence[Tensor]) -> float:
@@ -71,23 +74,6 @@ def explained_variance(outputs: Sequence[Tensor], targets: Sequence[Tensor]) -> 
     mean = torch.cat([target.flatten(0, 1) for target in targets]).mean(0)  # (C,)
     error = sum(float((target - output).double().square().sum()) for output, target in zip(outputs, targets))
     return 1 - error / sum(float((target - mean).double().square().sum()) for target in targets)
-
-
-def _best_candidate(
-    candidates: Sequence[nn.Module],
-    streams: Sequence[Tensor],
-    targets: Sequence[Tensor],
-    writers: Sequence[str],
-    ridge: float,
-) -> int:
-    """The candidate that explains most of an eighth of the batches once it is fitted to another eighth."""
-    part = max(len(streams) // 8, 1)
-    seen, unseen = slice(0, part), slice(part, 2 * part) if len(streams) > 1 else slice(0, part)
-    scores = []
-    for candidate in candidates:
-        layer = _fitted(candidate, streams[seen], targets[seen], writers, ridge)
-        scores.append(explained_variance([layer(stream) for stream in streams[unseen]], targets[unseen]))
-    return scores.index(max(scores))
 
 
 def _fitted(
