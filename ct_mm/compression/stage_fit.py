@@ -115,10 +115,12 @@ def _fit_linear(
         finally:
             handle.remove()
         before = output - sum(written)  # the stream that this writer adds to
-        x, y = regressors[0].flatten(0, -2).float(), (target - before).flatten(0, -2).float()  # (B*T, in), (B*T, out)
+        # a batch's products are one step more precise than the training; in float64 they are several times slower
+        device = stream.device.type
+        dtype = torch.float32 if torch.is_autocast_enabled(device) else torch.float64
+        x, y = regressors[0].flatten(0, -2).to(dtype), (target - before).flatten(0, -2).to(dtype)  # (B*T, in or out)
         x = torch.cat([x, torch.ones_like(x[:, :1])], 1)  # (B*T, in + 1)
-        # one batch's products in float32: several times faster, and their error is far below the ridge; sums need more
-        with torch.autocast(x.device.type, enabled=False):
+        with torch.autocast(device, enabled=False):
             gram += (x.T @ x).double()
             moment += (x.T @ y).double()
         tokens += len(x)
