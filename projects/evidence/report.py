@@ -178,18 +178,18 @@ def write_report(results: Results, dataset: SequenceFolder, scale: str, doc: Pat
     teacher = dict(teacher='teacher')
     controls = {name: text for name, text in CONTROLS.items() if name in results.found}
     parts = ['# Does it keep the accuracy?', notes.strip() if notes else '',
-             f'Written by `python projects/evidence/report.py --scale {scale}` from the files that '
-             f'`python projects/evidence/run.py --scale {scale}` left, in which every number below stands.', *others]
+             'Written by `python projects/evidence/report.py` from the files that `python projects/evidence/run.py` '
+             'left, in which every number below stands.', *others, f'## At the scale {scale}']
     for group, headline in dict(rivals='The method and its rivals, equal budgets', depth='Other depths',
                                 ideas='Beyond the paper', long='Longer').items():
         chosen = {**teacher, **_reference(rows, group), **{row.name: row.title for row in rows if row.group == group}}
         if any(row.group == group for row in rows):
-            parts += [f'## {headline}', score_table(results, chosen)]
-    parts += ['## Controls and peers', score_table(results, {**teacher, **controls}),
-              '## AO by sequence', sequence_table(results, results.titles()),
+            parts += [f'### {headline}', score_table(results, chosen)]
+    parts += ['### Controls and peers', score_table(results, {**teacher, **controls}),
+              '### AO by sequence', sequence_table(results, results.titles()),
               f'![AO of all trackers](images/{doc.stem}.png)']
     parts += best_student(results, dataset, rows)
-    parts += ['## What was spent', budget_table(results, {**teacher, **titles}), speed_sentence(results)]
+    parts += ['### What was spent', budget_table(results, {**teacher, **titles}), speed_sentence(results)]
     write_text(doc, '\n\n'.join(part for part in parts if part) + '\n')
 
 
