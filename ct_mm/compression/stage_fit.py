@@ -37,7 +37,7 @@ def fit_stage(
     targets: Sequence[Tensor],
     writers: Sequence[str],
     ridge: float = 1e-4,
-) -> tuple[int, nn.Module, list[Tensor]]:
+) -> tuple[int, nn.Module, float, list[Tensor]]:
     """Fits each candidate layer to a stage and takes the best.
 
     Args:
@@ -48,17 +48,29 @@ def fit_stage(
         ridge: Weight of the ridge penalty, relative to the mean square of the regressors.
 
     Returns:
-        Index of the best candidate, the fitted copy, and what it gives for the streams.
+        Index of the best candidate, the fitted copy, the share of the variance it explains, and what it gives for the
+        streams.
 
     Raises:
         ValueError: If a block is not the sum of its input and its writers' outputs, or has no such writer.
     """
-    results = []
+    best = None
     for index, candidate in enumerate(candidates):
-        layer = _fitted(candidate, streams, targets, writers, ridge)
+        # frozen, or autocast would go on with its casts of weights that are changed here
+        layer = copy.deepcopy(candidate).eval().requires_grad_(False)
+        try:
+            linears = [layer.get_submodule(name) for name in writers]
+        except AttributeError as error:
+            raise ValueError(
+                f'compress.fit.writers={list(writers)}: {type(layer).__name__} has no such layer') from error
+        _check_additive(layer, linears, streams[0], writers)
+        for position, linear in enumerate(linears):
+            _fit_linear(layer, linears[position:], linear, streams, targets, ridge)
         outputs = [layer(stream) for stream in streams]
-        results.append((explained_variance(outputs, targets), index, layer, outputs))
-    return max(results, key=lambda result: result[0])[1:]
+        score = explained_variance(outputs, targets)
+        if best is None or score > best[2]:  # the outputs of one candidate are many: only the best one's are kept
+            best = index, layer, score, outputs
+    return best
 
 
 def explained_variance(outputs: Sequence[Tensor], targets: Sequence[Tensor]) -> float:
@@ -76,24 +88,6 @@ def explained_variance(outputs: Sequence[Tensor], targets: Sequence[Tensor]) -> 
     return 1 - error / sum(float((target - mean).double().square().sum()) for target in targets)
 
 
-def _fitted(
-    candidate: nn.Module,
-    streams: Sequence[Tensor],
-    targets: Sequence[Tensor],
-    writers: Sequence[str],
-    ridge: float,
-) -> nn.Module:
-    layer = copy.deepcopy(candidate).eval()
-    try:
-        linears = [layer.get_submodule(name) for name in writers]
-    except AttributeError as error:
-        raise ValueError(f'compress.fit.writers={list(writers)}: {type(layer).__name__} has no such layer') from error
-    _check_additive(layer, linears, streams[0], writers)
-    for position, linear in enumerate(linears):
-        _fit_linear(layer, linears[position:], linear, streams, targets, ridge)
-    return layer
-
-
 def _fit_linear(
     layer: nn.Module,
     from_here: Sequence[nn.Module],
@@ -105,7 +99,6 @@ def _fit_linear(
     size = linear.in_features + 1
     gram = torch.zeros(size, size, dtype=torch.float64, device=linear.weight.device)
     moment = torch.zeros(size, linear.out_features, dtype=torch.float64, device=linear.weight.device)
-    tokens = 0
     for stream, target in zip(streams, targets):
         regressors: list[Tensor] = []
         handle = linear.register_forward_pre_hook(lambda _module, args, out=regressors: out.append(args[0]))
@@ -123,7 +116,6 @@ def _fit_linear(
         with torch.autocast(device, enabled=False):
             gram += (x.T @ x).double()
             moment += (x.T @ y).double()
-        tokens += len(x)
     penalty = torch.full((size, ), float(gram.diagonal()[:-1].mean()) * ridge, dtype=torch.float64, device=gram.device)
     penalty[-1] = 0  # the bias is free
     solution = torch.linalg.solve(gram + penalty.diag(), moment)  # (in + 1, out)

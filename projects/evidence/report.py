@@ -135,9 +135,9 @@ def plot(scales: dict[str, Results], path: Path) -> None:
         figure.savefig(unfinished, dpi=110, format='png')
 
 
-def best_student(results: Results, dataset: SequenceFolder, rows: Sequence[Row]) -> list[str]:
+def best_student(results: Results, dataset: SequenceFolder) -> list[str]:
     """Teacher less the best student of four layers."""
-    students = [row for row in rows if row.group in ('rivals', 'ideas', 'long')]
+    students = [row for row in ROWS if row.name in results.found and row.group in ('rivals', 'ideas', 'long')]
     if not students:
         return []
     best = max(students, key=lambda row: results.mean(row.name))
@@ -155,10 +155,9 @@ def speed_sentence(results: Results) -> str:
 
 def other_scale(results: Results, scale: str, dataset: SequenceFolder) -> list[str]:
     """What there is of another scale."""
-    rows = [row for row in ROWS if row.name in results.found]
-    return [f'## At the scale {scale}', score_table(results, results.titles()),
-            sequence_table(results, results.titles()), *best_student(results, dataset, rows),
-            budget_table(results, results.titles()), speed_sentence(results)]
+    titles = results.titles()
+    return [f'## At the scale {scale}', score_table(results, titles), sequence_table(results, titles),
+            *best_student(results, dataset), budget_table(results, titles), speed_sentence(results)]
 
 
 def write_csv(path: Path, scales: dict[str, Results]) -> None:
@@ -188,7 +187,7 @@ def write_report(results: Results, dataset: SequenceFolder, scale: str, doc: Pat
     parts += ['### Controls and peers', score_table(results, {**teacher, **controls}),
               '### AO by sequence', sequence_table(results, results.titles()),
               f'![AO of all trackers](images/{doc.stem}.png)']
-    parts += best_student(results, dataset, rows)
+    parts += best_student(results, dataset)
     parts += ['### What was spent', budget_table(results, {**teacher, **titles}), speed_sentence(results)]
     write_text(doc, '\n\n'.join(part for part in parts if part) + '\n')
 

@@ -33,16 +33,16 @@ def test_explained_variance():
     assert explained_variance([-target[0]], target) < -1
 
 
-def test_a_stage_of_one_layer_is_found_again():
+def test_a_stage_of_one_layer_is_found_again_exactly():
     # the right layer is among the candidates, but its writers are spoilt
     stage = blocks()
-    streams = [torch.randn(64, 5, 16) for _ in range(4)]
+    streams = [torch.randn(8, 5, 16) for _ in range(4)]
     targets = run(stage[1:2], streams)
     spoilt = copy.deepcopy(stage)
     with torch.no_grad():
         spoilt[1].mlp.fc2.weight.normal_()
-    index, layer, outputs = fit_stage(spoilt, streams, targets, WRITERS, ridge=1e-9)
-    assert index == 1 and explained_variance(outputs, targets) > 0.85
+    index, layer, score, outputs = fit_stage(spoilt, streams, targets, WRITERS, ridge=1e-9)
+    assert index == 1 and score > 0.9
     assert all(torch.equal(output, layer(stream)) for output, stream in zip(outputs, streams))
 
 
@@ -50,8 +50,7 @@ def test_the_fit_is_much_nearer_to_the_stage_than_any_copied_layer_and_on_unseen
     stage = blocks()
     streams, unseen = ([torch.randn(64, 5, 16) for _ in range(4)] for _ in range(2))
     before = copy.deepcopy(stage.state_dict())
-    _, layer, outputs = fit_stage(stage, streams, run(stage, streams), WRITERS)
-    score = explained_variance(outputs, run(stage, streams))
+    _, layer, score, _ = fit_stage(stage, streams, run(stage, streams), WRITERS)
     copied = max(explained_variance(run([block], unseen), run(stage, unseen)) for block in stage)
     fitted = explained_variance(run([layer], unseen), run(stage, unseen))
     assert fitted > copied + 0.1
@@ -59,11 +58,20 @@ def test_the_fit_is_much_nearer_to_the_stage_than_any_copied_layer_and_on_unseen
     assert all(torch.equal(value, before[name]) for name, value in stage.state_dict().items()), 'only read'
 
 
+def test_in_mixed_precision_the_outputs_are_those_of_the_changed_weights():
+    stage = blocks()
+    streams = [torch.randn(64, 5, 16)]
+    with torch.no_grad(), torch.autocast('cpu', torch.bfloat16):
+        _, layer, _, outputs = fit_stage(stage, streams, run(stage, streams), WRITERS)
+    with torch.no_grad(), torch.autocast('cpu', torch.bfloat16):
+        assert torch.equal(outputs[0], layer(streams[0]))
+
+
 def test_least_squares_of_the_last_writer_leaves_no_error_that_its_input_explains():
     stage = blocks()
     streams = [torch.randn(64, 5, 16)]
     targets = run(stage, streams)
-    _, layer, _ = fit_stage(stage, streams, targets, WRITERS, ridge=0)
+    _, layer, _, _ = fit_stage(stage, streams, targets, WRITERS, ridge=0)
     hidden = []
     layer.mlp.fc2.register_forward_pre_hook(lambda _module, args: hidden.append(args[0]))
     with torch.no_grad():

@@ -60,9 +60,9 @@ class StageFitHook(Hook):
             for part, layer, target in zip(stack.plan.parts, stack.student_layers, targets):
                 with torch.no_grad(), runner.optim_wrapper.optim_context(runner.model):
                     copied = explained_variance([layer.eval()(stream) for stream in streams], target)
-                    index, fitted, streams = fit_stage([blocks[i] for i in part], streams, target, self.writers)
+                    index, fitted, score, streams = fit_stage([blocks[i] for i in part], streams, target, self.writers)
                 layer.load_state_dict(fitted.state_dict())
-                rows.append(FittedStage(part[index], copied, explained_variance(streams, target)))
+                rows.append(FittedStage(part[index], copied, score))
         runner.model.train()
         print_log(_table(rows, self.samples), 'current')
 
