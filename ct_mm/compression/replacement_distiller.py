@@ -13,8 +13,8 @@ from mmengine.logging import print_log
 from mmengine.model import BaseModel
 from torch import Tensor, nn
 
-from ct_mm.checkpoint import read_state_dict
-from ct_mm.finite import check_losses
+from ct_mm.engine.checkpoints.reading import read_state_dict
+from ct_mm.engine.finite import check_losses
 from ct_mm.registry import MODELS
 
 from .block_runner import BlockRunner

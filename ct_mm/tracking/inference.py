@@ -12,10 +12,10 @@ from mmengine.registry import DefaultScope
 from mmengine.structures import InstanceData
 from torch import Tensor
 
-from ct_mm.checkpoint import read_state_dict
-from ct_mm.paths import resolve_path
+from ct_mm.engine.checkpoints.reading import read_state_dict
+from ct_mm.package_files import resolve_path
 from ct_mm.registry import MODELS
-from ct_mm.tracking.models.trackers import BaseTracker
+from ct_mm.tracking.models import BaseTracker
 from ct_mm.tracking.structures import TrackDataSample
 
 

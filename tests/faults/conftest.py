@@ -17,8 +17,8 @@ from torch import nn
 from torch.utils.data import Dataset
 
 from ct_mm import cli
-from ct_mm.checkpoint import read_checkpoint
-from ct_mm.finite import check_losses
+from ct_mm.engine.checkpoints.reading import read_checkpoint
+from ct_mm.engine.finite import check_losses
 from ct_mm.registry import DATASETS, METRICS, MODELS
 
 

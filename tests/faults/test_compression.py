@@ -13,9 +13,10 @@ from mmengine.config import Config
 from torch.utils.data import get_worker_info
 
 from ct_mm import train
-from ct_mm.checkpoint import read_state_dict, save_checkpoint
 from ct_mm.compression import replacement_rate, sample_path
-from ct_mm.paths import resolve_path
+from ct_mm.engine.checkpoints.reading import read_state_dict
+from ct_mm.engine.checkpoints.writing import save_checkpoint
+from ct_mm.package_files import resolve_path
 from ct_mm.registry import TRANSFORMS
 
 CONFIG = """

@@ -5,9 +5,9 @@ import shutil
 import pytest
 from mmengine.config import Config
 
-from ct_mm.checkpoint import read_checkpoint
+from ct_mm.engine.checkpoints.reading import read_checkpoint
+from ct_mm.engine.checkpoints.resume import check_resumable, describe_config
 from ct_mm.registry import MODELS
-from ct_mm.resume import check_resumable, describe_config
 
 EVERY_3_STEPS = dict(checkpoint=dict(type='ct_mm.SafeCheckpointHook', interval=3, by_epoch=False))
 

@@ -1,9 +1,9 @@
 """The square crop around a box, from an array or from a file of which no more is decoded than the crop needs."""
 import numpy as np
 
+from ct_mm.tracking.datasets.reading import ImageFile
 from ct_mm.tracking.runtime import crop as of_pixels
 from ct_mm.tracking.runtime.crop import box_from_crop, box_to_crop, crop_window
-from ct_mm.tracking.structures import ImageFile
 
 __all__ = ['box_from_crop', 'box_to_crop', 'crop_square', 'crop_window']
 

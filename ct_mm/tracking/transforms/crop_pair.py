@@ -3,7 +3,7 @@ import numpy as np
 from mmcv.transforms import BaseTransform
 
 from ct_mm.registry import TRANSFORMS
-from ct_mm.tracking.structures import BadFrameError, ImageFile
+from ct_mm.tracking.datasets.reading import BadFrameError, ImageFile
 
 from .crop import box_to_crop, crop_square, crop_window
 from .pair_sides import pair_sides

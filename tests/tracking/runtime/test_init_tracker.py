@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from ct_mm.tracking import init_tracker
-from ct_mm.tracking.models.trackers import OSTrack
+from ct_mm.tracking.models.ostrack import OSTrack
 from ct_mm.tracking.runtime.portable_tracker import PortableTracker
 
 FORMATS = ('onnx', 'openvino', 'torchscript', 'torch_export')
