@@ -153,7 +153,7 @@ def follow(tracker: MultiTracker, frames: Iterator[np.ndarray], boxes: np.ndarra
             started = True
             if not write(image, boxes, scores):
                 return 0, 'ended in the window'
-            if stop.received is not None:
+            if stop.received:
                 return 128 + stop.received, f'ended by {stop.received.name}'
     except SourceError as error:
         return SOURCE_STOPPED, str(error)

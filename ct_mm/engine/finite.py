@@ -43,13 +43,13 @@ def check_losses(losses: Mapping[str, Tensor], data_samples: Sequence[Any] | Non
         return
     broken = {name: value.detach().sum().item() for name, value in losses.items()}
     said = ', '.join(f'{name}={value}' for name, value in context.items())
-    files = files_of(data_samples)
+    files = sample_files(data_samples)
     raise BadLossError(
         f'a loss is no number any more: {broken}{"; " + said if said else ""}. Lower the learning rate or look at '
         f'the batch: {", ".join(files) or "its samples name no files"}', broken, context, files)
 
 
-def files_of(data_samples: Any) -> list[str]:
+def sample_files(data_samples: Any) -> list[str]:
     """Which files a batch's samples name: in ``source`` (this package) or ``img_path`` (other codebases).
 
     Args:

@@ -44,8 +44,9 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
             config.merge_from_dict(args.cfg_options or {})
             costs = {'tracker': network_cost(init_model(config))}
             if config.get('compress'):
-                from ct_mm.deployment.speed.student_config import student_config
-                costs = {'teacher': costs['tracker'], 'student': network_cost(init_model(student_config(config)))}
+                from ct_mm.deployment.speed.student_config import untrained_student_config
+                student = init_model(untrained_student_config(config))
+                costs = {'teacher': costs['tracker'], 'student': network_cost(student)}
     except (FileNotFoundError, ValueError) as error:
         parser.error(str(error))
     if args.json:

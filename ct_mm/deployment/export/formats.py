@@ -87,7 +87,7 @@ FORMATS: dict[str, tuple[str, Callable[..., None]]] = dict(
     torch_export=('.pt2', write_torch_export))
 
 
-def files_of(path: Path) -> list[Path]:
+def network_files(path: Path) -> list[Path]:
     """The files that an exported network consists of: one, or an ``.xml`` and its ``.bin``."""
     return [path.with_suffix('.bin'), path] if path.suffix == '.xml' else [path]
 
@@ -107,10 +107,10 @@ def write_whole(write: Callable[[Path], None], path: str | os.PathLike) -> None:
     temporary = path.with_name(f'.{path.stem}.{os.getpid()}{path.suffix}')
     try:
         write(temporary)
-        for unfinished, file in zip(files_of(temporary), files_of(path)):  # who finds the .xml finds its .bin
+        for unfinished, file in zip(network_files(temporary), network_files(path)):  # who finds the .xml finds its .bin
             os.replace(unfinished, file)
     finally:
-        for unfinished in files_of(temporary):
+        for unfinished in network_files(temporary):
             unfinished.unlink(missing_ok=True)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from ct_mm.deployment.export.formats import files_of
+from ct_mm.deployment.export.formats import network_files
 from ct_mm.deployment.int8.quantize import Crops, float_layers, smoothed_network
 from ct_mm.deployment.int8.sensitivity import layer_errors, map_error, quantized_layers, torch_outputs
 from ct_mm.tracking.models import BaseTracker
@@ -73,7 +73,7 @@ def quantize_within(tracker: BaseTracker,
             return QuantizationReport(error, in_float, count, estimates)
         estimates = estimates or layer_errors(network, calibration[:_ESTIMATE_PAIRS], always)
         if len(in_float) == len(estimates):
-            for file in files_of(Path(path)):
+            for file in network_files(Path(path)):
                 file.unlink(missing_ok=True)
             raise ValueError(f'{path} is not kept: the maps are off by {error:.3f} with all layers in float, allowed '
                              f'are {max_error:g}. Allow more, or export without int8')

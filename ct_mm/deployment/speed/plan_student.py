@@ -16,7 +16,7 @@ from ct_mm.deployment.export.deployed_network import example_crops, model_card
 from ct_mm.deployment.export.export_tracker import export_tracker
 from ct_mm.deployment.int8.quantize import quantize_onnx, quantize_openvino
 from ct_mm.deployment.speed.benchmark import Benchmark, BenchmarkRow, benchmark_trackers
-from ct_mm.deployment.speed.student_config import student_config
+from ct_mm.deployment.speed.student_config import untrained_student_config
 from ct_mm.deployment.speed.tracker_process import Conditions
 from ct_mm.deployment.speed.tracker_spec import TrackerSpec
 from ct_mm.tracking.evaluation.tracker_cost import NetworkCost, network_cost
@@ -113,7 +113,7 @@ def plan_student(config: Config,
     specs, costs = [], []
     say('student', 0, len(depths))
     for depth in depths:
-        spec, cost = _make(student_config(config, depth), Path(folder), depth, backend)
+        spec, cost = _make(untrained_student_config(config, depth), Path(folder), depth, backend)
         specs.append(spec)
         costs.append(cost)
         say('student', len(specs), len(depths))

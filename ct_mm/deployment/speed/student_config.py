@@ -15,7 +15,7 @@ _NUMBER = ('num_stages', 'stage_sizes', 'layers_per_stage')
 _KIND = ('layers', 'pass_through', 'student')
 
 
-def student_config(config: Config, layers: int | None = None) -> Config:
+def untrained_student_config(config: Config, layers: int | None = None) -> Config:
     """The config as the export of a compression would write it.
 
     Args:

@@ -12,7 +12,7 @@ from mmengine.logging import print_log
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
-from ct_mm.engine.finite import BadLossError, files_of
+from ct_mm.engine.finite import BadLossError, sample_files
 from ct_mm.engine.whole_file import write_text
 
 #: Name of the account in the work dir: a JSON object a line.
@@ -74,7 +74,7 @@ class BadSteps:
             rank=self.runner.rank,
             losses=losses,
             path=list(path) if isinstance(path, (list, tuple)) else None,
-            files=error.files or files_of(samples))
+            files=error.files or sample_files(samples))
 
 
 def _sentence(facts: dict[str, Any]) -> str:

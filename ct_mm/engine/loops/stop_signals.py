@@ -2,14 +2,14 @@
 from __future__ import annotations
 
 import signal
-import threading
-from types import FrameType
 
 import torch
 from mmengine.dist import all_reduce, get_world_size
 
+from ct_mm.engine.stop_signals import NotedSignals, known_signals
+
 #: SIGUSR1 is what Slurm sends ahead of time (``--signal=USR1@120``); not every system has it.
-STOP_SIGNALS = tuple(getattr(signal, name) for name in ('SIGTERM', 'SIGUSR1', 'SIGINT') if hasattr(signal, name))
+STOP_SIGNALS = known_signals('SIGTERM', 'SIGUSR1', 'SIGINT')
 #: What a training that was stopped and saved exits with: "temporary failure, try again" (EX_TEMPFAIL of sysexits.h).
 EXIT_CODE = 75
 
@@ -21,31 +21,16 @@ class Interrupted(SystemExit):
         super().__init__(EXIT_CODE)
 
 
-class StopSignals:
-    """Within the ``with`` block a stop signal is only noted. Afterwards all is as it was before.
-
-    A second Ctrl+C interrupts at once. Outside the main thread, where Python lets nobody handle signals, none is noted.
-    """
+class StopSignals(NotedSignals):
+    """Notes the signals that stop a training. A second Ctrl+C interrupts at once."""
 
     def __init__(self) -> None:
-        self.received = 0  # number of the signal
-        self._before: dict[int, object] = {}
+        super().__init__(STOP_SIGNALS)
 
-    def __enter__(self) -> StopSignals:
-        self.received = 0
-        if threading.current_thread() is threading.main_thread():
-            self._before = {number: signal.signal(number, self._note) for number in STOP_SIGNALS}
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-        self._before = {}
-
-    def _note(self, number: int, frame: FrameType | None) -> None:
+    def _note(self, number: int, _: object) -> None:
         if number == signal.SIGINT and self.received == signal.SIGINT and get_world_size() == 1:
             raise KeyboardInterrupt
-        self.received = number  # and nothing is logged: this may run in the middle of another write to the log
+        super()._note(number, _)
 
     def agreed(self) -> int:
         """The signal that any rank has received, else 0. All ranks must ask at the same step, and get the same."""

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from torch import nn
 
-from ct_mm.engine import flops as operations
-from ct_mm.engine.flops import count_module_flops
+from ct_mm.engine.flops import count_flops, count_module_flops
 from ct_mm.tracking.models import BaseTracker
 
 
@@ -38,7 +37,7 @@ def count_parameters(model: nn.Module) -> int:
     return sum(parameter.numel() for parameter in model.parameters())
 
 
-def count_flops(tracker: BaseTracker, image: np.ndarray, box: np.ndarray) -> int:
+def count_frame_flops(tracker: BaseTracker, image: np.ndarray, box: np.ndarray) -> int:
     """Floating point operations of the network for one frame.
 
     That is one ``track``: for a one-stream tracker, one pair of template and search region.
@@ -53,7 +52,7 @@ def count_flops(tracker: BaseTracker, image: np.ndarray, box: np.ndarray) -> int
         as two (see :func:`ct_mm.engine.flops.count_flops`).
     """
     tracker.init(image, box)
-    return operations.count_flops(lambda: tracker.track(image))
+    return count_flops(lambda: tracker.track(image))
 
 
 #: Says what the numbers are.

@@ -1,36 +1,19 @@
-"""Ctrl-C as a wish instead of an accident."""
+"""Handles Ctrl+C gracefully: the frame at work is finished, and with it the files."""
 from __future__ import annotations
 
 import signal
-from types import FrameType, TracebackType
 
-_NAMES = ('SIGINT', 'SIGTERM', 'SIGHUP')
+from ct_mm.engine.stop_signals import NotedSignals, known_signals
 
 
-class StopSignals:
-    """Within its block, a signal to end is noted and not acted upon, so that a frame can be finished.
-
-    A second signal of the kind does what it always does. ``received`` is the signal, None as long as there is none.
-    To be used as a context manager in the main thread.
-    """
+class StopSignals(NotedSignals):
+    """Notes the signals that end a video. A second signal of the kind does what it always does."""
 
     def __init__(self) -> None:
-        self.received: signal.Signals | None = None
-        self._before: dict = {}
+        # What is ignored stays so: `nohup` ignores the end of the terminal.
+        super().__init__(number for number in known_signals('SIGINT', 'SIGTERM', 'SIGHUP')
+                         if signal.getsignal(number) is not signal.SIG_IGN)
 
-    def __enter__(self) -> StopSignals:
-        for name in _NAMES:
-            kind = getattr(signal, name, None)  # Windows knows fewer
-            # What is ignored stays so: `nohup` ignores the end of the terminal.
-            if kind is not None and signal.getsignal(kind) is not signal.SIG_IGN:
-                self._before[kind] = signal.signal(kind, self._note) or signal.SIG_DFL
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
-                 trace: TracebackType | None) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-
-    def _note(self, number: int, frame: FrameType | None) -> None:
-        self.received = signal.Signals(number)
+    def _note(self, number: int, _: object) -> None:
+        super()._note(number, _)
         signal.signal(number, self._before[number])

@@ -2,7 +2,7 @@
 import pytest
 from mmengine.config import Config
 
-from ct_mm.deployment.speed.student_config import student_config
+from ct_mm.deployment.speed.student_config import untrained_student_config
 from ct_mm.tracking.evaluation.tracker_cost import count_layers
 from ct_mm.tracking.inference import init_model
 
@@ -15,7 +15,7 @@ def config(tiny_model, tmp_path):
 
 @pytest.mark.parametrize('layers', [1, 4, 6])
 def test_a_student_has_the_layers_asked_for_and_the_teachers_shapes(config, layers):
-    student = student_config(config, layers)
+    student = untrained_student_config(config, layers)
     assert student.model.backbone.depth == layers and student.model.backbone.embed_dim == 32
     assert len(init_model(student).backbone.blocks) == layers
     assert config.model.backbone.depth == 6
@@ -25,8 +25,8 @@ def test_a_student_has_the_layers_asked_for_and_the_teachers_shapes(config, laye
     (dict(num_stages=3), 3), (dict(num_stages=3, stage_sizes=[1, 5]), 2), (dict(num_stages=2, layers_per_stage=2), 4)])
 def test_of_a_compression_it_is_the_student_that_comes_out(config, compress, layers):
     config.compress = dict(teacher='nowhere.pth', **compress)
-    assert student_config(config).model.backbone.depth == layers
-    assert student_config(config, 5).model.backbone.depth == 5
+    assert untrained_student_config(config).model.backbone.depth == layers
+    assert untrained_student_config(config, 5).model.backbone.depth == 5
 
 
 @pytest.mark.parametrize('change, layers, message', [
@@ -37,16 +37,16 @@ def test_of_a_compression_it_is_the_student_that_comes_out(config, compress, lay
 def test_what_cannot_be_planned(config, change, layers, message):
     config.update(change)
     with pytest.raises(ValueError, match=message):
-        student_config(config, layers)
+        untrained_student_config(config, layers)
 
 
 def test_a_config_without_a_number_of_layers_has_students_too(config, monkeypatch):
     from ct_mm.compression import plain_config
     monkeypatch.setattr(plain_config, 'DEPTH_KEYS', ('num_blocks', ))
-    assert count_layers(init_model(student_config(config, 3))) == 3
+    assert count_layers(init_model(untrained_student_config(config, 3))) == 3
 
 
 def test_a_model_without_layers_is_refused(config):
     config.compress = dict(layers='head.score')
     with pytest.raises(ValueError, match='mine.py: a student of 3 layers cannot be planned: .*head.score'):
-        student_config(config, 3)
+        untrained_student_config(config, 3)

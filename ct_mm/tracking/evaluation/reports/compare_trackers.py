@@ -11,7 +11,7 @@ import torch
 from ct_mm.tracking.datasets.reading import FrameSequence
 from ct_mm.tracking.evaluation.scoring.got10k_toolkit import got10k_ious, got10k_scores
 from ct_mm.tracking.evaluation.scoring.success import ope_scores
-from ct_mm.tracking.evaluation.tracker_cost import count_flops, count_layers, count_parameters
+from ct_mm.tracking.evaluation.tracker_cost import count_frame_flops, count_layers, count_parameters
 from ct_mm.tracking.models import BaseTracker
 
 #: Boxes (T, 4) xywh in pixels, by sequence and by tracker.
@@ -27,7 +27,7 @@ class ComparisonRow:
         name: Its name.
         layers: Layers of its backbone, ``None`` if it has no stack of layers.
         parameters: Number of parameters.
-        flops: Operations for one frame, see :func:`~ct_mm.tracking.evaluation.tracker_cost.count_flops`.
+        flops: Operations for one frame, see :func:`~ct_mm.tracking.evaluation.tracker_cost.count_frame_flops`.
         ms_per_frame: Median time of one ``track`` in milliseconds: cropping, network and reading the box off.
         speed: How many times as fast as the first tracker of the comparison.
         ao: Average overlap in GOT-10k's convention, over all frames of all sequences, a fraction.
@@ -70,7 +70,7 @@ def compare_trackers(trackers: Mapping[str, BaseTracker],
         tracker.eval()
     try:
         first = next(iter(sequences[0]))
-        flops = {name: count_flops(tracker, first, sequences[0].boxes[0]) for name, tracker in trackers.items()}
+        flops = {name: count_frame_flops(tracker, first, sequences[0].boxes[0]) for name, tracker in trackers.items()}
         for tracker in trackers.values():
             tracker.init(first, sequences[0].boxes[0])
             for _ in range(WARM_UP_FRAMES):

@@ -7,7 +7,7 @@ import pytest
 
 from ct_mm.package_files import package_file
 from ct_mm.tracking.datasets.reading import ImageFile, jpeg
-from ct_mm.tracking.transforms import crop_square
+from ct_mm.tracking.transforms import crop_image
 
 
 @pytest.fixture(scope='module')
@@ -66,8 +66,8 @@ def test_views_are_mirrored_and_grey_as_the_whole_would_be(path):
 def test_crops_are_those_of_the_whole(path, decoder, box):
     whole = np.ascontiguousarray(cv2.imread(str(path))[..., ::-1])
     for factor, size in ((1, 30), (2, 128), (4, 64)):
-        expected, resize_factor = crop_square(whole, box, factor, size)
-        crop, same = crop_square(ImageFile(path), box, factor, size)
+        expected, resize_factor = crop_image(whole, box, factor, size)
+        crop, same = crop_image(ImageFile(path), box, factor, size)
         np.testing.assert_array_equal(crop, expected)
         assert same == resize_factor
 
@@ -93,8 +93,8 @@ def test_halved_crops_differ_by_less_than_three_grey_levels_and_are_not_shifted(
     cv2.imwrite(str(tmp_path / 'a.jpg'), photo)
     image = ImageFile(tmp_path / 'a.jpg')
     image = image.mirrored() if mirror else image
-    full, factor = crop_square(image, box, 4.0, 100)
-    crop, same = crop_square(image, box, 4.0, 100, reduced=True)
+    full, factor = crop_image(image, box, 4.0, 100)
+    crop, same = crop_image(image, box, 4.0, 100, reduced=True)
     assert factor == same and (crop != full).any()
 
     def distance(one, other):
@@ -103,7 +103,7 @@ def test_halved_crops_differ_by_less_than_three_grey_levels_and_are_not_shifted(
     assert distance(crop, full) < 3
     for shift in ((0, 1), (0, -1), (1, 0), (-1, 0)):
         assert distance(crop, full) < distance(np.roll(crop, shift, (0, 1)), full)
-    grey, _ = crop_square(image.grey(), box, 4.0, 100, reduced=True)
+    grey, _ = crop_image(image.grey(), box, 4.0, 100, reduced=True)
     assert (grey == grey[..., :1]).all()
 
 
@@ -111,8 +111,8 @@ def test_small_crops_and_other_formats_are_never_reduced(tmp_path, photo):
     for name, box in (('a.jpg', (100, 60, 30, 30)), ('a.png', (100, 60, 60, 60))):
         cv2.imwrite(str(tmp_path / name), photo)
         image = ImageFile(tmp_path / name)
-        np.testing.assert_array_equal(crop_square(image, box, 4.0, 61, reduced=True)[0],
-                                      crop_square(image, box, 4.0, 61)[0])
+        np.testing.assert_array_equal(crop_image(image, box, 4.0, 61, reduced=True)[0],
+                                      crop_image(image, box, 4.0, 61)[0])
 
 
 def test_a_file_is_checked_before_a_part_is_decoded(tmp_path, photo, decoder):
