@@ -110,7 +110,7 @@ class Command:
 
 def test_a_malicious_teacher_is_refused_and_runs_nothing(start):
     torch.save(dict(state_dict=read_state_dict('teacher.pth'), settings=Command()), 'teacher.pth')
-    with pytest.raises(ValueError, match=r'teacher\.pth holds more than tensors .*trust_teacher'):
+    with pytest.raises(ValueError, match=r'teacher\.pth holds more than tensors .*set compress.trust_teacher=True'):
         start()
     assert not Path('it-ran').exists() and not list(Path('work').glob('*.pth'))
 

@@ -25,7 +25,8 @@ from ct_mm.package_files import resolve_path
 WEIGHT_KEYS = ('state_dict', 'net', 'model')
 
 
-def read_checkpoint(path: str | os.PathLike, trust: bool = False, mapped: bool = False) -> Any:
+def read_checkpoint(path: str | os.PathLike, trust: bool = False, mapped: bool = False,
+                    advice: str = 'read it with trust=True') -> Any:
     """Reads a checkpoint file as tensors and plain values only, its checksums checked.
 
     Args:
@@ -33,6 +34,7 @@ def read_checkpoint(path: str | os.PathLike, trust: bool = False, mapped: bool =
             backends can fetch.
         trust: Unpickle arbitrary objects too, which runs code from the file. Only for files of your own.
         mapped: Leave the tensors in the file, unchecked, until they are used: quick where only the rest is wanted.
+        advice: What a user can do who trusts a file that holds more than tensors, for the error.
 
     Returns:
         What was saved, on the CPU.
@@ -60,19 +62,20 @@ def read_checkpoint(path: str | os.PathLike, trust: bool = False, mapped: bool =
             raise ValueError(f'checkpoint {path} is damaged or no checkpoint: {_last_line(error)}') from error
         raise ValueError(
             f'checkpoint {path} holds more than tensors ({refused.group()}), and reading that would run code from '
-            f'the file. If you trust its source, set compress.trust_teacher=True; the converters in '
+            f'the file. If you trust its source, {advice}; the converters in '
             f'tools/model_converters read its tensors alone with --ignore-objects') from error
     except (RuntimeError, EOFError, LookupError, TypeError, AttributeError, ValueError) as error:
         # a cut archive is a RuntimeError of torch's reader; other bytes fail wherever its unpickler trips over them
         raise ValueError(f'checkpoint {path} is damaged or cut short: {_last_line(error)}') from error
 
 
-def read_state_dict(path: str | os.PathLike, trust: bool = False) -> dict[str, Tensor]:
+def read_state_dict(path: str | os.PathLike, trust: bool = False, **keywords: str) -> dict[str, Tensor]:
     """Reads the weights from a checkpoint, wherever the usual trainers put them.
 
     Args:
         path: See :func:`read_checkpoint`.
         trust: See :func:`read_checkpoint`.
+        **keywords: See :func:`read_checkpoint`.
 
     Returns:
         Weights by name, without the prefix ``module.`` that a parallel wrapper leaves.
@@ -81,7 +84,7 @@ def read_state_dict(path: str | os.PathLike, trust: bool = False) -> dict[str, T
         FileNotFoundError: If there is no such file.
         ValueError: If it is damaged, not trusted, or holds no weights.
     """
-    content = read_checkpoint(path, trust)
+    content = read_checkpoint(path, trust, **keywords)
     weights = find_weights(content)
     if weights is None:
         keys = sorted(map(str, content))[:10] if isinstance(content, Mapping) else type(content).__name__

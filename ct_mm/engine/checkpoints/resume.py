@@ -4,7 +4,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,8 +14,8 @@ from torch import Tensor, nn
 
 from .reading import read_checkpoint
 
-#: Where to find the teacher and what to start from: neither matters to a training that has begun.
-_FREE_KEYS = ('teacher', 'trust_teacher', 'init_cfg', 'pretrained')
+#: What to start from: it does not matter to a training that has begun.
+_FREE_KEYS = ('init_cfg', 'pretrained')
 #: Settings that matter to how a training goes on, and may be changed.
 _NOTED_SECTIONS = ('optim_wrapper', 'param_scheduler', 'train_cfg', 'train_dataloader', 'randomness')
 
@@ -45,18 +45,18 @@ class Resumable:
         return f'{"; ".join(self.damaged)}. The training goes on from {self.path}{again if self.lost else ""}'
 
 
-def training_files(folder: str | os.PathLike, template: str, *more: str) -> list[Path]:
+def training_files(folder: str | os.PathLike, pattern: str, *more: str) -> list[Path]:
     """Lists the checkpoints of a training.
 
     Args:
         folder: Where they are.
-        template: Their names, with ``{}`` for the number.
+        pattern: Their names, with ``{}`` for the number.
         *more: Names of further ones.
 
     Returns:
         Those that exist.
     """
-    head, tail = map(re.escape, template.split('{}', 1))
+    head, tail = map(re.escape, pattern.split('{}', 1))
     names = re.compile(f'{head}\\d+{tail}')
     files = Path(folder).iterdir() if Path(folder).is_dir() else ()
     return sorted(file for file in files if names.fullmatch(file.name) or file.name in more)
@@ -112,7 +112,7 @@ def check_resumable(checkpoint: Mapping[str, Any], model: nn.Module, cfg: Config
 
     Args:
         checkpoint: What was saved.
-        model: The model that goes on.
+        model: The model that goes on. Its ``free_keys``, if it has them, are keys of its config that may differ.
         cfg: The config that it goes on with.
 
     Returns:
@@ -124,10 +124,11 @@ def check_resumable(checkpoint: Mapping[str, Any], model: nn.Module, cfg: Config
     meta = checkpoint.get('meta') or {}
     before, now = json.loads(meta.get('run') or '{}'), json.loads(describe_config(cfg))
     wrong, noted = [], []
+    free = (*_FREE_KEYS, *getattr(model, 'free_keys', ()))
     if 'model' in before and 'model' in now:
-        wrong += differences(before['model'], now['model'], 'model')
+        wrong += differences(before['model'], now['model'], 'model', free)
     for section in _NOTED_SECTIONS if before else ():
-        noted += differences(before.get(section), now.get(section), section)
+        noted += differences(before.get(section), now.get(section), section, free)
     wrong += [line for line in noted if line.startswith('optim_wrapper.optimizer.type:')]
     wrong += misfits(checkpoint['state_dict'], model)
     if wrong:
@@ -138,13 +139,13 @@ def check_resumable(checkpoint: Mapping[str, Any], model: nn.Module, cfg: Config
     return noted
 
 
-def differences(before: Any, now: Any, name: str) -> list[str]:
-    """What differs between two parts of a config, each as ``key: before in the checkpoint, now here``."""
+def differences(before: Any, now: Any, name: str, free: Collection[str]) -> list[str]:
+    """What differs between two parts of a config, free keys aside: ``key: before in the checkpoint, now here``."""
     if isinstance(before, dict) and isinstance(now, dict):
-        keys = [key for key in dict.fromkeys([*before, *now]) if key not in _FREE_KEYS]
-        return [line for key in keys for line in differences(before.get(key), now.get(key), f'{name}.{key}')]
+        keys = [key for key in dict.fromkeys([*before, *now]) if key not in free]
+        return [line for key in keys for line in differences(before.get(key), now.get(key), f'{name}.{key}', free)]
     if isinstance(before, list) and isinstance(now, list) and len(before) == len(now):
-        return [line for i, pair in enumerate(zip(before, now)) for line in differences(*pair, f'{name}[{i}]')]
+        return [line for i, pair in enumerate(zip(before, now)) for line in differences(*pair, f'{name}[{i}]', free)]
     return [] if before == now else [f'{name}: {_short(before)} in the checkpoint, {_short(now)} here']
 
 

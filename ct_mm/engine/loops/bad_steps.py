@@ -25,7 +25,7 @@ class BadSteps:
     The number of skipped steps goes with the checkpoints.
 
     Args:
-        runner: The runner.
+        runner: The runner. Its model may have a ``path``, and say with ``path_meaning`` what that is.
         limit: Most steps that may be skipped in the whole training.
     """
 
@@ -33,6 +33,7 @@ class BadSteps:
         if limit < 0:
             raise ValueError(f'train_cfg.skip_bad_steps must not be negative, got {limit}')
         self.runner, self.limit = runner, limit
+        self.model = runner.model.module if is_model_wrapper(runner.model) else runner.model
 
     def add(self, error: BadLossError, data_batch: Any) -> None:
         """Takes account of this iteration; to be called by all ranks.
@@ -54,7 +55,8 @@ class BadSteps:
         if is_main_process():
             earlier = file.read_text(encoding='utf-8') if file.exists() else ''
             write_text(file, f'{earlier}{json.dumps(step, allow_nan=False)}\n')
-        told = f'iteration {step["iteration"]} (epoch {step["epoch"]}): ' + '; '.join(map(_sentence, ranks))
+        told = f'iteration {step["iteration"]} (epoch {step["epoch"]}): ' + '; '.join(
+            _sentence(facts, getattr(self.model, 'path_meaning', '')) for facts in ranks)
         if not skip:
             way_out = (f'{skipped} steps were skipped before, as many as train_cfg.skip_bad_steps allows'
                        if self.limit else 'train_cfg.skip_bad_steps=N would skip up to N such steps')
@@ -66,8 +68,7 @@ class BadSteps:
                   logging.WARNING)
 
     def _facts(self, error: BadLossError, data_batch: Any) -> dict[str, Any]:
-        model = self.runner.model.module if is_model_wrapper(self.runner.model) else self.runner.model
-        path = error.context.get('path', getattr(model, 'path', None))
+        path = error.context.get('path', getattr(self.model, 'path', None))
         samples = data_batch.get('data_samples') if isinstance(data_batch, dict) else None
         losses = {name: value if math.isfinite(value) else str(value) for name, value in error.losses.items()}
         return dict(
@@ -77,8 +78,8 @@ class BadSteps:
             files=error.files or sample_files(samples))
 
 
-def _sentence(facts: dict[str, Any]) -> str:
-    path = '' if facts['path'] is None else f', path {tuple(facts["path"])} (True: the student runs the stage)'
+def _sentence(facts: dict[str, Any], meaning: str) -> str:
+    path = '' if facts['path'] is None else f', path {tuple(facts["path"])}' + f' ({meaning})' * bool(meaning)
     losses = ', '.join(f'{name}={value}' for name, value in facts['losses'].items())
     return (f'a loss is no number any more on rank {facts["rank"]}: {losses}{path}; batch: '
             f'{", ".join(facts["files"]) or "its samples name no files"}')
