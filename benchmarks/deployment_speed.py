@@ -13,17 +13,17 @@ from pathlib import Path
 import torch
 from mmengine.config import Config
 
-from ct_mm.deployment.benchmark import Benchmark, benchmark_trackers
-from ct_mm.deployment.benchmark_report import format_benchmark, write_benchmark
-from ct_mm.deployment.deployed_network import example_crops, model_card
-from ct_mm.deployment.export_tracker import export_tracker
-from ct_mm.deployment.machine import may_take_priority
-from ct_mm.deployment.quantize import quantize_openvino
-from ct_mm.deployment.tracker_process import Conditions
-from ct_mm.deployment.tracker_spec import TrackerSpec
-from ct_mm.paths import resolve_path
+from ct_mm.deployment.export.deployed_network import example_crops, model_card
+from ct_mm.deployment.export.export_tracker import export_tracker
+from ct_mm.deployment.int8.quantize import quantize_openvino
+from ct_mm.deployment.speed.benchmark import Benchmark, benchmark_trackers
+from ct_mm.deployment.speed.benchmark_report import format_benchmark, write_benchmark
+from ct_mm.deployment.speed.machine import may_take_priority
+from ct_mm.deployment.speed.tracker_process import Conditions
+from ct_mm.deployment.speed.tracker_spec import TrackerSpec
+from ct_mm.package_files import resolve_path
 from ct_mm.tracking.inference import init_model
-from ct_mm.tracking.runtime.progress import Progress
+from ct_mm.tracking.video.progress import Progress
 
 #: Smallest speed against another tracker, network only.
 TARGETS = [('int8', 'teacher', 18.0), ('int8', 'student', 6.5), ('bf16', 'student', 3.8), ('onnx', 'student', 1.7)]

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ct_mm.tracking.datasets.annotation_io import read_names
+from ct_mm.tracking.datasets.reading.annotation_io import read_names
 
 # Opens a set; prints seconds, sequences, frames.
 _OPEN = """

@@ -25,9 +25,9 @@ from pathlib import Path
 import torch
 
 from ct_mm import train
-from ct_mm.checkpoint import read_checkpoint
-from ct_mm.loops.stop_signals import EXIT_CODE
-from ct_mm.resume import newest_whole, training_files
+from ct_mm.engine.checkpoints.reading import read_checkpoint
+from ct_mm.engine.checkpoints.resume import newest_whole, training_files
+from ct_mm.engine.loops.stop_signals import EXIT_CODE
 
 CONFIG = """
 _base_ = ['ct_mm::quickstart/tiny_tracker.py', 'ct_mm::_base_/compress.py']

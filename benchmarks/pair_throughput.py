@@ -25,9 +25,9 @@ import cv2
 import numpy as np
 import torch
 
-from ct_mm.paths import resolve_path
+from ct_mm.package_files import resolve_path
 from ct_mm.registry import DATASETS
-from ct_mm.tracking.structures import jpeg
+from ct_mm.tracking.datasets.reading import jpeg
 
 FRAME = (1280, 720)
 SIZES = (30, 80, 160, 320)  # sqrt(w * h) of a target, pixels

@@ -7,7 +7,7 @@ runs exported trackers needs neither MMEngine nor MMCV; whatever else is used sa
 from importlib.metadata import PackageNotFoundError, distribution
 from importlib.util import find_spec
 
-from . import base_files as _base_files
+from . import package_files as _package_files
 from .version import __version__
 
 __all__ = ['CompressRunner', '__version__', 'compress']
@@ -55,4 +55,4 @@ def __dir__() -> list:
     return sorted({*globals(), *_LAZY})
 
 
-_base_files.register()
+_package_files.register_with_mmengine()

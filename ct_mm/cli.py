@@ -1,49 +1,11 @@
-"""What the training and the test script share: their arguments, finding a config, building the runner.
+"""What the training and the test script share: their arguments, reading the config, building the runner.
 
 Nothing here imports torch before ``select_device`` has run, so ``--device cpu`` and ``-h`` are honest and quick.
 """
 import argparse
-import difflib
 import os
 from pathlib import Path
 from typing import Mapping, Optional
-
-PACKAGE = Path(__file__).resolve().parent
-# A wheel carries a second copy of tools/ and configs/ here, because onedl-mim takes the first folder that
-# the installation record names for the package's (see setup.py). Its configs stand for the package's own.
-MIM_MIRROR = PACKAGE.parent / 'ct-mm' / '.mim' / 'configs'
-
-
-def find_config(name: str) -> str:
-    """Finds a config: a path from the current folder, else one that ships with ct_mm.
-
-    Args:
-        name (str): A path, or the last parts of the path of a shipped config (``x.py``, ``folder/x.py``).
-
-    Returns:
-        str: The path of an existing file.
-
-    Raises:
-        FileNotFoundError: If no file fits; names both places and the shipped configs with a similar name.
-        ValueError: If several shipped configs fit; lists them.
-    """
-    shipped = (PACKAGE / '.mim' / 'configs').resolve()
-    path = Path(name)
-    if path.is_file():
-        if MIM_MIRROR in path.resolve().parents:
-            path = shipped / path.resolve().relative_to(MIM_MIRROR)
-        return str(path)
-    files = sorted(file for file in shipped.rglob('*.py') if file.is_file())
-    hits = [file for file in files if file.parts[-len(path.parts):] == path.parts]
-    if len(hits) == 1:
-        return str(hits[0])
-    if hits:
-        listing = '\n  '.join(str(file.relative_to(shipped)) for file in hits)
-        raise ValueError(f'config {name!r} fits several shipped configs, give more of the path:\n  {listing}')
-    near = difflib.get_close_matches(path.name, [file.name for file in files], n=3)
-    hint = f' Did you mean {" or ".join(near)}?' if near else ''
-    raise FileNotFoundError(
-        f'config {name!r} is neither a file seen from {Path.cwd()} nor one of the {len(files)} in {shipped}.{hint}')
 
 
 def add_common_arguments(parser: argparse.ArgumentParser) -> None:
@@ -115,6 +77,6 @@ def build_runner(cfg):
     from mmengine.registry import RUNNERS
     from mmengine.runner import Runner
 
-    from .checkpoint import let_mmengine_read_safely
+    from .engine.checkpoints.reading import let_mmengine_read_safely
     let_mmengine_read_safely()
     return RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)

@@ -11,9 +11,12 @@ from mmengine import registry as mmengine_registry  # noqa: E402  (after the che
 from mmengine.registry import Registry  # noqa: E402
 
 DATASETS = Registry(
-    'dataset', parent=mmengine_registry.DATASETS, scope='ct_mm', locations=['ct_mm.tracking.datasets'])
+    'dataset',
+    parent=mmengine_registry.DATASETS,
+    scope='ct_mm',
+    locations=['ct_mm.tracking.datasets.benchmarks', 'ct_mm.tracking.datasets.pairs'])
 DATA_SAMPLERS = Registry(
-    'data sampler', parent=mmengine_registry.DATA_SAMPLERS, scope='ct_mm', locations=['ct_mm.tracking.datasets'])
+    'data sampler', parent=mmengine_registry.DATA_SAMPLERS, scope='ct_mm', locations=['ct_mm.tracking.datasets.pairs'])
 TRANSFORMS = Registry(
     'transform', parent=mmengine_registry.TRANSFORMS, scope='ct_mm', locations=['ct_mm.tracking.transforms'])
 MODELS = Registry(
@@ -27,10 +30,13 @@ HOOKS = Registry(
     'hook',
     parent=mmengine_registry.HOOKS,
     scope='ct_mm',
-    locations=['ct_mm.hooks', 'ct_mm.compression.hooks', 'ct_mm.tracking.hooks'])
+    locations=['ct_mm.engine.hooks', 'ct_mm.compression.hooks', 'ct_mm.tracking.hooks'])
 RUNNERS = Registry(
     'runner', parent=mmengine_registry.RUNNERS, scope='ct_mm', locations=['ct_mm.compression'])
 OPTIM_WRAPPERS = Registry(
-    'optim wrapper', parent=mmengine_registry.OPTIM_WRAPPERS, scope='ct_mm', locations=['ct_mm.optim'])
+    'optim wrapper', parent=mmengine_registry.OPTIM_WRAPPERS, scope='ct_mm', locations=['ct_mm.engine.optim'])
 LOOPS = Registry(
-    'loop', parent=mmengine_registry.LOOPS, scope='ct_mm', locations=['ct_mm.loops', 'ct_mm.tracking.evaluation'])
+    'loop',
+    parent=mmengine_registry.LOOPS,
+    scope='ct_mm',
+    locations=['ct_mm.engine.loops', 'ct_mm.tracking.evaluation'])

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Optional, Sequence
 
 from . import cli
-from .benchmarks import benchmark_config, benchmark_names
+from .package_files import find_config
+from .tracking.benchmarks import benchmark_config, benchmark_names
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -46,7 +47,7 @@ def find_checkpoint(args: argparse.Namespace) -> str:
     named = [value for value in (args.checkpoint, args.checkpoint_option) if value]
     if len(named) != 1:
         raise ValueError(f'name one checkpoint, as second argument or with --checkpoint; got {named or "none"}')
-    from .paths import resolve_path
+    from .package_files import resolve_path
     checkpoint = resolve_path(named[0])
     if '://' not in checkpoint and not Path(checkpoint).is_file():
         raise FileNotFoundError(f'checkpoint {checkpoint!r} is no file seen from {Path.cwd()}')
@@ -113,7 +114,7 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
     try:
         checkpoint = find_checkpoint(args)
         cli.select_device(args)
-        args.config = cli.find_config(args.config)
+        args.config = find_config(args.config)
         benchmark = None if args.benchmark is None else benchmark_config(args.benchmark)
     except (FileNotFoundError, ValueError) as error:
         parser.error(str(error))

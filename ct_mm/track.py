@@ -13,19 +13,17 @@ from pathlib import Path
 
 import numpy as np
 
-from .cli import find_config
-from .paths import resolve_path
+from .package_files import find_config, resolve_path
 from .tracking.runtime import init_tracker
-from .tracking.runtime.frame_source import FrameSource
 from .tracking.runtime.geometry import check_target
-from .tracking.runtime.multi_tracker import MultiTracker
-from .tracking.runtime.progress import Progress
-from .tracking.runtime.screen import check_screen, select_box
-from .tracking.runtime.source_error import SourceError
-from .tracking.runtime.stop_signals import StopSignals
-from .tracking.runtime.targets import name_targets, read_box
-from .tracking.runtime.track_files import TrackFiles
-from .tracking.runtime.track_view import TrackView
+from .tracking.video.frame_source import FrameSource, SourceError
+from .tracking.video.multi_tracker import MultiTracker
+from .tracking.video.progress import Progress
+from .tracking.video.screen import check_screen, select_box
+from .tracking.video.stop_signals import StopSignals
+from .tracking.video.targets import name_targets, read_box
+from .tracking.video.track_files import TrackFiles
+from .tracking.video.track_view import TrackView
 
 SOURCE_STOPPED, OUTPUT_FAILED = 3, 4
 
@@ -155,7 +153,7 @@ def follow(tracker: MultiTracker, frames: Iterator[np.ndarray], boxes: np.ndarra
             started = True
             if not write(image, boxes, scores):
                 return 0, 'ended in the window'
-            if stop.received is not None:
+            if stop.received:
                 return 128 + stop.received, f'ended by {stop.received.name}'
     except SourceError as error:
         return SOURCE_STOPPED, str(error)

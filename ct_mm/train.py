@@ -6,6 +6,7 @@ import argparse
 from typing import Optional, Sequence
 
 from . import cli
+from .package_files import find_config
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -62,12 +63,12 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
     args = parser.parse_args(argv)
     try:
         cli.select_device(args)
-        args.config = cli.find_config(args.config)
+        args.config = find_config(args.config)
     except (FileNotFoundError, ValueError) as error:
         parser.error(str(error))
     cfg = cli.load_config(args)
     apply_training_options(cfg, args)
-    from .guard_training import guard_training
+    from .engine.guard_training import guard_training
     cli.build_runner(guard_training(cfg)).train()
 
 

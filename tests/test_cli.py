@@ -13,7 +13,7 @@ from mmengine.model import BaseModel
 from mmengine.runner import Runner
 from torch.utils.data import Dataset
 
-from ct_mm import cli, test, train
+from ct_mm import cli, package_files, test, train
 from ct_mm.registry import DATASETS, METRICS, MODELS, RUNNERS
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -86,8 +86,8 @@ def package(tmp_path, monkeypatch):
     for name in ('a/one.py', 'a/same.py', 'b/same.py'):
         (root / '.mim' / 'configs' / name).parent.mkdir(parents=True, exist_ok=True)
         (root / '.mim' / 'configs' / name).write_text('')
-    monkeypatch.setattr(cli, 'PACKAGE', root)
-    monkeypatch.setattr(cli, 'MIM_MIRROR', root.parent / 'ct-mm' / '.mim' / 'configs')
+    monkeypatch.setattr(package_files, '_SHIPPED', root / '.mim')
+    monkeypatch.setattr(package_files, 'MIM_MIRROR', root.parent / 'ct-mm' / '.mim' / 'configs')
     monkeypatch.chdir(tmp_path)
     return root / '.mim' / 'configs'
 
@@ -98,31 +98,31 @@ def options(*argv):
 
 def test_a_path_from_the_current_folder_comes_first(package):
     Path('one.py').write_text('')
-    assert cli.find_config('one.py') == 'one.py'
+    assert package_files.find_config('one.py') == 'one.py'
 
 
 @pytest.mark.parametrize('name', ['one.py', 'a/one.py', 'configs/a/one.py'])
 def test_a_shipped_config_is_found_by_the_end_of_its_path(package, name):
-    assert Path(cli.find_config(name)) == package / 'a' / 'one.py'
+    assert Path(package_files.find_config(name)) == package / 'a' / 'one.py'
 
 
 def test_a_name_that_fits_several_configs_lists_them(package):
     with pytest.raises(ValueError, match=r"'same.py' fits several .*\n  a/same.py\n  b/same.py"):
-        cli.find_config('same.py')
-    assert Path(cli.find_config('b/same.py')) == package / 'b' / 'same.py'
+        package_files.find_config('same.py')
+    assert Path(package_files.find_config('b/same.py')) == package / 'b' / 'same.py'
 
 
 def test_an_unknown_config_says_where_was_looked(package):
     with pytest.raises(FileNotFoundError) as error:
-        cli.find_config('c/onn.py')
+        package_files.find_config('c/onn.py')
     assert str(Path.cwd()) in str(error.value) and str(package) in str(error.value) and 'one.py?' in str(error.value)
 
 
 def test_the_copy_that_mim_finds_in_a_wheel_stands_for_the_package_config(package):
-    copy = cli.MIM_MIRROR / 'a' / 'one.py'
+    copy = package_files.MIM_MIRROR / 'a' / 'one.py'
     copy.parent.mkdir(parents=True)
     copy.write_text('')
-    assert Path(cli.find_config(str(copy))) == package / 'a' / 'one.py'
+    assert Path(package_files.find_config(str(copy))) == package / 'a' / 'one.py'
 
 
 @pytest.mark.parametrize('script', [train, test])

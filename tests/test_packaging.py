@@ -1,5 +1,4 @@
-"""What an installation and mim need of the project's layout, and the wall between the two wings."""
-import ast
+"""What an installation and mim need of the project's layout."""
 import importlib
 import runpy
 import subprocess
@@ -28,23 +27,6 @@ def metadata() -> dict:
         patch.setattr(setuptools, 'setup', lambda **keywords: captured.update(keywords))
         runpy.run_path(str(ROOT / 'setup.py'))
     return captured
-
-
-def imported_modules(file: Path, package: str) -> set:
-    """The absolute names of all modules that a file imports, at any depth, relative imports resolved."""
-    names = set()
-    for node in ast.walk(ast.parse(file.read_text(encoding='utf-8'))):
-        if isinstance(node, ast.Import):
-            names.update(alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            parents = package.split('.')[:len(package.split('.')) - node.level + 1] if node.level else []
-            module = '.'.join([*parents, *([node.module] if node.module else [])])
-            names.update(f'{module}.{alias.name}' for alias in node.names)
-        elif isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant):
-            called = getattr(node.func, 'attr', getattr(node.func, 'id', ''))
-            if called in ('import_module', '__import__'):
-                names.add(str(node.args[0].value))
-    return names
 
 
 def test_importing_the_package_is_cheap():
@@ -77,24 +59,6 @@ def test_the_public_names_come_from_the_compression_wing():
     assert ct_mm.CompressRunner is compression.CompressRunner
     with pytest.raises(AttributeError, match='no attribute .nothing'):
         ct_mm.nothing
-
-
-@pytest.mark.parametrize('wing, other', [('compression', 'tracking'), ('tracking', 'compression')])
-def test_the_wings_do_not_import_each_other(wing, other):
-    files = list((ROOT / 'ct_mm' / wing).rglob('*.py'))
-    assert files
-    for file in files:
-        package = '.'.join(file.parent.relative_to(ROOT).parts)
-        wrong = [name for name in imported_modules(file, package) if f'{name}.'.startswith(f'ct_mm.{other}.')]
-        assert not wrong, f'{file.relative_to(ROOT)} imports {wrong}'
-
-
-def test_the_import_reader_sees_every_kind_of_import(tmp_path):
-    file = tmp_path / 'a.py'
-    file.write_text('def f():\n    from ...tracking.models import b\n    from ... import tracking\n'
-                    "import ct_mm.tracking.c\nimportlib.import_module('ct_mm.tracking.d')\n")
-    assert imported_modules(file, 'ct_mm.compression.hooks') == {
-        'ct_mm.tracking.models.b', 'ct_mm.tracking', 'ct_mm.tracking.c', 'ct_mm.tracking.d'}
 
 
 def test_every_location_of_a_registry_can_be_imported():

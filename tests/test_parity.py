@@ -15,8 +15,8 @@ from ct_mm.compression.stage_plan import StagePlan
 from ct_mm.compression.student import plain_names
 from ct_mm.compression.tap import tap_outputs
 from ct_mm.registry import MODELS
-from ct_mm.tracking.model_converters.ostrack import convert_ostrack_keys, rename_ostrack_key
-from ct_mm.tracking.model_converters.ostrack_config import ostrack_model_config
+from ct_mm.tracking.models.ostrack.converter.config import ostrack_model_config
+from ct_mm.tracking.models.ostrack.converter.weights import convert_ostrack_keys, rename_ostrack_key
 from ct_mm.tracking.structures import TrackDataSample
 from ct_mm.tracking.structures.boxes import xywh_to_xyxy
 
@@ -136,7 +136,7 @@ def test_the_pure_student_of_the_distiller_is_the_plain_student(case, tmp_path):
 
 
 def test_the_target_of_the_score_map(case):
-    from ct_mm.tracking.models.losses.gaussian_focal_loss import gaussian_target
+    from ct_mm.tracking.models.layers.gaussian_focal_loss import gaussian_target
     x, y, w, h = torch.from_numpy(case.data['gt_boxes_xywh_normalized']).unbind(-1)
     target = gaussian_target(torch.stack([x + w / 2, y + h / 2, w, h], -1), case.student_config['head']['feat_size'])
     case.compare(target, 'gt_heatmap')

@@ -121,7 +121,7 @@ def test_the_config_of_a_compression_evaluates_its_student(folder):
     torch.save(dict(state_dict=distiller.state_dict()), 'student.pth')
     run('compression', 'compression.py', 'student.pth', '--benchmark', 'mine.py')
     results = ResultFolder.open('work_dirs/compression/results/mine')
-    from ct_mm.tracking.datasets import SequenceFolder
+    from ct_mm.tracking.datasets.benchmarks import SequenceFolder
     for sequence in map(SequenceFolder('data/mine').get_sequence, range(2)):
         track, _ = distiller.student.eval().track_sequence(sequence)
         np.testing.assert_allclose(results.read(sequence.name, len(sequence)), track, rtol=0, atol=5.1e-5)

@@ -29,10 +29,10 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
     parser = build_parser()
     args = parser.parse_args(argv)
 
-    from ct_mm.benchmarks import benchmark_config
     from ct_mm.registry import DATASETS
-    from ct_mm.tracking.evaluation.result_folder import ResultFolder
-    from ct_mm.tracking.evaluation.submission import pack_submission
+    from ct_mm.tracking.benchmarks import benchmark_config
+    from ct_mm.tracking.evaluation.results.result_folder import ResultFolder
+    from ct_mm.tracking.evaluation.results.submission import pack_submission
     try:
         dataset = DATASETS.build(benchmark_config(args.benchmark, args.data_root).test_dataloader.dataset)
         frames = pack_submission(args.benchmark, dataset, ResultFolder.open(args.folder), args.out)

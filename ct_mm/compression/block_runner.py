@@ -14,7 +14,7 @@ from torch.distributed.fsdp import FSDPModule, fully_shard
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.checkpoint import checkpoint
 
-from ct_mm.onednn import by_onednn, pack_weights
+from ct_mm.engine.onednn import by_onednn, pack_weights
 
 
 class BlockRunner:
@@ -28,7 +28,7 @@ class BlockRunner:
         compile: Compile the blocks with ``torch.compile``, ``True`` or its arguments. Blocks of one kind share code.
         checkpoint: Keep only the input of a block for the backward pass, and compute the rest of it again there:
             ``True`` for all blocks, a number n for every n-th, which saves less memory and costs less time.
-        onednn: On a CPU, compute linear layers, and attention in bfloat16, by oneDNN, see :mod:`ct_mm.onednn`.
+        onednn: On a CPU, compute linear layers, and attention in bfloat16, by oneDNN, see :mod:`ct_mm.engine.onednn`.
         teacher_dtype: Keep the weights of the teacher's linear and convolution layers in ``bfloat16`` or ``float16``,
             which mixed precision of that type makes of them in each step anyway.
         targets_dtype: Compute the teacher's targets in mixed precision of ``bfloat16`` or ``float16`` in a training

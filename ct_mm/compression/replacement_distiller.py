@@ -13,8 +13,8 @@ from mmengine.logging import print_log
 from mmengine.model import BaseModel
 from torch import Tensor, nn
 
-from ct_mm.checkpoint import read_state_dict
-from ct_mm.finite import check_losses
+from ct_mm.engine.checkpoints.reading import read_state_dict
+from ct_mm.engine.finite import check_losses
 from ct_mm.registry import MODELS
 
 from .block_runner import BlockRunner
@@ -64,6 +64,11 @@ class ReplacementDistiller(BaseModel):
         ValueError: If the model has no stack of blocks or several, the plan does not fit it, or the
             guidance names predictions for which the model has no loss.
     """
+
+    #: Keys of its config that may differ when a run resumes: the teacher's file may have moved.
+    free_keys = ('teacher', 'trust_teacher')
+    #: What the path means, for messages.
+    path_meaning = 'True: the student runs the stage'
 
     def __init__(
         self,
@@ -164,7 +169,7 @@ class ReplacementDistiller(BaseModel):
             FileNotFoundError: If the teacher's file is gone.
             ValueError: If it is damaged, not trusted, or does not fit the model.
         """
-        state = read_state_dict(self.teacher_file, self.trust_teacher)
+        state = read_state_dict(self.teacher_file, self.trust_teacher, advice='set compress.trust_teacher=True')
         self.unused_teacher_keys = load_teacher(self.teacher, state, self.teacher_file)
         copy_shared(self.student, self.teacher)
         self.divisions.copy_layers(self.teacher)

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.utils._pytree import tree_leaves
 
-from ct_mm.flops import count_flops
+from ct_mm.engine.flops import count_flops
 
 if TYPE_CHECKING:
     from .replacement_distiller import ReplacementDistiller

@@ -1,17 +1,23 @@
 """Single-object tracking in MMEngine: models, data, evaluation and inference; it knows no compression.
 
-``init_tracker`` loads a tracker of any kind and imports no more than that one needs.
+Importing it is cheap: each name is fetched when it is first asked for (PEP 562), and ``init_tracker`` imports no more
+than the kind of tracker that it loads needs. A device may have no PyTorch.
 """
-from ct_mm.tracking.runtime import init_tracker
+from importlib import import_module
 
-__all__ = ['inference_sot', 'init_model', 'init_tracker']
+_LAZY = {
+    'FrameSource': 'video.frame_source',
+    'MultiTracker': 'video.multi_tracker',
+    'inference_sot': 'inference',
+    'init_model': 'inference',
+    'init_tracker': 'runtime.init_tracker',
+}
 
-_LAZY = ('inference_sot', 'init_model')  # of PyTorch, which a device may not have
+__all__ = ['FrameSource', 'MultiTracker', 'inference_sot', 'init_model', 'init_tracker']
 
 
 def __getattr__(name: str):
-    """Fetches the names that need PyTorch when they are first asked for (PEP 562)."""
+    """Fetches a public name."""
     if name in _LAZY:
-        from ct_mm.tracking import inference
-        return getattr(inference, name)
+        return getattr(import_module(f'{__name__}.{_LAZY[name]}'), name)
     raise AttributeError(f'module {__name__!r} has no attribute {name!r}')

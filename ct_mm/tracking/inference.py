@@ -12,10 +12,11 @@ from mmengine.registry import DefaultScope
 from mmengine.structures import InstanceData
 from torch import Tensor
 
-from ct_mm.checkpoint import read_state_dict
-from ct_mm.paths import resolve_path
+from ct_mm.engine.checkpoints.reading import read_state_dict
+from ct_mm.package_files import resolve_path
 from ct_mm.registry import MODELS
-from ct_mm.tracking.models.trackers import BaseTracker
+from ct_mm.tracking.models import BaseTracker
+from ct_mm.tracking.runtime.geometry import check_frame
 from ct_mm.tracking.structures import TrackDataSample
 
 
@@ -90,7 +91,7 @@ def inference_sot(model: BaseTracker, image: np.ndarray, init_bbox: np.ndarray |
     Raises:
         ValueError: If the image is no RGB uint8 array, the number is negative, or frame 0 comes without a valid box.
     """
-    _check_image(image, frame_id)
+    check_frame(image, name=f'frame {frame_id}')
     if frame_id < 0:
         raise ValueError(f'frame_id must be 0 for the first frame and count up from there, not {frame_id}')
     if frame_id == 0:
@@ -157,9 +158,3 @@ def _load(model: BaseTracker, weights: dict[str, Tensor], checkpoint: str, sourc
                     'WORK_DIR/student/student.pth, its config is student.py beside it')
         raise ValueError(f'the weights in {checkpoint} do not fit the model of {source}: {"; ".join(faults)}{hint}')
     model.load_state_dict(weights)
-
-
-def _check_image(image: np.ndarray, frame_id: int) -> None:
-    if not (isinstance(image, np.ndarray) and image.dtype == np.uint8 and image.ndim == 3 and image.shape[2] == 3):
-        found = f'{image.dtype} {image.shape}' if isinstance(image, np.ndarray) else type(image).__name__
-        raise ValueError(f'frame {frame_id}: the image must be an RGB uint8 array (H, W, 3), not {found}')

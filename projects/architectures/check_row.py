@@ -18,11 +18,11 @@ from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 
 from ct_mm import CompressRunner
-from ct_mm.checkpoint import read_state_dict
 from ct_mm.compression import FeatureMimicLoss, StageDividedBackbone
 from ct_mm.compression.export import export_student
 from ct_mm.compression.stage_tokens import compare_stages
 from ct_mm.compression.tap import tap_outputs
+from ct_mm.engine.checkpoints.reading import read_state_dict
 from ct_mm.registry import MODELS
 
 from .row import ROWS, Case, Outcome

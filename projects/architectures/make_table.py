@@ -76,7 +76,7 @@ def main() -> None:
     from architectures import rows  # noqa: F401  (enters them)
     from architectures.check_row import STEPS, check_row
     from architectures.cpu_torchvision import import_torchvision
-    from ct_mm.whole_file import write_text
+    from ct_mm.engine.whole_file import write_text
     unknown = set(args.rows) - set(ROWS)
     if unknown:
         parser.error(f'no such rows: {", ".join(sorted(unknown))}; there are {", ".join(ROWS)}')

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ct_mm.tracking.evaluation.result_folder import ResultFolder
+from ct_mm.engine.whole_file import write_text
+from ct_mm.tracking.datasets.reading import FrameSequence
+from ct_mm.tracking.evaluation.results.result_folder import ResultFolder
 from ct_mm.tracking.inference import init_model
-from ct_mm.tracking.structures import FrameSequence
-from ct_mm.whole_file import write_text
 
 from measure import score_tracks  # isort: skip
 

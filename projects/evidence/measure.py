@@ -9,15 +9,16 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ct_mm.tracking.datasets import PackedPairs, SequenceFolder
-from ct_mm.tracking.evaluation import conventions
-from ct_mm.tracking.evaluation.network_cost import network_cost
-from ct_mm.tracking.evaluation.result_folder import ResultFolder
+from ct_mm.engine.whole_file import write_text
+from ct_mm.tracking.datasets.benchmarks import SequenceFolder
+from ct_mm.tracking.datasets.pairs import PackedPairs
+from ct_mm.tracking.datasets.reading import FrameSequence
+from ct_mm.tracking.evaluation.results.result_folder import ResultFolder
+from ct_mm.tracking.evaluation.scoring import conventions
+from ct_mm.tracking.evaluation.tracker_cost import network_cost
 from ct_mm.tracking.inference import init_model
-from ct_mm.tracking.models.trackers import BaseTracker
-from ct_mm.tracking.structures import FrameSequence
+from ct_mm.tracking.models import BaseTracker
 from ct_mm.tracking.structures.boxes import cxcywh_to_xyxy, paired_iou
-from ct_mm.whole_file import write_text
 
 
 def score_tracks(tracks: dict[str, np.ndarray], sequences: Sequence[FrameSequence]) -> dict:

@@ -14,12 +14,12 @@ import numpy as np
 from controls import CONTROLS
 from rows import ROWS, Row
 
-from ct_mm.tracking.datasets import SequenceFolder
-from ct_mm.tracking.evaluation.result_tables import csv_table, markdown_table, number
-from ct_mm.tracking.evaluation.results_comparison import ResultsComparison
-from ct_mm.tracking.evaluation.saved_tracks import SavedTracks
-from ct_mm.tracking.evaluation.score_sheet import ScoreSheet
-from ct_mm.whole_file import whole_file, write_text
+from ct_mm.engine.whole_file import whole_file, write_text
+from ct_mm.tracking.datasets.benchmarks import SequenceFolder
+from ct_mm.tracking.evaluation.reports.result_tables import csv_table, markdown_table, number
+from ct_mm.tracking.evaluation.reports.results_comparison import ResultsComparison
+from ct_mm.tracking.evaluation.reports.score_sheet import ScoreSheet
+from ct_mm.tracking.evaluation.results.saved_tracks import SavedTracks
 
 #: Scores of the tables, their format and their title.
 SCORES = dict(ao=('.3f', 'AO'), success=('.1f', 'success AUC'), precision=('.1f', 'precision'),

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 import torch.nn.functional as F
 from torch import Tensor
 
-from ct_mm.checkpoint import read_state_dict, save_checkpoint
+from ct_mm.engine.checkpoints.reading import read_state_dict
+from ct_mm.engine.checkpoints.writing import save_checkpoint
 
 
 def resize_positions(state: dict[str, Tensor], grids: dict[str, int]) -> dict[str, Tensor]:

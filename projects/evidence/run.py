@@ -24,8 +24,8 @@ from mmengine.config import Config
 from rows import CONFIGS, HERE, ROWS, SCALES, Row, Scale
 from speed import measure_speed
 
-from ct_mm.tracking.datasets import SequenceFolder
-from ct_mm.whole_file import write_text
+from ct_mm.engine.whole_file import write_text
+from ct_mm.tracking.datasets.benchmarks import SequenceFolder
 
 ROOT = HERE.parents[1]
 EPOCHS = 20  # of every training, see configs/_schedule.py

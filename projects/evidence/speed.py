@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from ct_mm.engine.whole_file import write_text
 from ct_mm.tracking.inference import init_model
-from ct_mm.whole_file import write_text
 
 WARM_UP, ROUNDS = 5, 40
 

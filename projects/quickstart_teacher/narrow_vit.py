@@ -19,9 +19,9 @@ import torch.nn.functional as F
 from mmengine.config import Config, DictAction
 from torch import Tensor
 
-from ct_mm.checkpoint import save_checkpoint
+from ct_mm.engine.checkpoints.writing import save_checkpoint
 from ct_mm.registry import DATASETS, MODELS
-from ct_mm.tracking.model_converters.vit import convert_vit_weights
+from ct_mm.tracking.models.ostrack.converter.vit import convert_vit_weights
 
 
 def wide_tokens_model(weights: dict, template_size: int, search_size: int) -> torch.nn.Module:

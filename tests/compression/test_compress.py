@@ -108,7 +108,7 @@ def test_the_runner_is_found_by_its_name_from_any_codebase(write, tmp_path):
 def test_a_config_of_another_scope_is_built_in_its_own_scope(write, tmp_path, training_cfg):
     from mmengine.registry import MODELS, Registry
 
-    from ct_mm.tracking.models.trackers import OSTrack
+    from ct_mm.tracking.models.ostrack import OSTrack
     other = Registry('model', parent=MODELS, scope='other_lab')
     try:
 

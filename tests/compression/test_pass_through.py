@@ -3,7 +3,7 @@ import torch
 from torch import nn
 
 from ct_mm.compression.pass_through import PassThrough
-from ct_mm.flops import count_flops
+from ct_mm.engine.flops import count_flops
 
 X, Y = torch.randn(2, 3, 4), torch.randn(2, 5, 4)
 

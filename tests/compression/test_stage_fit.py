@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from ct_mm.compression.stage_fit import explained_variance, fit_stage
-from ct_mm.tracking.models.backbones.vit_block import ViTBlock
+from ct_mm.tracking.models.layers.vit import ViTBlock
 
 WRITERS = ('attn.proj', 'mlp.fc2')
 

@@ -17,8 +17,8 @@ from torch import nn
 from torch.utils.data import Dataset
 
 from ct_mm import cli
-from ct_mm.checkpoint import read_checkpoint
-from ct_mm.finite import check_losses
+from ct_mm.engine.checkpoints.reading import read_checkpoint
+from ct_mm.engine.finite import check_losses
 from ct_mm.registry import DATASETS, METRICS, MODELS
 
 
@@ -142,7 +142,6 @@ def in_child():
     def run(function, *args):
         pid = os.fork()
         if not pid:
-            torch.set_num_threads(1)  # the threads of this process are not in its copy, which would wait for them
             status = 1
             try:
                 try:

@@ -6,7 +6,7 @@ import torch
 from mmengine.hooks import Hook
 from mmengine.model import MMDistributedDataParallel
 
-from ct_mm.checkpoint import read_checkpoint
+from ct_mm.engine.checkpoints.reading import read_checkpoint
 from ct_mm.registry import HOOKS
 
 
@@ -111,7 +111,7 @@ def test_more_than_were_allowed_stop_it_and_a_resumed_training_counts_on(train, 
 
 
 def test_a_model_that_looks_at_no_loss_itself(train, toys, monkeypatch, tmp_path):
-    monkeypatch.setattr('ct_mm.finite.check_losses', lambda *_: None)
+    monkeypatch.setattr('ct_mm.engine.finite.check_losses', lambda *_: None)
     from ct_mm.registry import MODELS
     monkeypatch.setitem(MODELS.get('ct_mm.Layers').forward.__globals__, 'check_losses', lambda *_: None)
     toys(Layers=bad_at(7))

@@ -10,10 +10,11 @@ import pytest
 import torch
 from mmengine.hooks import Hook
 
-from ct_mm.checkpoint import read_checkpoint, save_checkpoint
+from ct_mm.engine.checkpoints.reading import read_checkpoint
+from ct_mm.engine.checkpoints.resume import newest_whole, training_files
+from ct_mm.engine.checkpoints.verified_backend import VerifiedBackend
+from ct_mm.engine.checkpoints.writing import save_checkpoint
 from ct_mm.registry import HOOKS
-from ct_mm.resume import newest_whole, training_files
-from ct_mm.verified_backend import VerifiedBackend
 
 SHORT = dict(
     train_cfg=dict(type='ct_mm.GuardedEpochLoop', max_epochs=2),
@@ -163,7 +164,7 @@ def test_a_full_disk_keeps_the_checkpoint_of_before(train, tmp_path, monkeypatch
 
 
 def test_a_disk_that_gives_back_other_bytes_keeps_the_checkpoint_of_before(train, tmp_path, monkeypatch):
-    from ct_mm import verified_backend
+    from ct_mm.engine.checkpoints import verified_backend
     written = []
 
     def lose_a_bit(path):

@@ -13,9 +13,10 @@ from mmengine.config import Config
 from torch.utils.data import get_worker_info
 
 from ct_mm import train
-from ct_mm.checkpoint import read_state_dict, save_checkpoint
 from ct_mm.compression import replacement_rate, sample_path
-from ct_mm.paths import resolve_path
+from ct_mm.engine.checkpoints.reading import read_state_dict
+from ct_mm.engine.checkpoints.writing import save_checkpoint
+from ct_mm.package_files import resolve_path
 from ct_mm.registry import TRANSFORMS
 
 CONFIG = """
@@ -109,7 +110,7 @@ class Command:
 
 def test_a_malicious_teacher_is_refused_and_runs_nothing(start):
     torch.save(dict(state_dict=read_state_dict('teacher.pth'), settings=Command()), 'teacher.pth')
-    with pytest.raises(ValueError, match=r'teacher\.pth holds more than tensors .*trust_teacher'):
+    with pytest.raises(ValueError, match=r'teacher\.pth holds more than tensors .*set compress.trust_teacher=True'):
         start()
     assert not Path('it-ran').exists() and not list(Path('work').glob('*.pth'))
 

@@ -5,9 +5,9 @@ import signal
 import numpy as np
 import pytest
 
-from ct_mm.loops.data_workers import deaths_explained
+from ct_mm.engine.loops.data_workers import deaths_explained
 from ct_mm.registry import DATASETS
-from ct_mm.tracking.datasets import DrawSampler, PairDataset
+from ct_mm.tracking.datasets.pairs import DrawSampler, PairDataset
 
 
 class Source:

@@ -10,7 +10,8 @@ import torch
 from mmengine.runner.checkpoint import CheckpointLoader
 
 from ct_mm import cli
-from ct_mm.checkpoint import let_mmengine_read_safely, read_checkpoint, save_checkpoint
+from ct_mm.engine.checkpoints.reading import let_mmengine_read_safely, read_checkpoint
+from ct_mm.engine.checkpoints.writing import save_checkpoint
 from ct_mm.registry import MODELS
 
 

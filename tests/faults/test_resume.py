@@ -5,9 +5,10 @@ import shutil
 import pytest
 from mmengine.config import Config
 
-from ct_mm.checkpoint import read_checkpoint
+from ct_mm.compression import ReplacementDistiller
+from ct_mm.engine.checkpoints.reading import read_checkpoint
+from ct_mm.engine.checkpoints.resume import check_resumable, describe_config
 from ct_mm.registry import MODELS
-from ct_mm.resume import check_resumable, describe_config
 
 EVERY_3_STEPS = dict(checkpoint=dict(type='ct_mm.SafeCheckpointHook', interval=3, by_epoch=False))
 
@@ -88,6 +89,7 @@ def test_the_division_must_be_that_of_the_checkpoint_and_the_teacher_may_have_mo
     model = dict(type='ct_mm.ReplacementDistiller', teacher='a.pth', stage_sizes=[2, 4], model=dict(type='X', depth=6))
     cfg = Config(dict(model=model))
     layers = MODELS.build(dict(type='ct_mm.Layers'))
+    layers.free_keys = ReplacementDistiller.free_keys
     checkpoint = dict(state_dict=layers.state_dict(), meta=dict(run=describe_config(cfg)))
     assert check_resumable(checkpoint, layers, Config(dict(model=dict(model, teacher='b.pth')))) == []
     with pytest.raises(ValueError, match=r'model\.stage_sizes\[0\]: 2 in the checkpoint, 3 here'):

@@ -7,8 +7,8 @@ import subprocess
 import pytest
 from mmengine.model import MMDistributedDataParallel
 
-from ct_mm.checkpoint import read_checkpoint
-from ct_mm.loops.stop_signals import EXIT_CODE
+from ct_mm.engine.checkpoints.reading import read_checkpoint
+from ct_mm.engine.loops.stop_signals import EXIT_CODE
 
 
 def at(count, number=signal.SIGTERM, process=os.getpid, kill=os.kill):

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ct_mm.paths import resolve_path
-from ct_mm.tracking.evaluation.result_folder import ResultFolder
+from ct_mm.package_files import resolve_path
+from ct_mm.tracking.evaluation.results.result_folder import ResultFolder
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -15,7 +15,7 @@ def config(tmp_path):
     """Writes a config that trains on two sequences of noise."""
     import numpy as np
 
-    from ct_mm.paths import package_file
+    from ct_mm.package_files import package_file
     rng = np.random.default_rng(0)
     for name in ('left', 'right'):
         (tmp_path / 'data' / name).mkdir(parents=True)

@@ -26,7 +26,7 @@ def test_mistakes_end_in_a_usage_error(run_tool, capsys, arguments, message):
 
 
 def test_the_backends_of_the_script_are_those_of_the_package(run_tool, capsys):
-    from ct_mm.deployment.plan_student import BACKENDS
+    from ct_mm.deployment.speed.plan_student import BACKENDS
     with pytest.raises(SystemExit, match='0'):
         run_tool('analysis_tools/plan_student.py', '--help')
     assert f'{{{",".join(BACKENDS)}}}' in ''.join(capsys.readouterr().out.split())

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from ct_mm.checkpoint import read_state_dict
+from ct_mm.engine.checkpoints.reading import read_state_dict
 
 SCRIPT = Path(__file__).parents[2] / 'tools' / 'model_converters' / 'publish_model.py'
 

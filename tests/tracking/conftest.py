@@ -6,7 +6,7 @@ import torch
 from mmengine.config import Config
 
 from ct_mm.registry import MODELS
-from ct_mm.tracking.datasets import SequenceFolder
+from ct_mm.tracking.datasets.benchmarks import SequenceFolder
 
 
 @pytest.fixture(scope='session')

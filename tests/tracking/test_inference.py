@@ -118,7 +118,7 @@ def test_a_video_of_any_iterable(make_tracker, sequences):
 
 @pytest.mark.parametrize('image', [np.zeros((9, 9), np.uint8), np.zeros((9, 9, 3)), torch.zeros(3, 9, 9), 'a.jpg'])
 def test_what_is_no_image_is_refused(make_tracker, image):
-    with pytest.raises(ValueError, match='frame 4: the image must be an RGB uint8 array'):
+    with pytest.raises(ValueError, match='frame 4 must be a numpy array, RGB uint8'):
         inference_sot(make_tracker(), image, None, 4)
 
 

@@ -50,11 +50,11 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
     parser = build_parser()
     args = parser.parse_args(argv)
 
-    from ct_mm.deployment.benchmark import benchmark_trackers
-    from ct_mm.deployment.benchmark_report import format_benchmark, write_benchmark
-    from ct_mm.deployment.tracker_process import Conditions
-    from ct_mm.deployment.tracker_spec import TrackerSpec
-    from ct_mm.tracking.runtime.progress import Progress
+    from ct_mm.deployment.speed.benchmark import benchmark_trackers
+    from ct_mm.deployment.speed.benchmark_report import format_benchmark, write_benchmark
+    from ct_mm.deployment.speed.tracker_process import Conditions
+    from ct_mm.deployment.speed.tracker_spec import TrackerSpec
+    from ct_mm.tracking.video.progress import Progress
     progress = Progress(len(args.trackers) * (args.frames + args.warm_up))
     try:
         specs = [TrackerSpec.parse(text) for text in args.trackers]

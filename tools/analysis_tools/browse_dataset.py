@@ -37,7 +37,7 @@ def load_dataset(name: str, options: Optional[dict] = None):
     """Builds the dataset of ``train_dataloader`` in a config.
 
     Args:
-        name (str): The config (see ``ct_mm.cli.find_config``).
+        name (str): The config (see ``ct_mm.package_files.find_config``).
         options (dict, optional): Settings that override it.
 
     Returns:
@@ -50,7 +50,7 @@ def load_dataset(name: str, options: Optional[dict] = None):
     from mmengine.config import Config
     from mmengine.registry import init_default_scope
 
-    from ct_mm.cli import find_config
+    from ct_mm.package_files import find_config
     from ct_mm.registry import DATASETS
     cfg = Config.fromfile(find_config(name))
     cfg.merge_from_dict(options or {})
@@ -71,7 +71,7 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
     if min(args.show_number, args.per_sheet, args.columns) < 1 or min(args.start, args.show_interval) < 0:
         parser.error('--show-number, --per-sheet and --columns must be at least 1, --start and --show-interval 0')
 
-    from ct_mm.tracking.datasets import PairDataset
+    from ct_mm.tracking.datasets.pairs import PairDataset
     from ct_mm.tracking.visualization.draw_pairs import draw_pair, make_sheet, show_image, write_image
     try:
         dataset = load_dataset(args.config, args.cfg_options)

@@ -11,7 +11,7 @@ from typing import Optional, Sequence
 
 def build_parser() -> argparse.ArgumentParser:
     """Returns the parser of the script."""
-    from ct_mm.tracking.evaluation.results_cli import add_result_arguments, add_score_arguments
+    from ct_mm.tracking.evaluation.reports.results_cli import add_result_arguments, add_score_arguments
     parser = argparse.ArgumentParser(description='Compare the stored results of two trackers, the first the reference')
     add_result_arguments(parser, trackers=2)
     add_score_arguments(parser)
@@ -29,14 +29,14 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
     Args:
         argv (Sequence[str], optional): The arguments; those of the process by default.
     """
-    from ct_mm.tracking.evaluation.results_cli import check_names, load_benchmark
+    from ct_mm.tracking.evaluation.reports.results_cli import check_names, load_benchmark
     parser = build_parser()
     args = parser.parse_args(argv)
     check_names(parser, args)
 
-    from ct_mm.tracking.evaluation.results_comparison import ResultsComparison
-    from ct_mm.tracking.evaluation.saved_tracks import SavedTracks
-    from ct_mm.tracking.evaluation.score_sheet import ScoreSheet
+    from ct_mm.tracking.evaluation.reports.results_comparison import ResultsComparison
+    from ct_mm.tracking.evaluation.reports.score_sheet import ScoreSheet
+    from ct_mm.tracking.evaluation.results.saved_tracks import SavedTracks
     try:
         benchmark = load_benchmark(args)
         tracks = SavedTracks(benchmark.dataset, dict(args.trackers), args.sequences, args.common_only)

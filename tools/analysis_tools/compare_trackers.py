@@ -16,7 +16,7 @@ def parse_tracker(text: str) -> tuple:
     Raises:
         argparse.ArgumentTypeError: If a part is missing.
     """
-    from ct_mm.paths import split_files
+    from ct_mm.package_files import split_files
     name, _, files = text.partition('=')
     config, checkpoint = split_files(files)
     if not (name and config and checkpoint):
@@ -51,10 +51,9 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
 
     import torch
 
-    from ct_mm.cli import find_config
-    from ct_mm.paths import resolve_path
+    from ct_mm.package_files import find_config, resolve_path
     from ct_mm.registry import DATASETS
-    from ct_mm.tracking.evaluation.tracker_report import check_video_of, write_report
+    from ct_mm.tracking.evaluation.reports.tracker_report import check_video_of, write_report
     from ct_mm.tracking.inference import init_model
 
     if args.threads:

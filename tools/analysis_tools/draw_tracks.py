@@ -12,7 +12,7 @@ from typing import Optional, Sequence
 
 def build_parser() -> argparse.ArgumentParser:
     """Returns the parser of the script."""
-    from ct_mm.tracking.evaluation.results_cli import add_result_arguments
+    from ct_mm.tracking.evaluation.reports.results_cli import add_result_arguments
     parser = argparse.ArgumentParser(description='Draw stored tracks into videos of their sequences')
     add_result_arguments(parser)
     parser.add_argument(
@@ -29,13 +29,13 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
     Args:
         argv (Sequence[str], optional): The arguments; those of the process by default.
     """
-    from ct_mm.tracking.evaluation.results_cli import check_names, load_benchmark
+    from ct_mm.tracking.evaluation.reports.results_cli import check_names, load_benchmark
     parser = build_parser()
     args = parser.parse_args(argv)
     check_names(parser, args)
 
-    from ct_mm.tracking.evaluation.draw_tracks import draw_tracks
-    from ct_mm.tracking.evaluation.saved_tracks import SavedTracks
+    from ct_mm.tracking.evaluation.reports.draw_tracks import draw_tracks
+    from ct_mm.tracking.evaluation.results.saved_tracks import SavedTracks
     try:
         tracks = SavedTracks(load_benchmark(args).dataset, dict(args.trackers), args.sequences)
         frames = None if args.frames is None else (args.frames[0] - 1, args.frames[1])

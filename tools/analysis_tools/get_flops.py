@@ -34,10 +34,9 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
 
     from mmengine.config import Config
 
-    from ct_mm.cli import find_config
-    from ct_mm.paths import resolve_path
-    from ct_mm.tracking.evaluation.network_cost import MEANING, network_cost
-    from ct_mm.tracking.evaluation.result_tables import markdown_table
+    from ct_mm.package_files import find_config, resolve_path
+    from ct_mm.tracking.evaluation.reports.result_tables import markdown_table
+    from ct_mm.tracking.evaluation.tracker_cost import MEANING, network_cost
     from ct_mm.tracking.inference import init_model
     try:
         with contextlib.redirect_stdout(sys.stderr):  # what MMEngine logs is no number
@@ -45,8 +44,9 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
             config.merge_from_dict(args.cfg_options or {})
             costs = {'tracker': network_cost(init_model(config))}
             if config.get('compress'):
-                from ct_mm.deployment.student_config import student_config
-                costs = {'teacher': costs['tracker'], 'student': network_cost(init_model(student_config(config)))}
+                from ct_mm.deployment.speed.student_config import untrained_student_config
+                student = init_model(untrained_student_config(config))
+                costs = {'teacher': costs['tracker'], 'student': network_cost(student)}
     except (FileNotFoundError, ValueError) as error:
         parser.error(str(error))
     if args.json:

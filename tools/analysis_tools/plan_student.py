@@ -46,12 +46,11 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
 
     from mmengine.config import Config
 
-    from ct_mm.cli import find_config
-    from ct_mm.deployment.plan_report import format_plan, write_plan
-    from ct_mm.deployment.plan_student import plan_student
-    from ct_mm.deployment.tracker_process import Conditions
-    from ct_mm.paths import resolve_path
-    from ct_mm.tracking.runtime.progress import Progress
+    from ct_mm.deployment.speed.plan_report import format_plan, write_plan
+    from ct_mm.deployment.speed.plan_student import plan_student
+    from ct_mm.deployment.speed.tracker_process import Conditions
+    from ct_mm.package_files import find_config, resolve_path
+    from ct_mm.tracking.video.progress import Progress
     bars = {}
 
     def show(unit: str, done: int, total: int) -> None:

@@ -89,8 +89,8 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
     parser = build_parser()
     args = parser.parse_args(argv)
 
-    from ct_mm.tracking.visualization.score_plots import save_figure
-    from ct_mm.tracking.visualization.speed_plot import plot_speed
+    from ct_mm.tracking.evaluation.reports.score_plots import save_figure
+    from ct_mm.tracking.evaluation.reports.speed_plot import plot_speed
     try:
         times = read_times(args.benchmark, args.time)
         scores, key = read_scores(args.scores, args.score) if args.scores else ({}, 'accuracy')

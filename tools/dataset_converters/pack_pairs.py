@@ -26,9 +26,9 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
     args = build_parser().parse_args(argv)
     from mmengine.config import Config
 
-    from ct_mm.cli import find_config
-    from ct_mm.tracking.datasets.pair_packing import pack_pairs
-    from ct_mm.tracking.runtime.progress import Progress
+    from ct_mm.package_files import find_config
+    from ct_mm.tracking.datasets.pairs.pair_packing import pack_pairs
+    from ct_mm.tracking.video.progress import Progress
     try:
         dataset = Config.fromfile(find_config(args.config)).train_dataloader.dataset.to_dict()
         progress = Progress(args.pairs, unit='pair')

@@ -33,10 +33,9 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
         require_openmmlab()
     except ImportError as error:
         parser.error(str(error))
-    from ct_mm.cli import find_config
-    from ct_mm.deployment.export_tracker import TOLERANCE, export_tracker
-    from ct_mm.deployment.formats import FORMATS, files_of
-    from ct_mm.paths import resolve_path
+    from ct_mm.deployment.export.export_tracker import TOLERANCE, export_tracker
+    from ct_mm.deployment.export.formats import FORMATS, network_files
+    from ct_mm.package_files import find_config, resolve_path
     from ct_mm.tracking.inference import init_model
     path = Path(args.out or Path(resolve_path(args.checkpoint)).with_suffix(FORMATS[args.format][0]))
     try:
@@ -44,7 +43,7 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
         differences = export_tracker(tracker, path, args.format)
     except (ImportError, OSError, ValueError) as error:
         parser.error(str(error))
-    size = sum(file.stat().st_size for file in files_of(path)) / 1e6
+    size = sum(file.stat().st_size for file in network_files(path)) / 1e6
     print(f'{path} ({size:.1f} MB)')
     print(f'largest difference to PyTorch (allowed: {TOLERANCE:g}):')
     for name, value in differences.items():

@@ -49,19 +49,17 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
         require_openmmlab()
     except ImportError as error:
         parser.error(str(error))
-    from ct_mm.cli import find_config
-    from ct_mm.deployment.accuracy import accuracy_table, average_overlaps
-    from ct_mm.deployment.calibration import calibration_crops
-    from ct_mm.deployment.deployed_network import model_card
-    from ct_mm.deployment.following_tracker import FollowingTracker
-    from ct_mm.deployment.perturbed_tracker import PerturbedTracker
-    from ct_mm.deployment.quantize import QUANTIZERS
-    from ct_mm.deployment.quantize_within import quantize_within
-    from ct_mm.paths import resolve_path
-    from ct_mm.tracking.datasets import SequenceFolder
+    from ct_mm.deployment.export.deployed_network import model_card
+    from ct_mm.deployment.int8.accuracy import accuracy_table, average_overlaps
+    from ct_mm.deployment.int8.calibration import calibration_crops
+    from ct_mm.deployment.int8.comparable_trackers import FollowingTracker, PerturbedTracker
+    from ct_mm.deployment.int8.quantize import QUANTIZERS
+    from ct_mm.deployment.int8.quantize_within import quantize_within
+    from ct_mm.package_files import find_config, resolve_path
+    from ct_mm.tracking.datasets.benchmarks import SequenceFolder
     from ct_mm.tracking.inference import init_model
     from ct_mm.tracking.runtime import init_tracker
-    from ct_mm.tracking.runtime.progress import Progress
+    from ct_mm.tracking.video.progress import Progress
     suffix, quantize = QUANTIZERS[args.format]
     checkpoint = Path(resolve_path(args.checkpoint))
     path = Path(args.out or checkpoint.with_name(f'{checkpoint.stem}_int8{suffix}'))

@@ -29,7 +29,7 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
         argv: The arguments; those of the process by default.
     """
     args = build_parser().parse_args(argv)
-    from ct_mm.tracking.model_converters.ostrack_file import convert_ostrack_file
+    from ct_mm.tracking.models.ostrack.converter.file import convert_ostrack_file
     try:
         print(convert_ostrack_file(args.src, args.dst, args.weights, args.ignore_objects))
     except (OSError, ValueError) as error:

@@ -22,7 +22,8 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
         argv: The arguments; those of the process by default.
     """
     args = build_parser().parse_args(argv)
-    from ct_mm.checkpoint import deflate_checkpoint, read_state_dict, save_checkpoint
+    from ct_mm.engine.checkpoints.reading import read_state_dict
+    from ct_mm.engine.checkpoints.writing import deflate_checkpoint, save_checkpoint
     try:
         state = read_state_dict(args.src)
     except (OSError, ValueError) as error:

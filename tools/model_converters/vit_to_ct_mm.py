@@ -21,8 +21,9 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
         argv: The arguments; those of the process by default.
     """
     args = build_parser().parse_args(argv)
-    from ct_mm.checkpoint import read_state_dict, save_checkpoint
-    from ct_mm.tracking.model_converters.vit import convert_vit_weights, read_npz
+    from ct_mm.engine.checkpoints.reading import read_state_dict
+    from ct_mm.engine.checkpoints.writing import save_checkpoint
+    from ct_mm.tracking.models.ostrack.converter.vit import convert_vit_weights, read_npz
     try:
         weights = read_npz(args.src) if args.src.endswith('.npz') else read_state_dict(args.src)
         state = convert_vit_weights(weights, args.template_size, args.search_size)

@@ -11,8 +11,8 @@ from mmengine.logging import print_log
 from mmengine.runner import Runner
 from torch import Tensor
 
+from ct_mm.engine.whole_file import remove_unfinished, whole_file
 from ct_mm.registry import HOOKS
-from ct_mm.whole_file import remove_unfinished, whole_file
 
 from ..training_picture import draw_training
 from .distiller_of import distiller_of

@@ -16,9 +16,9 @@ from mmengine.hooks import EMAHook, Hook
 from mmengine.logging import print_log
 from mmengine.runner import Runner
 
-from ct_mm.checkpoint import save_checkpoint
+from ct_mm.engine.checkpoints.writing import save_checkpoint
+from ct_mm.engine.whole_file import remove_unfinished, write_text
 from ct_mm.registry import HOOKS
-from ct_mm.whole_file import remove_unfinished, write_text
 
 from ..export import export_student
 from ..replacement_distiller import ReplacementDistiller

@@ -22,8 +22,8 @@ from mmengine.structures import InstanceData
 from torch.utils.data import DataLoader
 
 from ct_mm.registry import LOOPS
-from ct_mm.tracking.evaluation.result_folder import ResultFolder
-from ct_mm.tracking.evaluation.tracked_sequences import TrackedSequences, balanced_shares
+from ct_mm.tracking.evaluation.results.result_folder import ResultFolder
+from ct_mm.tracking.evaluation.results.tracked_sequences import TrackedSequences, balanced_shares
 from ct_mm.version import __version__
 
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
@@ -43,7 +43,7 @@ class SequenceTestLoop(TestLoop):
 
     Args:
         runner: The runner.
-        dataloader: A data loader of a :class:`~ct_mm.tracking.datasets.SequenceDataset`, or its config.
+        dataloader: A data loader of a :class:`~ct_mm.tracking.datasets.benchmarks.SequenceDataset`, or its config.
         evaluator: The evaluator, or its config.
         fp16: Whether to track in mixed precision. Default: False.
         results_dir: Folder of the tracks. Default: ``results/BENCHMARK`` in the work dir, where the benchmark is what

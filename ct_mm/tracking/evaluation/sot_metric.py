@@ -11,10 +11,10 @@ from mmengine.evaluator import BaseMetric
 from mmengine.logging import print_log
 
 from ct_mm.registry import METRICS
-from ct_mm.tracking.evaluation import conventions
-from ct_mm.tracking.evaluation.result_folder import ResultFolder
-from ct_mm.tracking.evaluation.score_table import ScoreTable
-from ct_mm.tracking.evaluation.tracks import check_track
+from ct_mm.tracking.evaluation.reports.score_table import ScoreTable
+from ct_mm.tracking.evaluation.results.result_folder import ResultFolder
+from ct_mm.tracking.evaluation.scoring import conventions
+from ct_mm.tracking.evaluation.scoring.tracks import check_track
 
 
 @METRICS.register_module()
@@ -44,7 +44,7 @@ class SOTMetric(BaseMetric):
         collect_device: Not used, since results are small; as in MMEngine. Default: ``'cpu'``.
         prefix: Put before the keys. Default: ``'sot'``.
         collect_dir: Not used; as in MMEngine.
-        convention: Name of a scoring convention, see :mod:`~ct_mm.tracking.evaluation.conventions`. Default:
+        convention: Name of a scoring convention, see :mod:`~ct_mm.tracking.evaluation.scoring.conventions`. Default:
             ``'pytracking'``.
         layout: Layout of ``outfile_prefix``, ``'plain'`` or ``'got10k'``, which needs
             ``pred_track_instances.seconds``. Default: ``'plain'``.

@@ -1,11 +1,13 @@
 """What a tracker costs, counted and not timed: its layers, parameters and operations."""
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from torch import nn
 
-from ct_mm import flops as operations
-from ct_mm.tracking.models.trackers import BaseTracker
+from ct_mm.engine.flops import count_flops, count_module_flops
+from ct_mm.tracking.models import BaseTracker
 
 
 def count_layers(model: nn.Module) -> int | None:
@@ -35,7 +37,7 @@ def count_parameters(model: nn.Module) -> int:
     return sum(parameter.numel() for parameter in model.parameters())
 
 
-def count_flops(tracker: BaseTracker, image: np.ndarray, box: np.ndarray) -> int:
+def count_frame_flops(tracker: BaseTracker, image: np.ndarray, box: np.ndarray) -> int:
     """Floating point operations of the network for one frame.
 
     That is one ``track``: for a one-stream tracker, one pair of template and search region.
@@ -47,7 +49,65 @@ def count_flops(tracker: BaseTracker, image: np.ndarray, box: np.ndarray) -> int
 
     Returns:
         Operations of all matrix products and convolutions, attention included; a multiplication and an addition count
-        as two (see :func:`ct_mm.flops.count_flops`).
+        as two (see :func:`ct_mm.engine.flops.count_flops`).
     """
     tracker.init(image, box)
-    return operations.count_flops(lambda: tracker.track(image))
+    return count_flops(lambda: tracker.track(image))
+
+
+#: Says what the numbers are.
+MEANING = ('All matrix products and convolutions for one frame (one pair of template and search region), attention '
+           'products included; FLOPs count a multiplication and an addition as two, MACs as one. Norms, activations, '
+           'softmax and additions are not counted.')
+
+
+@dataclass(frozen=True)
+class PartCost:
+    """One part of a tracker, such as its backbone.
+
+    Args:
+        name: Its path in the tracker; ``total`` for all of it.
+        parameters: Number of its parameters.
+        flops: Its operations for one frame; a multiplication and an addition count as two.
+    """
+
+    name: str
+    parameters: int
+    flops: int
+
+    @property
+    def macs(self) -> int:
+        """Multiplications, each with its addition."""
+        return self.flops // 2
+
+
+@dataclass(frozen=True)
+class NetworkCost:
+    """A whole tracker.
+
+    Args:
+        layers: Layers of its largest stack, None if it has none.
+        parts: Its parts in order.
+        total: All of it.
+    """
+
+    layers: int | None
+    parts: tuple[PartCost, ...]
+    total: PartCost
+
+
+def network_cost(tracker: BaseTracker) -> NetworkCost:
+    """Counts what a tracker does for one frame.
+
+    Args:
+        tracker: The tracker; it is started anew on a made-up target.
+    """
+    image = np.zeros((480, 640, 3), np.uint8)
+    tracker.init(image, np.array([280., 200., 80., 80.]))
+    flops = count_module_flops(lambda: tracker.track(image))
+    parts = tuple(PartCost(name, count_parameters(part), flops.get(name, 0)) for name, part in tracker.named_children())
+    parts = tuple(part for part in parts if part.parameters or part.flops)
+    total = PartCost('total', count_parameters(tracker), flops[''])
+    others = PartCost('others', total.parameters - sum(part.parameters for part in parts),
+                      total.flops - sum(part.flops for part in parts))
+    return NetworkCost(count_layers(tracker), parts + ((others, ) if others.parameters or others.flops else ()), total)

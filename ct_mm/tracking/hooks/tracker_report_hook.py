@@ -9,11 +9,11 @@ from mmengine.hooks import Hook
 from mmengine.logging import print_log
 from mmengine.runner import Runner
 
-from ct_mm.paths import resolve_path
+from ct_mm.package_files import resolve_path
 from ct_mm.registry import DATASETS, HOOKS
-from ct_mm.tracking.evaluation.tracker_report import check_video_of, write_report
+from ct_mm.tracking.datasets.reading import FrameSequence
+from ct_mm.tracking.evaluation.reports.tracker_report import check_video_of, write_report
 from ct_mm.tracking.inference import init_model
-from ct_mm.tracking.structures import FrameSequence
 from ct_mm.tracking.visualization.video_writer import import_ffmpeg
 
 _WORK_DIR = '{work_dir}'

@@ -1,4 +1,6 @@
-"""Trackers and their parts."""
-from . import backbones, data_preprocessors, heads, losses, trackers
+"""Trackers: what all of them share, then one folder a family; importing this package registers them."""
+from . import layers, ostrack
+from .base_tracker import BaseTracker
+from .track_data_preprocessor import TrackDataPreprocessor
 
-__all__ = ['backbones', 'data_preprocessors', 'heads', 'losses', 'trackers']
+__all__ = ['BaseTracker', 'TrackDataPreprocessor', 'layers', 'ostrack']

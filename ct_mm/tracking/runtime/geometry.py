@@ -45,19 +45,20 @@ def clip_xywh(box: np.ndarray, height: float, width: float, margin: float = 10) 
     return np.stack([x1, y1, (x2 - x1).clip(min=margin), (y2 - y1).clip(min=margin)], axis=-1)
 
 
-def check_frame(image: np.ndarray, size: tuple[int, int] | None = None) -> None:
+def check_frame(image: np.ndarray, size: tuple[int, int] | None = None, name: str = 'a frame') -> None:
     """Checks one frame before anything is computed from it.
 
     Args:
         image: What should be RGB uint8 (H, W, 3).
         size: (height, width) of the frames before it. Default: any.
+        name: What to call it in the error.
 
     Raises:
         ValueError: It is no such array, or of another size than the frames before it.
     """
     if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
         found = f'{image.dtype} {image.shape}' if isinstance(image, np.ndarray) else type(image).__name__
-        raise ValueError(f'a frame must be a numpy array, RGB uint8 (H, W, 3), not {found}')
+        raise ValueError(f'{name} must be a numpy array, RGB uint8 (H, W, 3), not {found}')
     if size is not None and image.shape[:2] != tuple(size):
         raise ValueError(f'this frame is {image.shape[1]}x{image.shape[0]} pixels, but the tracker was started on '
                          f'{size[1]}x{size[0]}: a box there means nothing here; call init on a frame of the new size')

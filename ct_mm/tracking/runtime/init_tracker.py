@@ -46,7 +46,7 @@ def init_tracker(model: str | os.PathLike,
         ImportError: The runtime is not installed; says how to get it.
         ValueError: A file is none of ours, or runtime and device cannot do what was asked.
     """
-    from ct_mm.paths import resolve_path
+    from ct_mm.package_files import resolve_path
     path = Path(resolve_path(model))
     if not path.is_file():
         raise FileNotFoundError(f'there is no tracker {path} (seen from {Path.cwd()})')
@@ -61,13 +61,13 @@ def init_tracker(model: str | os.PathLike,
 
 def _session_type(path: Path) -> type:
     if path.suffix == '.onnx':
-        from ct_mm.tracking.runtime.onnx_session import OnnxSession
+        from ct_mm.tracking.runtime.sessions.onnx_session import OnnxSession
         return OnnxSession
     if path.suffix == '.xml':
-        from ct_mm.tracking.runtime.openvino_session import OpenVINOSession
+        from ct_mm.tracking.runtime.sessions.openvino_session import OpenVINOSession
         return OpenVINOSession
     if path.suffix in ('.torchscript', '.pt2'):
-        from ct_mm.tracking.runtime.torch_session import TorchSession
+        from ct_mm.tracking.runtime.sessions.torch_session import TorchSession
         return TorchSession
     raise ValueError(f'{path}: a tracker is an .onnx, .xml (OpenVINO), .torchscript or .pt2 file of '
                      'tools/deployment/export.py, or a config (.py)')

@@ -1,5 +1,5 @@
 """Transforms over one results dict that holds a template and a search frame."""
-from .crop import box_from_crop, box_to_crop, crop_square
+from .crop import box_from_crop, box_to_crop, crop_image
 from .crop_pair import CropPair
 from .load_pair import LoadPair
 from .pack_track_inputs import PackTrackInputs
@@ -12,5 +12,5 @@ from .sample_pair import SamplePair
 
 __all__ = [
     'CropPair', 'LoadPair', 'PackTrackInputs', 'PairBrightness', 'PairChannelShuffle', 'PairDownscale', 'PairFlip',
-    'PairGrayscale', 'SamplePair', 'box_from_crop', 'box_to_crop', 'crop_square'
+    'PairGrayscale', 'SamplePair', 'box_from_crop', 'box_to_crop', 'crop_image'
 ]

@@ -1,14 +1,13 @@
 """The square crop around a box, from an array or from a file of which no more is decoded than the crop needs."""
 import numpy as np
 
-from ct_mm.tracking.runtime import crop as of_pixels
-from ct_mm.tracking.runtime.crop import box_from_crop, box_to_crop, crop_window
-from ct_mm.tracking.structures import ImageFile
+from ct_mm.tracking.datasets.reading import ImageFile
+from ct_mm.tracking.runtime.crop import box_from_crop, box_to_crop, crop_square, crop_window
 
-__all__ = ['box_from_crop', 'box_to_crop', 'crop_square', 'crop_window']
+__all__ = ['box_from_crop', 'box_to_crop', 'crop_image', 'crop_window']
 
 
-def crop_square(image: np.ndarray | ImageFile, box_xywh, area_factor: float, output_size: int,
+def crop_image(image: np.ndarray | ImageFile, box_xywh, area_factor: float, output_size: int,
                 reduced: bool = False) -> tuple[np.ndarray, float]:
     """Cuts a square around a box, see :func:`ct_mm.tracking.runtime.crop.crop_square`.
 
@@ -32,4 +31,4 @@ def crop_square(image: np.ndarray | ImageFile, box_xywh, area_factor: float, out
         crop = image.shrunken(x1, y1, side, output_size) if min(box_xywh[2:4]) >= 1 else None
         if crop is not None:
             return crop, output_size / side
-    return of_pixels.crop_square(image, box_xywh, area_factor, output_size)
+    return crop_square(image, box_xywh, area_factor, output_size)

@@ -3,9 +3,9 @@ import numpy as np
 from mmcv.transforms import BaseTransform
 
 from ct_mm.registry import TRANSFORMS
-from ct_mm.tracking.structures import BadFrameError, ImageFile
+from ct_mm.tracking.datasets.reading import BadFrameError, ImageFile
 
-from .crop import box_to_crop, crop_square, crop_window
+from .crop import box_to_crop, crop_image, crop_window
 from .pair_sides import pair_sides
 
 
@@ -90,7 +90,7 @@ class CropPair(BaseTransform):
 
     def _crop(self, side: dict, around: np.ndarray, factor: float, size: int) -> bool:
         """Crops one side in place; False if its target is not usable."""
-        crop, resize_factor = crop_square(side['img'], around, factor, size, self.reduced)
+        crop, resize_factor = crop_image(side['img'], around, factor, size, self.reduced)
         x, y, w, h = box_to_crop(side['bbox'], around, resize_factor, size)
         if not (0 <= x + w / 2 < size and 0 <= y + h / 2 < size):
             return False

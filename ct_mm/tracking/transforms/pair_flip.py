@@ -4,7 +4,7 @@ import numpy as np
 from mmcv.transforms import BaseTransform
 
 from ct_mm.registry import TRANSFORMS
-from ct_mm.tracking.structures import ImageFile
+from ct_mm.tracking.datasets.reading import ImageFile
 
 from .pair_sides import pair_sides
 

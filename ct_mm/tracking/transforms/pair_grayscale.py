@@ -3,7 +3,7 @@ import cv2
 from mmcv.transforms import BaseTransform
 
 from ct_mm.registry import TRANSFORMS
-from ct_mm.tracking.structures import ImageFile
+from ct_mm.tracking.datasets.reading import ImageFile
 
 from .pair_sides import pair_sides
 

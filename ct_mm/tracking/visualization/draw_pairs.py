@@ -10,9 +10,9 @@ import cv2
 import numpy as np
 from torch import Tensor
 
+from ct_mm.engine.whole_file import whole_file
 from ct_mm.tracking.structures import xyxy_to_xywh
 from ct_mm.tracking.visualization.draw_boxes import draw_boxes
-from ct_mm.whole_file import whole_file
 
 _GROUND, _LIGHT = (60, 60, 60), (240, 240, 240)  # a ground that differs from the black beyond an image
 _GAP, _SIDE = 8, 256  # pixels: between pictures, and what a small search region is enlarged to

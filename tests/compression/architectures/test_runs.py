@@ -3,9 +3,9 @@ import pytest
 import torch
 from mmengine.config import Config
 
-from ct_mm.checkpoint import read_state_dict
 from ct_mm.cli import build_runner
 from ct_mm.compression import StageDividedBackbone
+from ct_mm.engine.checkpoints.reading import read_state_dict
 from ct_mm.registry import DATASETS, MODELS
 
 DETECTOR = dict(type='ct_mm.ToyDetector', encoder=dict(num_layers=4), decoder=dict(num_layers=4))

@@ -7,9 +7,9 @@ import pytest
 import torch
 from mmengine.config import Config
 
-from ct_mm.checkpoint import read_state_dict
 from ct_mm.cli import build_runner
 from ct_mm.compression import replacement_rate, sample_path
+from ct_mm.engine.checkpoints.reading import read_state_dict
 
 
 @pytest.fixture
@@ -150,7 +150,7 @@ torch.save(out, {str(tmp_path / 'out.pt')!r})
 
 def test_a_model_whose_config_has_no_depth_is_exported_divided(run, tmp_path, training_cfg, batch):
     from ct_mm.registry import MODELS
-    from ct_mm.tracking.models.backbones import OneStreamViT
+    from ct_mm.tracking.models.ostrack import OneStreamViT
 
     class SixLayers(OneStreamViT):
 

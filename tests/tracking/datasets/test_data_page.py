@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from ct_mm.benchmarks import benchmark_names
 from ct_mm.registry import DATASETS
+from ct_mm.tracking.benchmarks import benchmark_names
 
 PAGE = (Path(__file__).resolve().parents[3] / 'docs' / 'datasets.md').read_text(encoding='utf-8')
 

@@ -3,8 +3,8 @@ import cv2
 import numpy as np
 import pytest
 
-from ct_mm.tracking.evaluation.result_folder import ResultFolder
-from ct_mm.tracking.structures import FrameSequence
+from ct_mm.tracking.datasets.reading import FrameSequence
+from ct_mm.tracking.evaluation.results.result_folder import ResultFolder
 
 
 class ToySet:

@@ -1,5 +1,5 @@
 """What each part of a tracker costs."""
-from ct_mm.tracking.evaluation.network_cost import network_cost
+from ct_mm.tracking.evaluation.tracker_cost import network_cost
 
 
 def test_parts_are_those_of_the_formulas_and_sum_to_the_whole(make_tracker):

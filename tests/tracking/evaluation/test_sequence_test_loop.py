@@ -98,7 +98,7 @@ def folder(tmp_path):
 
 @pytest.fixture(autouse=True)
 def metainfo_without_benchmark(monkeypatch):
-    monkeypatch.setattr('ct_mm.tracking.datasets.SequenceFolder.METAINFO', dict(task_name='sot'))
+    monkeypatch.setattr('ct_mm.tracking.datasets.benchmarks.SequenceFolder.METAINFO', dict(task_name='sot'))
 
 
 def files(path):
@@ -246,7 +246,7 @@ import sys, time
 from mmengine.config import Config
 from ct_mm.cli import build_runner
 from ct_mm.tracking.datasets import SequenceFolder
-from ct_mm.tracking.models.trackers import BaseTracker
+from ct_mm.tracking.models import BaseTracker
 
 SequenceFolder.METAINFO = dict(task_name='sot')
 whole = BaseTracker.track_sequence

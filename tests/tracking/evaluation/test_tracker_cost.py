@@ -3,7 +3,7 @@ import torch
 from torch import nn
 
 from ct_mm.registry import MODELS
-from ct_mm.tracking.evaluation.tracker_cost import count_flops, count_layers, count_parameters
+from ct_mm.tracking.evaluation.tracker_cost import count_frame_flops, count_layers, count_parameters
 
 
 def test_operations_are_those_of_the_formulas(make_tracker, sequences):
@@ -14,12 +14,12 @@ def test_operations_are_those_of_the_formulas(make_tracker, sequences):
     branch = 64 * sum(9 * a * b for a, b in zip(widths, widths[1:]))
     head = 3 * branch + 64 * widths[-1] * (1 + 2 + 2)
     tracker = make_tracker(layers)
-    assert count_flops(tracker, sequences[0][0], sequences[0].boxes[0]) == 2 * (layers * block + patches + head)
+    assert count_frame_flops(tracker, sequences[0][0], sequences[0].boxes[0]) == 2 * (layers * block + patches + head)
 
 
 def test_counting_leaves_the_way_attention_runs_as_it_was(make_tracker, sequences):
     before = torch.backends.cuda.flash_sdp_enabled(), torch.backends.cuda.math_sdp_enabled()
-    count_flops(make_tracker(), sequences[0][0], sequences[0].boxes[0])
+    count_frame_flops(make_tracker(), sequences[0][0], sequences[0].boxes[0])
     assert (torch.backends.cuda.flash_sdp_enabled(), torch.backends.cuda.math_sdp_enabled()) == before
 
 

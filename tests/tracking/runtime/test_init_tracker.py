@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from ct_mm.tracking import init_tracker
-from ct_mm.tracking.models.trackers import OSTrack
+from ct_mm.tracking.models.ostrack import OSTrack
 from ct_mm.tracking.runtime.portable_tracker import PortableTracker
 
 FORMATS = ('onnx', 'openvino', 'torchscript', 'torch_export')
@@ -37,8 +37,9 @@ def test_a_device_needs_neither_pytorch_nor_mmengine(exported, file_format):
         '            raise ModuleNotFoundError(name)\n'
         'sys.meta_path.insert(0, Absent())\n'
         'import numpy as np\n'
-        'from ct_mm.tracking import init_tracker\n'
+        'from ct_mm.tracking import FrameSource, MultiTracker, init_tracker\n'
         f'tracker = init_tracker({str(path)!r}, threads=1)\n'
+        'MultiTracker(tracker), FrameSource\n'
         'image = np.zeros((90, 120, 3), np.uint8)\n'
         'tracker.init(image, [30, 20, 40, 40])\n'
         'box, score = tracker.track(image)\n'

@@ -2,14 +2,14 @@
 import numpy as np
 import pytest
 
-from ct_mm.tracking.transforms.crop import box_from_crop, box_to_crop, crop_square
+from ct_mm.tracking.transforms.crop import box_from_crop, box_to_crop, crop_image
 
 
 @pytest.mark.parametrize('index', range(5))
 @pytest.mark.parametrize('factor, size', [(2, 64), (4, 128)])
 def test_crop_equals_the_released_code_bit_for_bit(reference, index, factor, size):
     data = reference('crop_and_box_official')
-    crop, resize_factor = crop_square(data['image'], data['boxes_xywh'][index], factor, size)
+    crop, resize_factor = crop_image(data['image'], data['boxes_xywh'][index], factor, size)
     assert crop.dtype == np.uint8
     np.testing.assert_array_equal(crop, data[f'crop_{index}_x{factor}'])
     assert resize_factor == data[f'resize_factor_{index}_x{factor}']
@@ -33,7 +33,7 @@ def test_box_from_crop_is_the_inverse():
 @pytest.mark.parametrize('box', [[500, 10, 20, 20], [-500, 10, 20, 20], [20, 900, 20, 20], [20, -900, 20, 20]])
 def test_a_box_far_outside_gives_a_black_crop(box):
     image = np.full((48, 64, 3), 255, np.uint8)
-    crop, _ = crop_square(image, box, 4.0, 32)
+    crop, _ = crop_image(image, box, 4.0, 32)
     assert crop.shape == (32, 32, 3)
     assert crop.max() == 0
 
@@ -41,4 +41,4 @@ def test_a_box_far_outside_gives_a_black_crop(box):
 @pytest.mark.parametrize('box', [[4, 4, 0, 9], [4, 4, 9, -1], [4, 4, 0.4, 9], [4, float('nan'), 9, 9]])
 def test_a_box_without_area_is_an_error_that_shows_the_box(box):
     with pytest.raises(ValueError, match=r'cannot crop around the box \[4, .*xywh'):
-        crop_square(np.zeros((48, 64, 3), np.uint8), box, 4.0, 32)
+        crop_image(np.zeros((48, 64, 3), np.uint8), box, 4.0, 32)

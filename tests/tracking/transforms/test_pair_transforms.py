@@ -6,7 +6,7 @@ import torch
 from mmengine.dataset import Compose
 
 from ct_mm.registry import TRANSFORMS
-from ct_mm.tracking.structures import BadFrameError, ImageFile
+from ct_mm.tracking.datasets.reading import BadFrameError, ImageFile
 
 PIPELINE = [
     dict(type='ct_mm.PairGrayscale', prob=0.5), dict(type='ct_mm.PairFlip', joint=False),

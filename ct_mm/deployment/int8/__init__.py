@@ -1,0 +1,1 @@
+"""Quantisation to 8 bits, and what it costs in accuracy."""

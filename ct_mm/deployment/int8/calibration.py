@@ -1,0 +1,90 @@
+"""Real crops for a quantisation to measure the ranges of activations on."""
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from mmengine.dataset import Compose
+
+from ct_mm.package_files import resolve_path
+from ct_mm.tracking.datasets.benchmarks import SequenceFolder
+from ct_mm.tracking.datasets.reading import FrameFiles, FrameSequence, ImageFile
+from ct_mm.tracking.datasets.reading.frame_files import IMAGE_SUFFIXES
+from ct_mm.tracking.runtime.model_card import ModelCard
+
+_LABEL_MAP = '_segments.png'
+
+
+def calibration_crops(source: str | os.PathLike,
+                      card: ModelCard,
+                      count: int = 300,
+                      seed: int = 0) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Draws pairs of crops as the network sees them.
+
+    From sequences: a frame and a later one, the search region off the target by no more than a tracker is. From
+    photographs: a box somewhere in the photograph, with a tenth to a half of its side. Label maps that lie beside their
+    photographs (``NAME_segments.png`` beside ``NAME.jpg``) are left out.
+
+    Args:
+        source: A folder of annotated sequences (``NAME/groundtruth.txt``), or one of images, also in folders below it.
+        card: Sizes and area factors of the crops.
+        count: Number of pairs.
+        seed: Of the choice.
+
+    Yields:
+        Template (1, St, St, 3) and search region (1, Ss, Ss, 3), RGB uint8.
+
+    Raises:
+        FileNotFoundError: The folder does not exist or holds neither.
+        OSError: An image cannot be read.
+        ValueError: No pair could be drawn.
+    """
+    rng = np.random.default_rng(seed)
+    sequences = _sequences(Path(resolve_path(source)), rng)
+    pipeline = Compose([
+        dict(type='ct_mm.SamplePair'),
+        dict(type='ct_mm.LoadPair'),
+        dict(type='ct_mm.CropPair', template_size=card.template_size, template_factor=card.template_factor,
+             search_size=card.search_size, search_factor=card.search_factor, center_jitter=1.0, scale_jitter=0.1),
+    ])
+    drawn, refused = 0, 0
+    while drawn < count:
+        results = pipeline(dict(rng=rng, sequence=sequences[int(rng.integers(len(sequences)))]))
+        if results is None:
+            refused += 1
+            if refused > 20 * (drawn + 5):
+                raise ValueError(f'no pair of crops can be drawn from {source}: too few frames with a visible target')
+            continue
+        drawn += 1
+        yield tuple(np.ascontiguousarray(results[side]['img'])[None] for side in ('template', 'search'))
+
+
+def _sequences(folder: Path, rng: np.random.Generator) -> list[FrameSequence]:
+    if not folder.is_dir():
+        raise FileNotFoundError(f'the folder of calibration data {folder} does not exist (seen from {Path.cwd()})')
+    if any(folder.glob('*/groundtruth.txt')):
+        dataset = SequenceFolder(folder)
+        return [dataset.get_sequence(index) for index in range(len(dataset))]
+    stills = []
+    for place in sorted({folder, *(path for path in folder.rglob('*') if path.is_dir())}):
+        files = FrameFiles.in_folder(place)
+        stills += [_still(files[index], rng) for index in range(len(files)) if not _is_label_map(files[index])]
+    if not stills:
+        raise FileNotFoundError(f'{folder} holds neither sequences (NAME/groundtruth.txt) nor images to calibrate with')
+    return stills
+
+
+def _is_label_map(file: str) -> bool:
+    """Whether a file is the label map of a photograph beside it, as :class:`SegmentFolder` reads them."""
+    photograph = file.removesuffix(_LABEL_MAP)
+    return photograph != file and any(Path(photograph + suffix).is_file() for suffix in IMAGE_SUFFIXES)
+
+
+def _still(file: str, rng: np.random.Generator) -> FrameSequence:
+    """A photograph with a box in it; the photograph's size is read when the box is."""
+    height, width = ImageFile(file).shape[:2]
+    w, h = rng.uniform(0.1, 0.5, 2) * (width, height)
+    x, y = rng.uniform(0, 1, 2) * (width - w, height - h)
+    return FrameSequence(Path(file).name, [file], np.array([[x, y, w, h]]), is_still=True)

@@ -1,0 +1,144 @@
+"""How many layers a student may have to be fast enough, measured before anyone trains it.
+
+Speed depends on shapes alone, so weights and calibration crops are made up.
+"""
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from mmengine.config import Config
+
+from ct_mm.deployment.export.deployed_network import example_crops, model_card
+from ct_mm.deployment.export.export_tracker import export_tracker
+from ct_mm.deployment.int8.quantize import quantize_onnx, quantize_openvino
+from ct_mm.deployment.speed.benchmark import Benchmark, BenchmarkRow, benchmark_trackers
+from ct_mm.deployment.speed.student_config import untrained_student_config
+from ct_mm.deployment.speed.tracker_process import Conditions
+from ct_mm.deployment.speed.tracker_spec import TrackerSpec
+from ct_mm.tracking.evaluation.tracker_cost import NetworkCost, network_cost
+from ct_mm.tracking.inference import init_model
+from ct_mm.tracking.models import BaseTracker
+
+#: By name: how a tracker is written (None: it stays in PyTorch), the ending of the file, what it computes in.
+BACKENDS: dict[str, tuple[Callable[[BaseTracker, Path], object] | None, str, str | None]] = {
+    'openvino-int8': (lambda tracker, path: quantize_openvino(tracker, _crops(tracker), path), '.xml', None),
+    'openvino-bf16': (lambda tracker, path: export_tracker(tracker, path, 'openvino'), '.xml', 'bf16'),
+    'openvino-fp32': (lambda tracker, path: export_tracker(tracker, path, 'openvino'), '.xml', 'fp32'),
+    'onnx': (lambda tracker, path: export_tracker(tracker, path, 'onnx'), '.onnx', None),
+    'onnx-int8': (lambda tracker, path: quantize_onnx(tracker, _crops(tracker), path), '.onnx', None),
+    'pytorch': (None, '.py', None),
+}
+DEPTHS = (1, 2, 3, 4, 6, 8, 12)
+
+
+@dataclass(frozen=True)
+class PlannedStudent:
+    """A student of some number of layers.
+
+    Args:
+        layers: The number.
+        cost: Its parameters and operations.
+        speed: How fast it is; ratios are to the teacher.
+    """
+
+    layers: int
+    cost: NetworkCost
+    speed: BenchmarkRow
+
+
+@dataclass(frozen=True)
+class StudentPlan:
+    """Students from few layers to many, the last with as many as the teacher.
+
+    Args:
+        students: What was measured.
+        benchmark: The measurement, with its conditions.
+        backend: What the students run in, out of :data:`BACKENDS`.
+        target_ms: Milliseconds that a whole frame may take.
+    """
+
+    students: list[PlannedStudent]
+    benchmark: Benchmark
+    backend: str
+    target_ms: float
+
+    @property
+    def best(self) -> PlannedStudent | None:
+        """The one with the most layers whose median for a whole frame meets the target; None if none does."""
+        fast = [student for student in self.students if student.speed.frame_ms <= self.target_ms]
+        return max(fast, key=lambda student: student.layers, default=None)
+
+
+def plan_student(config: Config,
+                 target_ms: float,
+                 folder: str | os.PathLike,
+                 backend: str = 'openvino-int8',
+                 layers: Sequence[int] | None = None,
+                 conditions: Conditions | None = None,
+                 frames: int = 30,
+                 warm_up: int = 5,
+                 progress: Callable[[str, int, int], None] | None = None) -> StudentPlan:
+    """Makes students of several depths with the teacher's shapes and times them in turn.
+
+    Args:
+        config: Config of a tracker, or of its compression.
+        target_ms: Milliseconds that a whole frame may take.
+        folder: Where the students are written.
+        backend: What they run in, out of :data:`BACKENDS`.
+        layers: Their numbers of layers. Default: those of :data:`DEPTHS` that the teacher has.
+        conditions: What they run under.
+        frames: Measured frames of each.
+        warm_up: Frames of each before those.
+        progress: Called with ``'student'`` while they are made and ``'frame'`` while they are timed, how many are
+            done, at first 0, and how many there are.
+
+    Raises:
+        ImportError: A package that the backend needs is not installed.
+        ValueError: The backend is unknown, the config has no number of layers or fewer than asked for, or the machine
+            does not meet the conditions.
+    """
+    if backend not in BACKENDS:
+        raise ValueError(f'backend must be one of {", ".join(BACKENDS)}, not {backend!r}')
+    total = network_cost(init_model(config)).layers
+    if total is None:
+        raise ValueError(f'{config.filename or "the config"}: model.type={config.model.type} has no stack of layers')
+    depths = sorted({*(layers or [depth for depth in DEPTHS if depth < total]), total})
+    if depths[0] < 1 or depths[-1] > total:
+        raise ValueError(f'layers must be from 1 to the {total} of the teacher, not {", ".join(map(str, layers))}')
+    say = progress or (lambda unit, done, total: None)
+    specs, costs = [], []
+    say('student', 0, len(depths))
+    for depth in depths:
+        spec, cost = _make(untrained_student_config(config, depth), Path(folder), depth, backend)
+        specs.append(spec)
+        costs.append(cost)
+        say('student', len(specs), len(depths))
+    total_frames = len(specs) * (frames + warm_up)
+    say('frame', 0, total_frames)
+    benchmark = benchmark_trackers(
+        specs[::-1], conditions or Conditions(), frames, warm_up,  # the teacher first: speeds are relative to it
+        lambda done: say('frame', done, total_frames))
+    students = [PlannedStudent(*each) for each in zip(depths, costs, benchmark.rows[::-1])]
+    return StudentPlan(students, benchmark, backend, target_ms)
+
+
+def _make(config: Config, folder: Path, layers: int, backend: str) -> tuple[TrackerSpec, NetworkCost]:
+    write, suffix, precision = BACKENDS[backend]
+    torch.manual_seed(0)
+    tracker = init_model(config)
+    path = folder / f'{layers}_layers{suffix}'
+    if write is None:
+        folder.mkdir(parents=True, exist_ok=True)
+        config.dump(path)
+    else:
+        write(tracker, path)
+    return TrackerSpec(f'{layers} layers', str(path), precision=precision), network_cost(tracker)
+
+
+def _crops(tracker: BaseTracker) -> list:
+    card = model_card(tracker)
+    return [tuple(crop.numpy() for crop in example_crops(card, seed)) for seed in range(4)]

@@ -1,0 +1,61 @@
+"""The config of a student before anyone has trained it: as many layers as asked for, all else as its teacher."""
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from mmengine.config import Config
+from mmengine.registry import DefaultScope
+
+from ct_mm.compression import ReplacementDistiller
+from ct_mm.compression.export import export_student
+
+#: Settings of ``compress`` that say how many layers the student has, and those that say which.
+_NUMBER = ('num_stages', 'stage_sizes', 'layers_per_stage')
+_KIND = ('layers', 'pass_through', 'student')
+
+
+def untrained_student_config(config: Config, layers: int | None = None) -> Config:
+    """The config as the export of a compression would write it.
+
+    Args:
+        config: Config of a tracker, or of its compression.
+        layers: Layers of the student. Default: what ``compress`` of the config says.
+
+    Returns:
+        The config of a tracker with fewer layers: its ``model`` and ``default_scope``.
+
+    Raises:
+        ValueError: There is no ``model`` or, without ``layers``, no ``compress``; the model's layers cannot be found or
+            there are not as many; or no config can say what the student is. The message says which.
+    """
+    source = config.filename or 'the config'
+    if not config.get('model'):
+        raise ValueError(f'{source} has no `model`, so it describes no tracker')
+    settings = config.get('compress') or {}
+    if layers is None and not isinstance(config.get('compress'), Mapping):
+        raise ValueError(f'{source} has no `compress`, so there is no student; say how many layers it shall have')
+    number = dict(num_stages=layers) if layers is not None else {
+        key: settings[key] for key in _NUMBER if settings.get(key) is not None}
+    if number.get('stage_sizes') is not None:
+        number.pop('num_stages', None)  # as ct_mm.compress does
+    kind = {key: settings[key] for key in _KIND if settings.get(key) is not None}
+    scope = config.get('default_scope') or 'ct_mm'
+    with DefaultScope.overwrite_default_scope(scope):
+        try:
+            distiller = ReplacementDistiller(config.model, teacher='', mimic=None, guidance=None, **number, **kind)
+            exported = export_student(distiller, config.model, _batch(distiller.student))
+        except ValueError as error:
+            asked = '' if layers is None else f' of {layers} layers'
+            raise ValueError(f'{source}: a student{asked} cannot be planned: {error}') from error
+    return Config(dict(model=exported.config, default_scope=scope))
+
+
+def _batch(tracker) -> dict | None:
+    """A pair of images, of which the export of a narrow student needs some."""
+    backbone = getattr(tracker, 'backbone', None)
+    sizes = [getattr(backbone, name, None) for name in ('template_size', 'search_size')]
+    if None in sizes:
+        return None
+    template, search = (torch.zeros(1, 3, size, size) for size in sizes)
+    return dict(inputs=dict(template=template, search=search))

@@ -1,0 +1,1 @@
+"""What ct_mm adds to MMEngine, for a training of any model. Importing it imports nothing else."""

@@ -1,0 +1,164 @@
+"""From which checkpoint a training goes on, and whether it is one of this very training."""
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+from torch import Tensor, nn
+
+from .reading import read_checkpoint
+
+#: What to start from: it does not matter to a training that has begun.
+_FREE_KEYS = ('init_cfg', 'pretrained')
+#: Settings that matter to how a training goes on, and may be changed.
+_NOTED_SECTIONS = ('optim_wrapper', 'param_scheduler', 'train_cfg', 'train_dataloader', 'randomness')
+
+
+@dataclass(frozen=True)
+class Resumable:
+    """A whole checkpoint, and others that are not.
+
+    Attributes:
+        path: The checkpoint.
+        iteration: How many iterations are in it.
+        damaged: What is wrong with each other file.
+        lost: Whether one of them was written later.
+    """
+
+    path: Path
+    iteration: int
+    damaged: tuple[str, ...] = ()
+    lost: bool = False
+
+    @property
+    def warning(self) -> str:
+        """What is wrong, and what is trained again; empty if nothing is."""
+        if not self.damaged:
+            return ''
+        again = f': whatever was trained from iteration {self.iteration + 1} on is lost, and trained again'
+        return f'{"; ".join(self.damaged)}. The training goes on from {self.path}{again if self.lost else ""}'
+
+
+def training_files(folder: str | os.PathLike, pattern: str, *more: str) -> list[Path]:
+    """Lists the checkpoints of a training.
+
+    Args:
+        folder: Where they are.
+        pattern: Their names, with ``{}`` for the number.
+        *more: Names of further ones.
+
+    Returns:
+        Those that exist.
+    """
+    head, tail = map(re.escape, pattern.split('{}', 1))
+    names = re.compile(f'{head}\\d+{tail}')
+    files = Path(folder).iterdir() if Path(folder).is_dir() else ()
+    return sorted(file for file in files if names.fullmatch(file.name) or file.name in more)
+
+
+def newest_whole(files: Iterable[Path]) -> Resumable | None:
+    """Finds the checkpoint with the most iterations that can be read to its end.
+
+    Args:
+        files: Checkpoints of one training.
+
+    Returns:
+        It, or ``None`` if there are no files.
+
+    Raises:
+        ValueError: If there are files and all are damaged.
+    """
+    found, damaged = [], {}
+    for file in files:
+        try:
+            meta = read_checkpoint(file, mapped=True)['meta']
+            found.append((meta['iter'], meta['epoch'], file.stat().st_mtime, file))
+        except (ValueError, LookupError, TypeError) as error:
+            damaged[file] = _reason(file, error)
+    for iteration, _, written, file in sorted(found, reverse=True):
+        try:
+            read_checkpoint(file)
+        except ValueError as error:
+            damaged[file] = _reason(file, error)
+        else:
+            lost = any(other.stat().st_mtime >= written for other in damaged)
+            return Resumable(file, iteration, tuple(damaged.values()), lost)
+    if damaged:
+        raise ValueError('there is no whole checkpoint to go on from: ' + '; '.join(damaged.values()))
+    return None
+
+
+def _reason(file: Path, error: Exception) -> str:
+    text = str(error) if isinstance(error, ValueError) else f'it holds no training, {type(error).__name__}: {error}'
+    return f'{file.name} cannot be used ({text.replace(f"checkpoint {file} ", "it ")})'
+
+
+def describe_config(cfg: Config) -> str:
+    """Writes a config as JSON, to be kept in a checkpoint and compared when the training goes on.
+
+    MMEngine keeps the config there as Python, which would have to be run to be read.
+    """
+    return json.dumps(cfg.to_dict(), default=lambda value: getattr(value, '__qualname__', type(value).__name__))
+
+
+def check_resumable(checkpoint: Mapping[str, Any], model: nn.Module, cfg: Config) -> list[str]:
+    """Checks that a checkpoint is one of this training.
+
+    Args:
+        checkpoint: What was saved.
+        model: The model that goes on. Its ``free_keys``, if it has them, are keys of its config that may differ.
+        cfg: The config that it goes on with.
+
+    Returns:
+        Settings that differ and may do so, each as a sentence.
+
+    Raises:
+        ValueError: If the model, its stages or the kind of optimizer are others; names the keys, and the way out.
+    """
+    meta = checkpoint.get('meta') or {}
+    before, now = json.loads(meta.get('run') or '{}'), json.loads(describe_config(cfg))
+    wrong, noted = [], []
+    free = (*_FREE_KEYS, *getattr(model, 'free_keys', ()))
+    if 'model' in before and 'model' in now:
+        wrong += differences(before['model'], now['model'], 'model', free)
+    for section in _NOTED_SECTIONS if before else ():
+        noted += differences(before.get(section), now.get(section), section, free)
+    wrong += [line for line in noted if line.startswith('optim_wrapper.optimizer.type:')]
+    wrong += misfits(checkpoint['state_dict'], model)
+    if wrong:
+        shown = ''.join(f'\n  {line}' for line in wrong[:10]) + (f'\n  and {len(wrong) - 10} more' * (len(wrong) > 10))
+        raise ValueError('the checkpoint is not one of this training, which therefore cannot go on from it:' + shown +
+                         '\nPut these settings back, or begin a training of its own from these weights: '
+                         '--cfg-options load_from=CHECKPOINT, without --resume, in another work dir')
+    return noted
+
+
+def differences(before: Any, now: Any, name: str, free: Collection[str]) -> list[str]:
+    """What differs between two parts of a config, free keys aside: ``key: before in the checkpoint, now here``."""
+    if isinstance(before, dict) and isinstance(now, dict):
+        keys = [key for key in dict.fromkeys([*before, *now]) if key not in free]
+        return [line for key in keys for line in differences(before.get(key), now.get(key), f'{name}.{key}', free)]
+    if isinstance(before, list) and isinstance(now, list) and len(before) == len(now):
+        return [line for i, pair in enumerate(zip(before, now)) for line in differences(*pair, f'{name}[{i}]', free)]
+    return [] if before == now else [f'{name}: {_short(before)} in the checkpoint, {_short(now)} here']
+
+
+def misfits(state: Mapping[str, Tensor], model: nn.Module) -> list[str]:
+    """Weights that only one of a checkpoint and a model has, or both in another shape."""
+    own = model.state_dict()
+    saved = {name[len('module.'):] if name.startswith('module.') else name: value for name, value in state.items()}
+    lines = [f'{name}: shape {tuple(saved[name].shape)} in the checkpoint, {tuple(value.shape)} in the model'
+             for name, value in own.items() if name in saved and saved[name].shape != value.shape]
+    lines += [f'{name}: not in the checkpoint' for name in own if name not in saved]
+    return lines + [f'{name}: not in the model' for name in saved if name not in own]
+
+
+def _short(value: Any) -> str:
+    text = 'nothing' if value is None else json.dumps(value)
+    return text if len(text) < 80 else text[:77] + '...'

@@ -1,0 +1,65 @@
+"""Finds a loss that is no number, before its gradient reaches any weight."""
+from __future__ import annotations
+
+from typing import Any, Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+
+class BadLossError(FloatingPointError):
+    """A loss is NaN or infinite.
+
+    Args:
+        message: What is wrong and what to do.
+        losses: Values by name.
+        context: What else is known of the step.
+        files: Where the batch came from.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        losses: Mapping[str, float] | None = None,
+        context: Mapping[str, Any] | None = None,
+        files: Sequence[str] = (),
+    ) -> None:
+        super().__init__(message)
+        self.losses, self.context, self.files = dict(losses or {}), dict(context or {}), list(files)
+
+
+def check_losses(losses: Mapping[str, Tensor], data_samples: Sequence[Any] | None = None, **context: Any) -> None:
+    """Raises if a loss is NaN or infinite, before its gradient reaches any weight.
+
+    Args:
+        losses: Losses by name.
+        data_samples: The batch's samples; their ``source`` names the files.
+        **context: What else to say about the step.
+
+    Raises:
+        BadLossError: Names the losses, the context and the files of the batch.
+    """
+    if bool(torch.isfinite(torch.stack([value.detach().sum() for value in losses.values()])).all()):
+        return
+    broken = {name: value.detach().sum().item() for name, value in losses.items()}
+    said = ', '.join(f'{name}={value}' for name, value in context.items())
+    files = sample_files(data_samples)
+    raise BadLossError(
+        f'a loss is no number any more: {broken}{"; " + said if said else ""}. Lower the learning rate or look at '
+        f'the batch: {", ".join(files) or "its samples name no files"}', broken, context, files)
+
+
+def sample_files(data_samples: Any) -> list[str]:
+    """Which files a batch's samples name: in ``source`` (this package) or ``img_path`` (other codebases).
+
+    Args:
+        data_samples: The samples; anything else names no files.
+
+    Returns:
+        The files, sorted.
+    """
+    files = set()
+    for sample in data_samples if isinstance(data_samples, (list, tuple)) else ():
+        source = getattr(sample, 'source', None) or getattr(sample, 'img_path', None) or ()
+        files.update(map(str, source if isinstance(source, (list, tuple)) else [source]))
+    return sorted(files)

@@ -1,0 +1,189 @@
+"""MMEngine's checkpoint hook, so that a training can go on whatever happened to it."""
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.dist import broadcast_object_list, is_main_process
+from mmengine.fileio import LocalBackend
+from mmengine.hooks import CheckpointHook
+from mmengine.logging import print_log
+from mmengine.model import is_model_wrapper
+from mmengine.runner import Runner, find_latest_checkpoint
+from torch import nn
+
+from ct_mm.engine.checkpoints.reading import let_mmengine_read_safely, read_checkpoint
+from ct_mm.engine.checkpoints.resume import check_resumable, describe_config, newest_whole, training_files
+from ct_mm.engine.checkpoints.verified_backend import verified
+from ct_mm.engine.loops.bad_steps import BAD_STEPS
+from ct_mm.engine.loops.guarded_loop import INTERRUPTED
+from ct_mm.engine.whole_file import remove_unfinished, write_text
+from ct_mm.registry import HOOKS
+
+
+@HOOKS.register_module()
+class SafeCheckpointHook(CheckpointHook):
+    """``CheckpointHook``, with its arguments, that never leaves a training without a whole checkpoint.
+
+    A checkpoint appears whole or not at all: it is written under another name, read back and renamed. Earlier ones are
+    removed after that, not before; weights that are no numbers are not saved. ``--resume`` goes on from the newest
+    checkpoint that is whole, whatever ``last_checkpoint`` says, and only if it is one of this very training. No
+    checkpoint can run code.
+
+    Folders that are not local are written to, and searched, as MMEngine does.
+
+    Args:
+        *args: Arguments of ``CheckpointHook``: ``interval``, ``by_epoch``, ``max_keep_ckpts``, ``save_best``, ...
+        **kwargs: More of them.
+    """
+
+    def before_run(self, runner: Runner) -> None:
+        """Chooses the checkpoint to go on from, before MMEngine does.
+
+        Raises:
+            ValueError: If the one that was named is damaged, or all are.
+        """
+        let_mmengine_read_safely()
+        if not runner._resume:
+            return
+        chosen = [runner._load_from, None]
+        if is_main_process():
+            try:
+                chosen[0] = self._choose(runner)
+            except ValueError as error:
+                chosen[1] = str(error)
+        broadcast_object_list(chosen)
+        runner._load_from, error = chosen
+        if error is not None:
+            raise ValueError(error)
+        start = runner.cfg.get('start_from')
+        if start and runner._load_from is None and find_latest_checkpoint(runner.work_dir) is None:
+            print_log(f'nothing to go on from in {runner.work_dir}: starts from load_from={start!r}', 'current')
+            runner._resume, runner._load_from = False, start
+
+    def before_train(self, runner: Runner) -> None:
+        """Prepares the folder, and removes what a killed process left unfinished in it."""
+        super().before_train(runner)
+        if self.file_client_args is None and type(self.file_backend) is LocalBackend:
+            self.backend_args = verified(self.out_dir, self.backend_args)
+            if is_main_process():
+                for folder in {self.out_dir, runner.work_dir}:
+                    remove_unfinished(folder, '*.pth', 'last_checkpoint', BAD_STEPS)
+
+    def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """Checks, before anything is taken from it, that the checkpoint is one of this training.
+
+        Raises:
+            ValueError: If it is not.
+        """
+        if runner._resume:
+            noted = check_resumable(checkpoint, _model(runner), runner.cfg)
+            if noted:
+                lines = ''.join(f'\n  {line}' for line in noted)
+                print_log(f'goes on with settings other than those of the checkpoint (the saved state of the optimizer '
+                          f'and the schedulers counts):{lines}', 'current', logging.WARNING)
+
+    def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """Adds the config as plain text that nothing has to run."""
+        checkpoint['meta']['run'] = describe_config(runner.cfg)
+
+    def _save_checkpoint_with_step(self, runner: Runner, step: int, meta: dict) -> None:
+        """Saves, and only then removes what is too much. ``CheckpointHook`` does it the other way round."""
+        _refuse_bad_weights(_model(runner), self.last_ckpt)
+        outdated = []
+        if self.max_keep_ckpts > 0 and step not in self.keep_ckpt_ids:
+            outdated = list(self.keep_ckpt_ids)[:len(self.keep_ckpt_ids) + 1 - self.max_keep_ckpts]
+            self.keep_ckpt_ids.append(step)  # a deque of that length: the first ones fall out
+            # With those to be removed: `before_train` does it if the process is killed before we do.
+            runner.message_hub.update_info('keep_ckpt_ids', [*outdated, *self.keep_ckpt_ids])
+        name = self.filename_tmpl.format(step)
+        self.last_ckpt = self.file_backend.join_path(self.out_dir, name)
+        runner.message_hub.update_info('last_ckpt', self.last_ckpt)
+        runner.save_checkpoint(
+            self.out_dir,
+            name,
+            self.file_client_args,
+            save_optimizer=self.save_optimizer,
+            save_param_scheduler=self.save_param_scheduler,
+            meta=meta,
+            by_epoch=self.by_epoch,
+            backend_args=self.backend_args,
+            **self.args)
+        if is_main_process():
+            write_text(Path(runner.work_dir) / 'last_checkpoint', self.last_ckpt, durable=True)
+            for name in [*map(self.filename_tmpl.format, outdated), INTERRUPTED]:
+                path = self.file_backend.join_path(self.out_dir, name)
+                if self.file_backend.isfile(path):
+                    self.file_backend.remove(path)
+
+    def _save_best_checkpoint(self, runner: Runner, metrics: dict) -> None:
+        if self.save_best:
+            _refuse_bad_weights(_model(runner), self.last_ckpt)
+        with self._removals_at_the_end():
+            super()._save_best_checkpoint(runner, metrics)
+
+    @contextmanager
+    def _removals_at_the_end(self) -> Iterator[None]:
+        backend, later = self.file_backend, _RemovesLater(self.file_backend)
+        self.file_backend = later
+        try:
+            yield
+        finally:
+            self.file_backend = backend
+        kept = {getattr(self, 'best_ckpt_path', None), *getattr(self, 'best_ckpt_path_dict', {}).values()}
+        for path in later.paths:
+            if path not in kept and backend.isfile(path):
+                backend.remove(path)
+
+    def _choose(self, runner: Runner) -> str | None:
+        named = runner._load_from
+        folder = runner.work_dir if self.out_dir is None else str(Path(self.out_dir, Path(runner.work_dir).name))
+        if '://' in str(named or self.out_dir or ''):
+            return named
+        if named is None:
+            found = newest_whole(training_files(folder, self.filename_tmpl, INTERRUPTED))
+            if found is not None and found.damaged:
+                print_log(found.warning, 'current', logging.WARNING)
+            return None if found is None else str(found.path)
+        try:
+            read_checkpoint(named)
+        except ValueError as error:
+            folder = Path(named).parent
+            others = [file for file in training_files(folder, self.filename_tmpl, INTERRUPTED) if file != Path(named)]
+            try:
+                found = newest_whole(others)
+            except ValueError:
+                found = None
+            beside = f'{found.path} is whole, with {found.iteration} iterations' if found else 'none beside it is whole'
+            raise ValueError(f'{error}. {beside}; --resume without a name takes the newest whole one') from error
+        return named
+
+
+class _RemovesLater:
+    """A file backend that only notes what it is told to remove."""
+
+    def __init__(self, backend: Any) -> None:
+        self.backend, self.paths = backend, []
+
+    def remove(self, path: str) -> None:
+        self.paths.append(path)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.backend, name)
+
+
+def _model(runner: Runner) -> nn.Module:
+    return runner.model.module if is_model_wrapper(runner.model) else runner.model
+
+
+def _refuse_bad_weights(model: nn.Module, last: str | None) -> None:
+    bad = [name for name, value in model.named_parameters() if not bool(torch.isfinite(value).all())]
+    if bad:
+        raise FloatingPointError(
+            f'{len(bad)} weights are no numbers any more, the first one {bad[0]}: they are not saved. '
+            f'{f"{last} is from before" if last else "No checkpoint was saved before"}. A gradient was infinite though '
+            f'the loss was not: set optim_wrapper.clip_grad, or lower the learning rate')

@@ -1,0 +1,125 @@
+"""Data loaders whose workers outlive a signal to the whole job, and say what they were doing when they die."""
+from __future__ import annotations
+
+import logging
+import os
+import re
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from itertools import islice
+from typing import Any
+
+from mmengine.logging import print_log
+from mmengine.runner import Runner
+from torch.utils.data import DataLoader, IterableDataset
+
+from .stop_signals import STOP_SIGNALS
+
+
+def build_shielded(runner: Runner, dataloader: DataLoader | dict) -> DataLoader:
+    """Builds a data loader whose workers do not die of the signals that stop a training.
+
+    Schedulers send them to all processes of a job. Workers that die of them would take the step with them that the
+    training still wants to finish.
+
+    Args:
+        runner: The runner.
+        dataloader: A data loader that has not started its workers, or its config.
+
+    Returns:
+        The data loader.
+    """
+    if not isinstance(dataloader, DataLoader):
+        dataloader = runner.build_dataloader(
+            dataloader, seed=runner.seed, diff_rank_seed=runner._randomness_cfg.get('diff_rank_seed', False))
+    dataloader.worker_init_fn = partial(_shield, dataloader.worker_init_fn, os.getpid())
+    return dataloader
+
+
+def _shield(init: Callable[[int], None] | None, trainer: int, worker: int) -> None:
+    for number in STOP_SIGNALS:
+        if number != signal.SIGTERM:
+            signal.signal(number, signal.SIG_IGN)
+    if hasattr(signal, 'sigwaitinfo'):  # Linux
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+        threading.Thread(target=_obey_alone, args=(trainer, ), daemon=True).start()
+    if init is not None:
+        init(worker)
+
+
+def _obey_alone(trainer: int) -> None:
+    """Ends the worker when the process that made it says so: that is how Python ends its children."""
+    while signal.sigwaitinfo([signal.SIGTERM]).si_pid != trainer:
+        pass
+    os._exit(0)
+
+
+def rest_of_epoch(dataloader: DataLoader, first: int) -> Iterator[Any]:
+    """The batches of an epoch from the one numbered ``first`` on; those before are not loaded.
+
+    Args:
+        dataloader: Its samplers give the same order each time in an epoch.
+        first: How many batches to leave out.
+
+    Returns:
+        An iterator over the others.
+    """
+    if not first:
+        return iter(dataloader)
+    if isinstance(dataloader.dataset, IterableDataset):
+        return islice(dataloader, first, None)
+    name = 'sampler' if dataloader.batch_sampler is None else 'batch_sampler'
+    # torch forbids this lest workers at work go on with the old one; the iterator that starts them comes after it.
+    object.__setattr__(dataloader, name, _SkipOnce(getattr(dataloader, name), first))
+    return iter(dataloader)
+
+
+class _SkipOnce:
+    """A sampler that leaves out its first entries the first time. Persistent workers keep it for all epochs.
+
+    A data loader makes two iterators of it to start with, and uses one: it counts from the first entry asked for.
+    """
+
+    def __init__(self, entries: Any, skip: int) -> None:
+        self.entries, self.skip = entries, skip
+
+    def __iter__(self) -> Iterator[Any]:
+        skip, self.skip = self.skip, 0
+        yield from islice(iter(self.entries), skip, None)
+
+    def __len__(self) -> int:
+        return len(self.entries)
+
+    def __getattr__(self, name: str) -> Any:
+        if name == 'entries':
+            raise AttributeError(name)
+        return getattr(self.entries, name)
+
+
+@contextmanager
+def deaths_explained(dataloader: DataLoader) -> Iterator[None]:
+    """Adds to torch's error over a dead worker what that worker was making.
+
+    Args:
+        dataloader: Its dataset may have an ``at_work``, whose ``of(pid)`` says what a worker was making.
+
+    Raises:
+        RuntimeError: In place of torch's; names the sample, and the way out.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        found = re.match(r'DataLoader worker \(pid(?:\(s\))? ([\d, ]+)\)', str(error))
+        if found is None:
+            raise
+        at_work = getattr(dataloader.dataset, 'at_work', None)
+        made = [at_work.of(int(pid)) for pid in found[1].split(',')] if at_work is not None else []
+        named = '; '.join(filter(None, made)) or 'something that its dataset does not name'
+        advice = ('If the machine ran out of memory (see dmesg), lower train_dataloader.num_workers or batch_size; '
+                  'else make that sample alone to see its error. Go on with --resume')
+        message = f'{str(error).strip().rstrip(".")}. It was making {named}. {advice}'
+        print_log(message, 'current', logging.ERROR)
+        raise RuntimeError(message) from error

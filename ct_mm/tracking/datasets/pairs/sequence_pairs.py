@@ -1,0 +1,50 @@
+"""SequencePairs: training pairs from annotated sequences."""
+import functools
+
+import numpy as np
+from mmengine.logging import print_log
+
+from ct_mm.registry import DATASETS
+from ct_mm.tracking.datasets.reading.jpeg import decoder_name
+from ct_mm.tracking.transforms.load_pair import LoadPair
+from ct_mm.tracking.transforms.sample_pair import SamplePair
+
+
+@DATASETS.register_module()
+class SequencePairs:
+    """A source of pairs for ``PairDataset``: frames of one annotated sequence.
+
+    The sequence is drawn uniformly, the frames by ``SamplePair``. A log line tells what decodes JPEGs.
+
+    Args:
+        dataset: Config of a dataset with ``get_sequence(i) -> FrameSequence``, e.g. ``ct_mm.SequenceFolder``. With
+            ``test_mode=False`` it leaves out sequences that it cannot read, instead of refusing to train.
+        max_gap: Largest distance of template and search frame. Defaults to 200.
+        num_templates: Number of template frames. Defaults to 1.
+        min_frames: Videos of fewer frames are passed over. Defaults to 2.
+        min_visible: So are videos of fewer visible frames. Defaults to 2.
+        partial: Whether only that part of a frame is decoded which the crop needs. The pairs are the same. Defaults to
+            True.
+    """
+
+    def __init__(self,
+                 dataset: dict,
+                 max_gap: int = 200,
+                 num_templates: int = 1,
+                 min_frames: int = 2,
+                 min_visible: int = 2,
+                 partial: bool = True) -> None:
+        self.dataset = DATASETS.build(dataset)
+        self._sample, self._load = SamplePair(max_gap, num_templates, min_frames, min_visible), LoadPair(partial)
+        _tell_decoder()
+
+    def draw_pair(self, rng: np.random.Generator) -> dict | None:
+        """One pair as ``LoadPair`` gives it, or None if the drawn sequence has no frames for one."""
+        sequence = self.dataset.get_sequence(int(rng.integers(len(self.dataset))))
+        results = self._sample(dict(rng=rng, sequence=sequence))
+        return None if results is None else self._load(results)
+
+
+@functools.cache
+def _tell_decoder() -> None:
+    print_log(f'training pairs: {decoder_name()}', logger='current')

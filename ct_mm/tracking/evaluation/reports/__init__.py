@@ -1,0 +1,1 @@
+"""Tables, plots and videos of what was scored."""

@@ -1,0 +1,131 @@
+"""What the scripts that look at stored results share: which trackers, on which benchmark.
+
+Nothing here imports torch before ``load_benchmark``, so ``-h`` and a mistyped argument are quick.
+"""
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+#: How the papers write the names of the benchmarks.
+TITLES = dict(lasot='LaSOT', lasot_ext='LaSOT_ext', got10k='GOT-10k', trackingnet='TrackingNet', tnl2k='TNL2K',
+              uav123='UAV123', otb100='OTB100', nfs='NfS')
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """A data set and how it is scored.
+
+    Attributes:
+        dataset: A ``SequenceDataset``.
+        name: Name of the benchmark, which the rules of some conventions depend on.
+        title: What to call it.
+        convention: Name of the scoring convention.
+    """
+
+    dataset: Any
+    name: str | None
+    title: str
+    convention: str
+
+
+def parse_result(text: str) -> tuple[str, str]:
+    """Splits ``NAME=FOLDER``.
+
+    Raises:
+        argparse.ArgumentTypeError: If a part is missing.
+    """
+    name, _, folder = text.partition('=')
+    if not (name and folder):
+        raise argparse.ArgumentTypeError(f'{text!r} is not NAME=FOLDER, such as ours=work_dirs/ours/results/uav123')
+    return name, folder
+
+
+def add_benchmark_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds ``--benchmark``, ``--dataset-config`` and ``--data-root``."""
+    group = parser.add_argument_group('the sequences')
+    which = group.add_mutually_exclusive_group()
+    which.add_argument('--benchmark', metavar='NAME', help='a benchmark that ct_mm reads, such as uav123')
+    which.add_argument('--dataset-config', metavar='CONFIG', help='a config whose test_dataloader has the sequences')
+    group.add_argument('--data-root', metavar='DIR', help='folder of the data (default: the one in the config); alone, '
+                       'a folder of annotated sequences; ct_mm::demo/clips is the demo')
+
+
+def add_result_arguments(parser: argparse.ArgumentParser, trackers: int | str = '+') -> None:
+    """Adds the trackers and the sequences to take.
+
+    Args:
+        parser: The parser.
+        trackers: How many, as argparse's ``nargs``.
+    """
+    parser.add_argument(
+        'trackers', nargs=trackers, type=parse_result, metavar='NAME=FOLDER',
+        help='a name and a folder of results: NAME.txt, or NAME/NAME_001.txt, for each sequence; where other toolkits '
+        'call the sequences otherwise, the pattern of the files: FOLDER/uav_{}.txt')
+    add_benchmark_arguments(parser)
+    parser.add_argument('--sequences', nargs='+', metavar='NAME', help='take only these (default: all)')
+
+
+def add_score_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds how tracks are scored."""
+    parser.add_argument('--convention', metavar='NAME', help='scoring convention: pytracking, lasot, got10k ... '
+                        "(default: the one in the benchmark's config)")
+    parser.add_argument('--score', metavar='KEY', help='score of the tables by sequence: success, precision, '
+                        'norm_precision, ao ... (default: success; ao on GOT-10k)')
+    parser.add_argument('--common-only', action='store_true', help='leave out sequences that a tracker has no track '
+                        'of, instead of refusing; the output says which')
+
+
+def check_names(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
+    """Ends with a usage error if two trackers have one name, or it is not known where the sequences are."""
+    names = [name for name, _ in args.trackers]
+    if len(set(names)) < len(names):
+        parser.error(f'two trackers have the same name: {", ".join(names)}')
+    check_benchmark(parser, args)
+
+
+def check_benchmark(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
+    """Ends with a usage error if it is not known where the sequences are."""
+    if not (args.benchmark or args.dataset_config or args.data_root):
+        parser.error('say where the sequences are: --benchmark NAME, --dataset-config CONFIG or --data-root DIR')
+
+
+def load_benchmark(args: argparse.Namespace) -> Benchmark:
+    """Reads the annotation that the arguments name.
+
+    Args:
+        args: With what ``add_benchmark_arguments`` added.
+
+    Raises:
+        FileNotFoundError: There is no such config, or its data are missing.
+        ValueError: The config has no test set, or its annotation is not as it must be.
+    """
+    from mmengine.config import Config
+
+    from ct_mm.package_files import find_config
+    from ct_mm.registry import DATASETS
+    if args.benchmark:
+        from ct_mm.tracking.benchmarks import benchmark_config
+        cfg = benchmark_config(args.benchmark, args.data_root)
+    elif args.dataset_config:
+        cfg = Config.fromfile(find_config(args.dataset_config))
+        if 'dataset' not in (cfg.get('test_dataloader') or {}):
+            raise ValueError(f'{cfg.filename} has no `test_dataloader.dataset`, which says what the sequences are')
+        if args.data_root:
+            cfg.test_dataloader.dataset.data_root = args.data_root
+    else:
+        cfg = Config(dict(test_dataloader=dict(dataset=dict(type='ct_mm.SequenceFolder', data_root=args.data_root))))
+    dataset = DATASETS.build(cfg.test_dataloader.dataset)
+    name = dataset.metainfo.get('benchmark')
+    title, split = TITLES.get(name, Path(dataset.data_root).resolve().name), dataset.metainfo.get('split', 'test')
+    title += '' if split == 'test' else f' ({split})'
+    return Benchmark(dataset, name, title, getattr(args, 'convention', None) or _convention(cfg))
+
+
+def _convention(cfg: Any) -> str:
+    """The convention of the config's metric, the default without one."""
+    evaluators = cfg.get('test_evaluator') or {}
+    first = evaluators[0] if isinstance(evaluators, list) and evaluators else evaluators
+    return first.get('convention', 'pytracking') if isinstance(first, dict) else 'pytracking'

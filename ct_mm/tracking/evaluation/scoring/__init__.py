@@ -1,0 +1,1 @@
+"""From boxes to numbers, by the rules of each benchmark: pure functions."""

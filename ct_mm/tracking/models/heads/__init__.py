@@ -1,4 +1,0 @@
-"""Heads of trackers."""
-from .center_head import CenterHead
-
-__all__ = ['CenterHead']

@@ -1,0 +1,1 @@
+"""One file for each inference runtime; each imports its own alone."""

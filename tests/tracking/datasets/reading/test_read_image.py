@@ -1,0 +1,76 @@
+import cv2
+import numpy as np
+import pytest
+
+from ct_mm.tracking.datasets.reading.image_file import read_image
+
+
+@pytest.fixture
+def photo():
+    """A smooth RGB picture with enough detail that half of its file is really half of its rows."""
+    rows, columns = np.mgrid[:96, :128]
+    channels = [128 + 100 * np.sin(rows / 5 + phase) * np.cos(columns / (4 + phase)) for phase in range(3)]
+    return np.stack(channels, axis=-1).astype(np.uint8)
+
+
+def write(path, image, *options):
+    assert cv2.imwrite(str(path), image[..., ::-1], list(options))
+    return path
+
+
+def test_png_is_read_exactly_as_rgb(tmp_path, photo):
+    np.testing.assert_array_equal(read_image(write(tmp_path / 'a.png', photo)), photo)
+
+
+@pytest.mark.parametrize('progressive', [0, 1])
+def test_whole_jpegs_are_read(tmp_path, photo, progressive):
+    path = write(tmp_path / 'a.jpg', photo, cv2.IMWRITE_JPEG_PROGRESSIVE, progressive)
+    image = read_image(str(path))
+    assert image.dtype == np.uint8 and np.abs(image.astype(int) - photo).mean() < 6
+    path.write_bytes(path.read_bytes() + bytes(100))  # padding after the end marker is harmless
+    np.testing.assert_array_equal(read_image(path), image)
+
+
+def test_grey_images_get_three_channels(tmp_path, photo):
+    path = tmp_path / 'grey.png'
+    cv2.imwrite(str(path), photo[..., 0])
+    assert read_image(path).shape == (96, 128, 3)
+
+
+@pytest.mark.parametrize('name', ['a.jpg', 'progressive.jpg', 'a.png'])
+@pytest.mark.parametrize('part', [0.3, 0.6, 0.99])
+def test_truncated_files_are_refused(tmp_path, photo, name, part):
+    options = (cv2.IMWRITE_JPEG_PROGRESSIVE, 1) if 'progressive' in name else ()
+    path = write(tmp_path / name, photo, *options)
+    data = path.read_bytes()
+    path.write_bytes(data[:int(len(data) * part)])
+    with pytest.raises(OSError, match=rf'{name} is truncated'):
+        read_image(path)
+
+
+def test_the_end_marker_of_a_thumbnail_does_not_count(tmp_path, photo):
+    thumbnail = cv2.imencode('.jpg', photo[:8, :8])[1].tobytes()
+    path = write(tmp_path / 'a.jpg', photo)
+    data = path.read_bytes()
+    segment = b'\xff\xe1' + (len(thumbnail) + 2).to_bytes(2, 'big') + thumbnail
+    path.write_bytes(data[:2] + segment + data[2:])
+    assert read_image(path).shape == (96, 128, 3)
+    path.write_bytes(data[:2] + segment + data[2:len(data) // 2])
+    with pytest.raises(OSError, match='truncated'):
+        read_image(path)
+
+
+def test_real_photographs_are_whole(shared):
+    for path in sorted((shared / 'data' / 'images').glob('*.jpg'))[:10]:
+        assert read_image(path).shape[2] == 3
+
+
+def test_files_that_are_missing_empty_or_no_images_are_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match='none.jpg'):
+        read_image(tmp_path / 'none.jpg')
+    (tmp_path / 'empty.jpg').touch()
+    with pytest.raises(OSError, match='empty.jpg is empty'):
+        read_image(tmp_path / 'empty.jpg')
+    (tmp_path / 'text.jpg').write_text('<html>404</html>')
+    with pytest.raises(OSError, match='text.jpg .*cannot be decoded'):
+        read_image(tmp_path / 'text.jpg')
