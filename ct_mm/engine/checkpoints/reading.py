@@ -3,23 +3,19 @@ from __future__ import annotations
 
 import errno
 import os
-import pickle
-import re
-import struct
 import zipfile
-import zlib
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 import torch
 from mmengine.dist import barrier, is_main_process
 from mmengine.fileio import get_local_path
-from mmengine.logging import HistoryBuffer
 from mmengine.runner.checkpoint import CheckpointLoader
 from torch import Tensor
 
 from ct_mm.package_files import resolve_path
+from ct_mm.engine.checkpoints.plain_pickle import ForeignObjectError
+from ct_mm.engine.checkpoints.torch_file import check_entries, check_sums, read_torch_file
 
 #: Under which key the usual trainers keep the weights in a checkpoint.
 WEIGHT_KEYS = ('state_dict', 'net', 'model')
@@ -33,7 +29,7 @@ def read_checkpoint(path: str | os.PathLike, trust: bool = False, mapped: bool =
         path: A local path, one inside the package (``ct_mm::demo/...``), or anything that MMEngine's file
             backends can fetch.
         trust: Unpickle arbitrary objects too, which runs code from the file. Only for files of your own.
-        mapped: Leave the tensors in the file, unchecked, until they are used: quick where only the rest is wanted.
+        mapped: Leave the numbers in the file, unchecked: quick where only the rest is wanted.
         advice: What a user can do who trusts a file that holds more than tensors, for the error.
 
     Returns:
@@ -46,27 +42,25 @@ def read_checkpoint(path: str | os.PathLike, trust: bool = False, mapped: bool =
     """
     path = resolve_path(path)
     try:
-        with get_local_path(path) as local, torch.serialization.safe_globals(_mmengine_globals()):
-            if not mapped:
-                check_sums(local)
-            return torch.load(local, map_location='cpu', weights_only=not trust, mmap=mapped)
+        with get_local_path(path) as local:
+            if not trust:
+                return read_torch_file(local, mapped=mapped)[0]
+            if zipfile.is_zipfile(local):
+                with zipfile.ZipFile(local) as archive:
+                    check_sums(archive, check_entries(archive).values())
+            return torch.load(local, map_location='cpu', weights_only=False, mmap=mapped)
     except FileNotFoundError as error:
         raise FileNotFoundError(f'checkpoint {path} does not exist') from error
-    except OSError as error:
-        if error.errno not in (errno.EINVAL, errno.EIO):  # a place before the file's start; a disk that fails
-            raise
-        raise ValueError(f'checkpoint {path} is damaged: {error}') from error
-    except pickle.UnpicklingError as error:
-        refused = re.search(r'(?i)unsupported (?:global|class|operand)\W+[^\n]*?(?= was not| whose|$)', str(error))
-        if refused is None:
-            raise ValueError(f'checkpoint {path} is damaged or no checkpoint: {_last_line(error)}') from error
+    except ForeignObjectError as error:
         raise ValueError(
-            f'checkpoint {path} holds more than tensors ({refused.group()}), and reading that would run code from '
+            f'checkpoint {path} holds more than tensors ({error}), and reading that would run code from '
             f'the file. If you trust its source, {advice}; the converters in '
             f'tools/model_converters read its tensors alone with --ignore-objects') from error
-    except (RuntimeError, EOFError, LookupError, TypeError, AttributeError, ValueError) as error:
-        # a cut archive is a RuntimeError of torch's reader; other bytes fail wherever its unpickler trips over them
-        raise ValueError(f'checkpoint {path} is damaged or cut short: {_last_line(error)}') from error
+    except Exception as error:  # other bytes than those of a checkpoint fail wherever one of them is used
+        if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL, errno.EIO):
+            raise  # not a place before the file's start, nor a disk that fails
+        raise ValueError(f'checkpoint {path} is damaged or cut short: '
+                         f'{str(error).strip() or type(error).__name__}') from error
 
 
 def read_state_dict(path: str | os.PathLike, trust: bool = False, **keywords: str) -> dict[str, Tensor]:
@@ -85,38 +79,11 @@ def read_state_dict(path: str | os.PathLike, trust: bool = False, **keywords: st
         ValueError: If it is damaged, not trusted, or holds no weights.
     """
     content = read_checkpoint(path, trust, **keywords)
-    weights = find_weights(content)
+    weights = check_weights(find_weights(content), path)
     if weights is None:
         keys = sorted(map(str, content))[:10] if isinstance(content, Mapping) else type(content).__name__
         raise ValueError(f'checkpoint {path} holds no weights under {", ".join(WEIGHT_KEYS)} or at its top: {keys}')
     return weights
-
-
-def check_sums(path: str | os.PathLike) -> None:
-    """Compares a checkpoint with the checksums that ``torch.save`` put into it, which ``torch.load`` does not.
-
-    A flipped bit in a weight is found by nothing else. Files of the format before torch 1.6 hold no checksums.
-
-    Args:
-        path: A local file.
-
-    Raises:
-        ValueError: If a part of the file is not what was written.
-    """
-    try:
-        if not zipfile.is_zipfile(path):
-            return
-        with zipfile.ZipFile(path) as archive:
-            # What is marked as a folder (0x10) torch does not read: the weight is whatever lies in the memory.
-            folders = [part.filename for part in archive.infolist() if part.external_attr & 0x10]
-            broken = folders[0] if folders else archive.testzip()
-    except FileNotFoundError:
-        raise
-    except (zipfile.BadZipFile, zlib.error, OSError, NotImplementedError, RuntimeError, EOFError, ValueError,
-            OverflowError, struct.error) as error:  # wherever the reader trips over what was changed
-        raise ValueError(f'it is no whole archive: {error}') from error
-    if broken is not None:
-        raise ValueError(f'its part {broken} does not fit its checksum')
 
 
 def find_weights(content: Any) -> dict[str, Tensor] | None:
@@ -138,6 +105,41 @@ def find_weights(content: Any) -> dict[str, Tensor] | None:
     return None
 
 
+def check_weights(weights: dict[str, Tensor] | None, path: str | os.PathLike) -> dict[str, Tensor] | None:
+    """Refuses weights that no model could compute with.
+
+    Minus infinity is let through: the masks of an attention hold it.
+
+    Args:
+        weights: What :func:`find_weights` found.
+        path: Their file, for the error.
+
+    Returns:
+        The same.
+
+    Raises:
+        ValueError: If one is complex, sparse, quantised, on no device, larger than what is stored of it (a view with
+            a stride of 0), or holds NaN or infinity. The message names it.
+    """
+    for name, value in (weights or {}).items():
+        kind = None
+        if value.is_quantized or value.layout is not torch.strided or value.is_nested or value.is_meta:
+            kind = f'no plain dense tensor ({value.dtype}, {value.layout}, {value.device})'
+        elif value.is_complex():
+            kind = f'complex ({value.dtype})'
+        elif value.numel() * value.element_size() > value.untyped_storage().nbytes():
+            kind = f'larger than what is stored of it ({tuple(value.shape)}, strides {value.stride()})'
+        elif value.is_floating_point() and value.numel() and not _highest(value) < float('inf'):
+            kind = 'not finite (NaN or infinity)'
+        if kind is not None:
+            raise ValueError(f'checkpoint {path} cannot be used: its weight {name!a} is {kind}')
+    return weights
+
+
+def _highest(value: Tensor) -> Tensor:
+    return (value if value.element_size() > 1 else value.float()).max()  # NaN if one is
+
+
 def let_mmengine_read_safely() -> None:
     """Has MMEngine read every checkpoint, local or behind an address, as :func:`read_checkpoint` does.
 
@@ -152,6 +154,7 @@ def let_mmengine_read_safely() -> None:
 def load_from_local(filename: str, map_location: Any = None) -> Any:
     """Reads a file for MMEngine, always to the CPU: whoever takes weights and states copies them to the device."""
     content = read_checkpoint(os.path.expanduser(filename))
+    check_weights(find_weights(content), filename)
     if isinstance(content, dict) and isinstance(content.get('meta'), dict):
         content['meta'].pop('config', None)  # MMEngine would run it; what it saves itself is called `cfg`
     return content
@@ -165,25 +168,3 @@ def load_from_http(filename: str, map_location: Any = None) -> Any:
         torch.hub.download_url_to_file(filename, cached)
     barrier()
     return load_from_local(cached)
-
-
-def _mmengine_globals() -> list[Any]:
-    # What MMEngine's own checkpoints hold beside tensors: logged scalars, as buffers over numpy arrays.
-    multiarray = getattr(np, '_core', None) or np.core
-    dtypes = [type(np.dtype(name)) for name in ('float32', 'float64', 'int32', 'int64', 'bool', 'uint8')]
-    # A buffer pickles its methods as getattr(HistoryBuffer, name); only that one use of getattr is let through.
-    history = [HistoryBuffer, (_history_method, 'builtins.getattr')]
-    arrays = [np.ndarray, np.dtype, multiarray.multiarray._reconstruct, multiarray.multiarray.scalar]
-    return [*history, *arrays, *dtypes]
-
-
-def _history_method(owner: Any, name: str) -> Any:
-    if owner is not HistoryBuffer or name.startswith('_'):
-        raise pickle.UnpicklingError(f'Unsupported global: getattr of {owner}')
-    return getattr(HistoryBuffer, name)
-
-
-def _last_line(error: Exception) -> str:
-    # torch puts advice on unsafe loading before the reason
-    lines = [line for line in str(error).splitlines() if line.strip() and 'documentation' not in line]
-    return lines[-1].strip() if lines else type(error).__name__

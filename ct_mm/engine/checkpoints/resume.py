@@ -12,7 +12,7 @@ from typing import Any
 from mmengine.config import Config
 from torch import Tensor, nn
 
-from .reading import read_checkpoint
+from .reading import check_weights, find_weights, read_checkpoint
 
 #: What to start from: it does not matter to a training that has begun.
 _FREE_KEYS = ('init_cfg', 'pretrained')
@@ -78,13 +78,15 @@ def newest_whole(files: Iterable[Path]) -> Resumable | None:
     for file in files:
         try:
             meta = read_checkpoint(file, mapped=True)['meta']
+            if not type(meta['iter']) is type(meta['epoch']) is int:
+                raise TypeError('its iterations are not counted')
             found.append((meta['iter'], meta['epoch'], file.stat().st_mtime, file))
-        except (ValueError, LookupError, TypeError) as error:
+        except (ValueError, LookupError, TypeError, OSError) as error:
             damaged[file] = _reason(file, error)
     for iteration, _, written, file in sorted(found, reverse=True):
         try:
-            read_checkpoint(file)
-        except ValueError as error:
+            check_training(file)
+        except (ValueError, OSError) as error:
             damaged[file] = _reason(file, error)
         else:
             lost = any(other.stat().st_mtime >= written for other in damaged)
@@ -92,6 +94,18 @@ def newest_whole(files: Iterable[Path]) -> Resumable | None:
     if damaged:
         raise ValueError('there is no whole checkpoint to go on from: ' + '; '.join(damaged.values()))
     return None
+
+
+def check_training(file: str | os.PathLike) -> None:
+    """Reads a checkpoint of a training to its end.
+
+    Raises:
+        ValueError: If it is damaged, or its weights are none that a training could go on with.
+    """
+    content = read_checkpoint(file)
+    if not isinstance(content, dict) or not isinstance(content.get('state_dict'), dict):
+        raise ValueError(f'checkpoint {file} holds no training')
+    check_weights(find_weights(content), file)
 
 
 def _reason(file: Path, error: Exception) -> str:

@@ -16,8 +16,14 @@ from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner, find_latest_checkpoint
 from torch import nn
 
-from ct_mm.engine.checkpoints.reading import let_mmengine_read_safely, read_checkpoint
-from ct_mm.engine.checkpoints.resume import check_resumable, describe_config, newest_whole, training_files
+from ct_mm.engine.checkpoints.reading import let_mmengine_read_safely
+from ct_mm.engine.checkpoints.resume import (
+    check_resumable,
+    check_training,
+    describe_config,
+    newest_whole,
+    training_files,
+)
 from ct_mm.engine.checkpoints.verified_backend import verified
 from ct_mm.engine.loops.bad_steps import BAD_STEPS
 from ct_mm.engine.loops.guarded_loop import INTERRUPTED
@@ -150,7 +156,7 @@ class SafeCheckpointHook(CheckpointHook):
                 print_log(found.warning, 'current', logging.WARNING)
             return None if found is None else str(found.path)
         try:
-            read_checkpoint(named)
+            check_training(named)
         except ValueError as error:
             folder = Path(named).parent
             others = [file for file in training_files(folder, self.filename_tmpl, INTERRUPTED) if file != Path(named)]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ct_mm.engine.checkpoints.reading import find_weights, read_checkpoint
+from ct_mm.engine.checkpoints.reading import check_weights, find_weights, read_checkpoint
 from ct_mm.engine.checkpoints.writing import save_checkpoint
 from ct_mm.tracking.models.ostrack.converter.tensors_only import load_tensors_only
 
@@ -39,7 +39,7 @@ def convert_ostrack_file(
     if Path(dst).resolve() == Path(src).resolve():
         raise ValueError(f'{dst} is the file to convert: name another one to write')
     content, ignored = load_tensors_only(src) if ignore_objects else (_read_plain(src), [])
-    state = find_weights(content)
+    state = check_weights(find_weights(content), src)
     if state is None:
         raise ValueError(f'{src} holds no weights')
     try:
