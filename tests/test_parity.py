@@ -11,9 +11,9 @@ import pytest
 import torch
 from mmengine.structures import InstanceData
 
-from ct_mm.compression.stage_plan import StagePlan
-from ct_mm.compression.student import plain_names
-from ct_mm.compression.tap import tap_outputs
+from ct_mm.compression.distillation.taps import tap_outputs
+from ct_mm.compression.division.stage_plan import StagePlan
+from ct_mm.compression.division.tensor_names import plain_name
 from ct_mm.registry import MODELS
 from ct_mm.tracking.models.ostrack.converter.config import ostrack_model_config
 from ct_mm.tracking.models.ostrack.converter.weights import convert_ostrack_keys, rename_ostrack_key
@@ -83,8 +83,8 @@ class ParityCase:
                 teacher=str(folder / 'teacher.pth'),
                 stage_sizes=self.stage_sizes()))
         distiller.init_weights()
-        names = plain_names(distiller.student)
-        distiller.student.load_state_dict({key: self.student_state[name] for key, name in names.items()})
+        student = distiller.student
+        student.load_state_dict({key: self.student_state[plain_name(student, key)] for key in student.state_dict()})
         return distiller.eval()
 
     def paths(self):
@@ -121,7 +121,7 @@ def test_tracker(case, model):
         outputs = tracker(case.inputs, mode='tensor')
     for ours, theirs in OUTPUTS.items():
         case.compare(outputs[ours], f'{model}_out/{theirs}')
-    for name, value in zip([*(f'stage{i}' for i in range(case.num_stages)), 'normed'], tokens):
+    for name, (value, ) in zip([*(f'stage{i}' for i in range(case.num_stages)), 'normed'], tokens):
         if model == 'teacher' or case.has(f'{model}_out/{name}'):
             case.compare(value, f'{model}_out/{name}')
 
@@ -152,9 +152,9 @@ def test_training_step(case, mixed, tmp_path):
     with tap_outputs(taps) as outputs:
         losses = distiller(case.inputs, case.samples, mode='loss')
     for stage in range(case.num_stages):
-        case.compare(outputs[stage], f'{mixed}/stage{stage}')
-    case.compare(outputs[-1]['score_map'], f'{mixed}/score_map')
-    case.compare(outputs[-1]['boxes'], f'{mixed}/pred_boxes')
+        case.compare(outputs[stage][-1], f'{mixed}/stage{stage}')
+    case.compare(outputs[-1][-1]['score_map'], f'{mixed}/score_map')
+    case.compare(outputs[-1][-1]['boxes'], f'{mixed}/pred_boxes')
 
     total = sum(value for name, value in losses.items() if 'loss' in name)
     weighted = dict(giou=losses['loss_giou'] / 2, l1=losses['loss_l1'] / 5, focal=losses['loss_score'],
@@ -168,8 +168,8 @@ def test_training_step(case, mixed, tmp_path):
 
 
 def check_gradients(case, mixed, distiller):
-    names = plain_names(distiller.student)
-    parameters = {names[key]: parameter for key, parameter in distiller.student.named_parameters()}
+    student = distiller.student
+    parameters = {plain_name(student, key): parameter for key, parameter in student.named_parameters()}
     prefix = f'{mixed}/grad_norm/'
     checked = 0
     for key in case.data.files:

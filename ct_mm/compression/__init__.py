@@ -1,11 +1,10 @@
 """Compresses any transformer; knows no tracker."""
-from .compress import compress
-from .compress_runner import CompressRunner
-from .losses import FeatureMimicLoss, OutputGuidanceLoss, PredictionGuidanceLoss
-from .replacement import replacement_rate, sample_path
-from .replacement_distiller import ReplacementDistiller
-from .stage_divided_backbone import StageDividedBackbone
-from .stage_plan import StagePlan
+from .compress import CompressRunner, compress
+from .distillation.losses import FeatureMimicLoss, OutputGuidanceLoss, PredictionGuidanceLoss
+from .distillation.replacement import replacement_rate, sample_path
+from .distillation.replacement_distiller import ReplacementDistiller
+from .division.stage_divided_backbone import StageDividedBackbone
+from .division.stage_plan import StagePlan
 
 __all__ = [
     'CompressRunner', 'FeatureMimicLoss', 'OutputGuidanceLoss', 'PredictionGuidanceLoss', 'ReplacementDistiller',

@@ -1,14 +1,19 @@
-"""Config in, config out: any tracker's config becomes that of its compression."""
+"""Config in, config out: any tracker's config becomes that of its compression; and the Runner that does it."""
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
 from difflib import get_close_matches
 
 from mmengine.config import Config, ConfigDict
+from mmengine.runner import Runner
 
-#: Keys of ``compress`` that go to the ReplacementDistiller as they are.
-DISTILLER_KEYS = ('teacher', 'num_stages', 'stage_sizes', 'copy', 'layers', 'pass_through', 'layers_per_stage',
-                  'student', 'mimic', 'guidance', 'predictions', 'trust_teacher', 'step')
+from ct_mm.registry import RUNNERS
+
+from .division.spec import DivisionSpec
+
+#: Keys of ``compress`` that go to the ReplacementDistiller as they are, beside those of the division.
+DISTILLER_KEYS = ('teacher', 'mimic', 'guidance', 'losses', 'predictions', 'trust_teacher', 'step')
 #: Keys of ``compress`` that become hooks.
 HOOK_KEYS = ('replacement', 'export', 'fit', 'progress', 'teacher_score')
 
@@ -18,9 +23,10 @@ def compress(cfg: Config) -> Config:
 
     Args:
         cfg: A config with a ``model`` and ``compress``, a dict: ``teacher`` (checkpoint of that very model,
-            required), ``num_stages`` or ``stage_sizes``, ``copy``, ``layers``, ``pass_through``,
-            ``layers_per_stage``, ``student``, ``mimic``, ``guidance``, ``predictions``, ``trust_teacher``, ``step``
-            (see :class:`~ct_mm.compression.ReplacementDistiller`), ``replacement`` (arguments of
+            required), the settings of a :class:`~ct_mm.compression.division.spec.DivisionSpec` (``num_stages`` or
+            ``stage_sizes``, ``copy``, ``layers``, ``pass_through``, ``layers_per_stage``, ``student``), ``mimic``,
+            ``guidance``, ``losses``, ``predictions``, ``trust_teacher``, ``step`` (see
+            :class:`~ct_mm.compression.ReplacementDistiller`), ``replacement`` (arguments of
             ``ct_mm.ReplacementRateHook``), ``export`` (arguments of ``ct_mm.StudentExportHook``), ``progress``
             (arguments of ``ct_mm.StageProgressHook``; ``None`` leaves it out), ``teacher_score`` (``False`` leaves
             ``ct_mm.TeacherScoreHook`` out) and ``fit`` (arguments of ``ct_mm.StageFitHook``, which is off without it).
@@ -38,42 +44,68 @@ def compress(cfg: Config) -> Config:
     if model is None or settings is None:
         raise ValueError(f"the config {cfg.filename or ''} needs both `model` and `compress`, such as "
                          f"compress = dict(teacher='work_dirs/my_tracker/epoch_300.pth', num_stages=4)")
-    known = (*DISTILLER_KEYS, *HOOK_KEYS)
+    known = (*DISTILLER_KEYS, *DivisionSpec.keys(), *HOOK_KEYS)
     for key in settings:
         if key not in known:
             close = get_close_matches(key, known, n=1)
             raise ValueError(f'compress.{key} is unknown{f"; did you mean {close[0]}?" if close else ""} '
                              f'(known: {", ".join(known)})')
     if not settings.get('teacher'):
-        raise ValueError('compress.teacher is missing: the checkpoint of the trained model that is to be compressed')
+        raise ValueError('compress.teacher is missing: the checkpoint of the trained model to compress')
     arguments = {key: settings[key] for key in DISTILLER_KEYS if key in settings}
-    if arguments.get('stage_sizes') is not None:
-        arguments.pop('num_stages', None)  # the base config gives a number; the sizes are more precise
     cfg = copy.deepcopy(cfg)
     if cfg.get('data_preprocessor'):
         # MMEngine gives what stands at the top to the outermost model; it belongs to the one inside, exported later.
         model = ConfigDict(model, data_preprocessor=model.get('data_preprocessor') or cfg.pop('data_preprocessor'))
         cfg.pop('data_preprocessor', None)
-    cfg.model = ConfigDict(type='ct_mm.ReplacementDistiller', model=model, **arguments)
-    seed = (cfg.get('randomness') or {}).get('seed') or 0
-    cfg.custom_hooks = [
-        *(cfg.get('custom_hooks') or []),
-        dict(type='ct_mm.StepSeedHook', seed=seed),
-        dict(type='ct_mm.ReplacementRateHook', **{'seed': seed, **settings.get('replacement', {})}),
-        dict(type='ct_mm.StudentExportHook', **settings.get('export', {})),
-        dict(type='ct_mm.ThinHistoryHook'),
-    ]
-    if settings.get('progress', {}) is not None:
-        cfg.custom_hooks.append(dict(type='ct_mm.StageProgressHook', **settings.get('progress', {})))
-    if settings.get('teacher_score', True):
-        cfg.custom_hooks.append(dict(type='ct_mm.TeacherScoreHook'))
-    if settings.get('fit') is not None:
-        cfg.custom_hooks.append(dict(type='ct_mm.StageFitHook', **settings.fit))
+    cfg.model = ConfigDict(type='ct_mm.ReplacementDistiller', model=model, **arguments,
+                           **DivisionSpec.settings_in(settings))
+    cfg.custom_hooks = [*(cfg.get('custom_hooks') or []), *_hooks(settings, (cfg.get('randomness') or {}).get('seed'))]
     # Stages that the teacher runs leave student layers without gradient in that step.
     cfg.setdefault('find_unused_parameters', True)
     return cfg
 
 
-def _is_distiller(model: dict) -> bool:
+def _hooks(settings: Mapping, seed: int | None) -> list[dict]:
+    hooks = [
+        dict(type='ct_mm.StepSeedHook', seed=seed or 0),
+        dict(type='ct_mm.ReplacementRateHook', **{'seed': seed or 0, **settings.get('replacement', {})}),
+        dict(type='ct_mm.DivisionSummaryHook'),
+        dict(type='ct_mm.StudentExportHook', **settings.get('export', {})),
+        dict(type='ct_mm.ThinHistoryHook'),
+    ]
+    if settings.get('progress', {}) is not None:
+        hooks.append(dict(type='ct_mm.StageProgressHook', **settings.get('progress', {})))
+    if settings.get('teacher_score', True):
+        hooks.append(dict(type='ct_mm.TeacherScoreHook'))
+    if settings.get('fit') is not None:
+        hooks.append(dict(type='ct_mm.StageFitHook', **settings['fit']))
+    return hooks
+
+
+def _is_distiller(model: Mapping) -> bool:
     kind = model.get('type')
     return (kind if isinstance(kind, str) else getattr(kind, '__name__', '')).endswith('ReplacementDistiller')
+
+
+@RUNNERS.register_module()
+class CompressRunner(Runner):
+    """MMEngine's Runner on ``compress(cfg)``.
+
+    ``runner_type = 'ct_mm.CompressRunner'`` in a config is honoured by the training and test scripts of every OpenMMLab
+    codebase, which is how a config of theirs is compressed without a change to them.
+    """
+
+    @classmethod
+    def from_cfg(cls, cfg: Config | ConfigDict | dict) -> CompressRunner:
+        """Builds the runner.
+
+        Args:
+            cfg: A config with ``compress``, or one that is wrapped already.
+
+        Returns:
+            The runner.
+        """
+        if not isinstance(cfg, Config):
+            cfg = Config(dict(cfg))
+        return super().from_cfg(compress(cfg))

@@ -19,9 +19,10 @@ from torch.utils._pytree import tree_leaves
 
 from ct_mm import CompressRunner
 from ct_mm.compression import FeatureMimicLoss, StageDividedBackbone
-from ct_mm.compression.export import export_student
-from ct_mm.compression.stage_tokens import compare_stages
-from ct_mm.compression.tap import tap_outputs
+from ct_mm.compression.distillation.distillation_losses import DistillationLosses
+from ct_mm.compression.distillation.step_outputs import StepOutputs, read_stages
+from ct_mm.compression.distillation.taps import tap_outputs
+from ct_mm.compression.export.student import export_student
 from ct_mm.engine.checkpoints.reading import read_state_dict
 from ct_mm.registry import MODELS
 
@@ -100,8 +101,8 @@ class _Probe(Hook):
         model, outcome = runner.model, self.outcome
         self.batch, self.teacher = batch_of(runner), snapshot(model.teacher)
         self.mimic = mimic_of_the_student(model, self.batch, self.mode)
-        outcome.stacks = [(path, stack.plan.num_layers, stack.plan.num_student_layers)
-                          for path, stack in model.stacks.items()]
+        outcome.stacks = [(stack.name, stack.plan.num_layers, stack.plan.num_student_layers)
+                          for stack in model.divided.stacks]
         outcome.parameters = tuple(sum(p.numel() for p in m.parameters()) for m in (model.teacher, model.student))
         outcome.checks['teacher path'] = check_teacher_path(model, self.batch, self.mode)
         outcome.checks['gradient'] = check_gradient(model, self.batch, self.mode)
@@ -129,7 +130,7 @@ def check_gradient(distiller: nn.Module, batch: dict, mode: str) -> str:
         outputs = [value for value in outputs_of(distiller.student, batch, mode) if value.requires_grad]
         if outputs:
             sum(value.float().square().sum() for value in outputs).backward()
-    found = [f'none in {path}' for path, stack in distiller.stacks.items()
+    found = [f'none in {stack.name}' for stack in distiller.divided.stacks
              if not any(p.grad is not None and p.grad.abs().sum() > 0 for p in stack.student_layers[0].parameters())]
     found += [f'one in {name} of the teacher' for name, p in distiller.teacher.named_parameters() if p.grad is not None]
     distiller.zero_grad(set_to_none=True)
@@ -165,7 +166,7 @@ def along(distiller: nn.Module, by_student: Callable[[int], bool]) -> Iterator[N
         distiller: Whose student.
         by_student: Whether the student runs a stage, from its number in its stack.
     """
-    stacks = distiller.stacks.values()
+    stacks = distiller.divided.stacks
     for stack in stacks:
         stack.set_path([by_student(stage) for stage in range(stack.plan.num_stages)])
     try:
@@ -212,15 +213,13 @@ def _tensors(outputs: Any) -> list[Tensor]:
 
 def mimic_of_the_student(distiller: nn.Module, batch: dict, mode: str) -> float:
     """Mimic loss of the pure student in eval mode, without its weight."""
-    divisions = distiller.divisions
-    ends = [end for division in divisions.values() for end in division.stage_ends]
-    target_ends = [end for owner, division in divisions.items()
-                   for end in division.ends_of(distiller.teacher.get_submodule(owner))]
-    with torch.no_grad(), tap_outputs([*ends, *target_ends]) as taps:
+    divided = distiller.divided
+    with torch.no_grad(), tap_outputs(divided.stage_ends) as ends, \
+            tap_outputs(divided.ends_of(distiller.teacher)) as target_ends:
         for model in (distiller.student, distiller.teacher):
             outputs_of(model, batch, mode)
-        owners = [division.owner for division in divisions.values() for _ in range(division.num_stages)]
-        return float(compare_stages(FeatureMimicLoss(1.0), owners, taps[:len(ends)], taps[len(ends):]))
+        student, teacher = (StepOutputs(read_stages(divided.owners, calls)) for calls in (ends, target_ends))
+        return float(DistillationLosses(dict(mimic=FeatureMimicLoss(1.0)))(student, teacher)['loss_mimic'])
 
 
 def difference(ours: list[Tensor], theirs: list[Tensor]) -> str:

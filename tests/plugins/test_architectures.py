@@ -39,7 +39,7 @@ def test_the_checks_find_what_they_are_for(need, tmp_path, monkeypatch):
     need()
     from architectures import check_row as module
 
-    from ct_mm.compression.slot import Slot
+    from ct_mm.compression.division.slot import Slot
     run = Slot.forward
 
     def cut(self, *args, **kwargs):

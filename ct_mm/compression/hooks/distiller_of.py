@@ -4,7 +4,7 @@ from __future__ import annotations
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
-from ..replacement_distiller import ReplacementDistiller
+from ..distillation.replacement_distiller import ReplacementDistiller
 
 
 def distiller_of(runner: Runner) -> ReplacementDistiller:
@@ -21,7 +21,7 @@ def distiller_of(runner: Runner) -> ReplacementDistiller:
     """
     model = runner.model.module if is_model_wrapper(runner.model) else runner.model
     if not isinstance(model, ReplacementDistiller):
-        raise TypeError(f'this hook is for the compression of a model, but the model is a {type(model).__name__}; '
+        raise TypeError(f'this hook needs the model of a compression, but the model is a {type(model).__name__}; '
                         'inherit ct_mm::_base_/compress.py or write '
                         "model = dict(type='ct_mm.ReplacementDistiller', ...)")
     return model

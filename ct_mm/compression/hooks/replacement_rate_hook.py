@@ -8,7 +8,7 @@ from mmengine.runner import Runner
 
 from ct_mm.registry import HOOKS
 
-from ..replacement import replacement_rate, sample_path
+from ..distillation.replacement import replacement_rate, sample_path
 from .distiller_of import distiller_of
 
 
@@ -30,14 +30,8 @@ class ReplacementRateHook(Hook):
 
     priority = 'NORMAL'
 
-    def __init__(
-        self,
-        schedule: str = 'three_phase',
-        initial: float = 0.5,
-        hold: float = 0.1,
-        by_epoch: bool | None = None,
-        seed: int = 0,
-    ) -> None:
+    def __init__(self, schedule: str = 'three_phase', initial: float = 0.5, hold: float = 0.1,
+                 by_epoch: bool | None = None, seed: int = 0) -> None:
         replacement_rate(0, 1, schedule, initial, hold)  # a wrong argument is an error before training
         self.schedule, self.initial, self.hold = schedule, initial, hold
         self.by_epoch = by_epoch
@@ -56,5 +50,5 @@ class ReplacementRateHook(Hook):
         """Sets the path of this iteration."""
         distiller = distiller_of(runner)
         rate = self.rate(runner)
-        distiller.path = sample_path(self.seed, runner.iter, rate, distiller.num_stages)
+        distiller.path = sample_path(self.seed, runner.iter, rate, distiller.divided.num_stages)
         runner.message_hub.update_scalar('train/replacement_rate', rate)

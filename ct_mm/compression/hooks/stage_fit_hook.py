@@ -2,21 +2,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import ExitStack
-from itertools import islice
 from typing import Any
 
 import torch
 from mmengine.hooks import Hook
 from mmengine.logging import print_log
 from mmengine.runner import Runner
-from torch import nn
+from torch import Tensor, nn
 
 from ct_mm.registry import HOOKS
 
-from ..replacement_distiller import ReplacementDistiller
-from ..stage_fit import FittedStage, explained_variance, fit_stage
-from ..tap import first_tensor, tap_outputs
+from ..batch import run_model, training_batch
+from ..distillation.replacement_distiller import ReplacementDistiller
+from ..distillation.taps import first_tensor, tap_inputs, tap_outputs
+from ..layers.stage_fit import FittedStage, explained_variance, fit_stage
 from .distiller_of import distiller_of
 
 
@@ -36,28 +35,29 @@ class StageFitHook(Hook):
 
     priority = 'VERY_LOW'  # after ct_mm.StudentExportHook has kept the student as copied
 
-    def __init__(
-        self,
-        samples: int = 256,
-        batch_size: int = 32,
-        writers: Sequence[str] = ('attn.proj', 'mlp.fc2'),
-    ) -> None:
+    def __init__(self, samples: int = 256, batch_size: int = 32,
+                 writers: Sequence[str] = ('attn.proj', 'mlp.fc2')) -> None:
         if samples < 1 or batch_size < 1:
             raise ValueError(f'compress.fit: samples={samples} and batch_size={batch_size} must be at least 1')
         self.samples, self.batch_size, self.writers = samples, batch_size, tuple(writers)
 
     def before_train(self, runner: Runner) -> None:
-        """Fits stage after stage, each on what the fitted ones before it give."""
+        """Fits stage after stage, each on what the fitted stages before it return."""
         if runner.iter > 0:
             return
         distiller = distiller_of(runner)
-        if any(stack.has_adapters or any(stack.notes) for stack in distiller.stacks.values()):
-            raise ValueError('compress.fit starts from layers of the shape that the teacher has: leave it or '
-                             'compress.student out')
+        stacks = distiller.divided.stacks
+        if any(stack.has_adapters or any(stack.notes) for stack in stacks):
+            raise ValueError('compress.fit starts from layers of the shape that the teacher has: remove compress.fit '
+                             'or compress.student')
+        if not hasattr(runner.train_dataloader.dataset, '__getitem__'):
+            raise ValueError('compress.fit reads training data by index, which this data set does not offer: remove it')
         rows = []
-        for stack, blocks, entry, targets in self._streams(runner, distiller):
-            streams = entry
-            for part, layer, target in zip(stack.plan.parts, stack.student_layers, targets):
+        entries, targets = self._streams(runner, distiller)
+        for stack, streams in zip(stacks, entries):
+            blocks = stack.blocks_of(distiller.teacher)
+            for part, layer in zip(stack.plan.parts, stack.student_layers):
+                target = targets.pop(0)
                 with torch.no_grad(), runner.optim_wrapper.optim_context(runner.model):
                     copied = explained_variance([layer.eval()(stream) for stream in streams], target)
                     index, fitted, score, streams = fit_stage([blocks[i] for i in part], streams, target, self.writers)
@@ -67,48 +67,31 @@ class StageFitHook(Hook):
         print_log(_table(rows, self.samples), 'current')
 
     @torch.no_grad()
-    def _streams(self, runner: Runner, distiller: ReplacementDistiller) -> list[tuple]:
-        """For each stack the teacher's blocks, and batch by batch what enters the first and what leaves each part."""
-        loader, blocks, stacks = runner.train_dataloader, iter(distiller.teacher_blocks), []
-        for stack in distiller.stacks.values():
-            own = list(islice(blocks, stack.plan.num_layers))
-            stacks.append((stack, own, [], [[] for _ in stack.plan.parts]))
-        ends = [own[place] for stack, own, *_ in stacks for place in stack.plan.student_places]
+    def _streams(self, runner: Runner, distiller: ReplacementDistiller) -> tuple[list[list], list[list]]:
+        """Batch by batch what enters each stack of the teacher, and what leaves each part of its stages."""
+        stacks = distiller.divided.stacks
+        firsts = [stack.blocks_of(distiller.teacher)[0] for stack in stacks]
+        ends = [stack.blocks_of(distiller.teacher)[place] for stack in stacks for place in stack.plan.student_places]
+        entries: list[list[Tensor]] = [[] for _ in firsts]
+        targets: list[list[Tensor]] = [[] for _ in ends]
         for start in range(0, self.samples, self.batch_size):
             draws = range(start, min(start + self.batch_size, self.samples))
-            data = loader.collate_fn([loader.dataset[draw] for draw in draws])
-            data = distiller.data_preprocessor(data, False)
-            with ExitStack() as open_taps:
-                open_taps.enter_context(runner.optim_wrapper.optim_context(runner.model))
-                entered = [open_taps.enter_context(_InputsOf(own[0])) for _, own, *_ in stacks]
-                outputs = open_taps.enter_context(tap_outputs(ends))
-                distiller.teacher(data['inputs'], data.get('data_samples'), mode='tensor')
-            out = iter(outputs)
-            for (_, _, entry, targets), calls in zip(stacks, entered):
-                entry.append(calls[0])
-                for i, target in enumerate(targets):
-                    target.append(first_tensor(next(out), f'part {i}'))
-        return stacks
+            batch = training_batch(runner.train_dataloader, distiller.data_preprocessor, draws)
+            with runner.optim_wrapper.optim_context(runner.model), tap_inputs(firsts) as entered, \
+                    tap_outputs(ends) as outputs:
+                run_model(distiller.teacher, batch, 'tensor')
+            for entry, block, calls in zip(entries, firsts, entered):
+                entry.append(_only_argument(block, *calls[0]))
+            for i, (target, calls) in enumerate(zip(targets, outputs)):
+                target.append(first_tensor(calls[-1], f'part {i}'))
+        return entries, targets
 
 
-class _InputsOf:
-    """Collects the first argument of each call of a module."""
-
-    def __init__(self, module: nn.Module) -> None:
-        self.module, self.seen = module, []
-
-    def __enter__(self) -> list[Any]:
-        self.handle = self.module.register_forward_pre_hook(self._see, with_kwargs=True)
-        return self.seen
-
-    def _see(self, module: nn.Module, args: tuple, kwargs: dict) -> None:
-        if len(args) != 1 or kwargs:
-            raise ValueError(f'compress.fit is for blocks that take tokens and nothing else; {type(module).__name__} '
-                             f'is given {len(args)} arguments and {sorted(kwargs) or "no keywords"}: leave it out')
-        self.seen.append(args[0])
-
-    def __exit__(self, *error: Any) -> None:
-        self.handle.remove()
+def _only_argument(block: nn.Module, args: tuple, kwargs: dict) -> Any:
+    if len(args) != 1 or kwargs:
+        raise ValueError(f'compress.fit works for blocks that take tokens and nothing else; {type(block).__name__} '
+                         f'takes {len(args)} arguments and {", ".join(kwargs) or "no keywords"}: remove compress.fit')
+    return args[0]
 
 
 def _table(rows: Sequence[FittedStage], samples: int) -> str:

@@ -14,8 +14,8 @@ from torch import Tensor
 from ct_mm.engine.whole_file import remove_unfinished, whole_file
 from ct_mm.registry import HOOKS
 
-from ..training_picture import draw_training
 from .distiller_of import distiller_of
+from .training_picture import draw_training
 
 
 @HOOKS.register_module()
@@ -53,7 +53,7 @@ class StageProgressHook(Hook):
         """Takes note of this iteration; publishes if the interval is over."""
         distiller = distiller_of(runner)
         self._paths.append(distiller.path)
-        errors = getattr(distiller.mimic, 'stage_errors', None)
+        errors = getattr(distiller.losses['mimic'], 'stage_errors', None) if 'mimic' in distiller.losses else None
         if errors is not None:
             self._errors.append(errors)
         if (runner.iter + 1) % self.interval == 0 or runner.iter + 1 == runner.max_iters:

@@ -12,8 +12,8 @@ from mmengine.runner import Runner, autocast
 
 from ct_mm.registry import HOOKS
 
+from ..batch import random_state_kept, run_model
 from .distiller_of import distiller_of
-from .student_export_hook import random_state_kept
 
 #: Where the message hub, and with it every checkpoint, keeps what the teacher scored.
 KEPT = 'teacher_scores'
@@ -46,7 +46,7 @@ class TeacherScoreHook(Hook):
             for batch in loop.dataloader:
                 with autocast(enabled=True) if loop.fp16 else torch.no_grad():
                     data = distiller.data_preprocessor(batch, False)
-                    outputs = distiller.teacher._run_forward(data, mode='predict')
+                    outputs = run_model(distiller.teacher, data, 'predict')
                 loop.evaluator.process(data_samples=outputs, data_batch=batch)
             scores = loop.evaluator.evaluate(len(loop.dataloader.dataset))
         numbers = {name: float(score) for name, score in scores.items() if isinstance(score, (int, float, np.number))}

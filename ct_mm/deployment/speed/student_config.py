@@ -8,11 +8,8 @@ from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
 from ct_mm.compression import ReplacementDistiller
-from ct_mm.compression.export import export_student
-
-#: Settings of ``compress`` that say how many layers the student has, and those that say which.
-_NUMBER = ('num_stages', 'stage_sizes', 'layers_per_stage')
-_KIND = ('layers', 'pass_through', 'student')
+from ct_mm.compression.division.spec import DivisionSpec
+from ct_mm.compression.export.student import export_student
 
 
 def untrained_student_config(config: Config, layers: int | None = None) -> Config:
@@ -32,18 +29,17 @@ def untrained_student_config(config: Config, layers: int | None = None) -> Confi
     source = config.filename or 'the config'
     if not config.get('model'):
         raise ValueError(f'{source} has no `model`, so it describes no tracker')
-    settings = config.get('compress') or {}
     if layers is None and not isinstance(config.get('compress'), Mapping):
         raise ValueError(f'{source} has no `compress`, so there is no student; say how many layers it shall have')
-    number = dict(num_stages=layers) if layers is not None else {
-        key: settings[key] for key in _NUMBER if settings.get(key) is not None}
-    if number.get('stage_sizes') is not None:
-        number.pop('num_stages', None)  # as ct_mm.compress does
-    kind = {key: settings[key] for key in _KIND if settings.get(key) is not None}
+    settings = DivisionSpec.settings_in(config.get('compress') or {})
+    settings.pop('copy', None)  # matters to weights alone
+    if layers is not None:
+        settings = {key: settings[key] for key in ('layers', 'pass_through', 'student') if key in settings}
+        settings['num_stages'] = layers
     scope = config.get('default_scope') or 'ct_mm'
     with DefaultScope.overwrite_default_scope(scope):
         try:
-            distiller = ReplacementDistiller(config.model, teacher='', mimic=None, guidance=None, **number, **kind)
+            distiller = ReplacementDistiller(config.model, teacher='', mimic=None, guidance=None, **settings)
             exported = export_student(distiller, config.model, _batch(distiller.student))
         except ValueError as error:
             asked = '' if layers is None else f' of {layers} layers'

@@ -3,7 +3,7 @@ import copy
 
 import torch
 
-from ct_mm.compression.export import export_student
+from ct_mm.compression.export.student import export_student
 from ct_mm.registry import MODELS
 
 
@@ -22,13 +22,13 @@ def total(losses):
 
 def test_all_teacher_path_is_the_teacher_bit_for_bit(case, batch):
     distiller, *_ = case
-    distiller.divisions.set_path((False, ) * distiller.num_stages)
+    distiller.divided.path = (False, ) * distiller.divided.num_stages
     assert torch.equal(run(distiller.student, batch), run(distiller.teacher, batch))
 
 
 def test_all_student_path_is_the_exported_student(case, batch):
     distiller, config, form = case
-    for layer in (layer for stack in distiller.stacks.values() for layer in stack.student_layers):
+    for layer in (layer for stack in distiller.divided.stacks for layer in stack.student_layers):
         for value in layer.parameters():  # as after training: no longer the teacher's
             torch.nn.init.normal_(value, std=0.2)
     student = export_student(distiller, config, dict(inputs=batch))
@@ -46,14 +46,14 @@ def test_all_student_path_is_the_exported_student(case, batch):
 
 def test_gradients_reach_the_first_student_layer_through_the_teachers_stages(case, batch):
     distiller, *_ = case
-    distiller.mimic = None
+    del distiller.losses['mimic']
     before = 0
-    for stack in distiller.stacks.values():
+    for stack in distiller.divided.stacks:
         distiller.zero_grad()
-        distiller.path = [stage == before for stage in range(distiller.num_stages)]
+        distiller.path = [stage == before for stage in range(distiller.divided.num_stages)]
         distiller(batch, mode='loss')['loss'].backward()
         run_here = stack.student_layers[:stack.plan.layers_per_stage[0]]
-        for layer in distiller.student_layers:
+        for layer in distiller.divided.student_layers:
             gradients = [p.grad for p in layer.parameters()]
             if any(layer is one for one in run_here):
                 assert all(g is not None and g.abs().sum() > 0 for g in gradients)
@@ -64,7 +64,7 @@ def test_gradients_reach_the_first_student_layer_through_the_teachers_stages(cas
 
 def test_the_first_step_in_bfloat16_gives_every_student_layer_its_gradient(case, batch):
     distiller, *_ = case
-    distiller.path = [True] * distiller.num_stages
+    distiller.path = [True] * distiller.divided.num_stages
     with torch.autocast('cpu', dtype=torch.bfloat16):
         losses = distiller(batch, mode='loss')
     assert losses['loss_mimic'].dtype == losses['loss_guidance'].dtype == torch.float32
@@ -79,8 +79,8 @@ def test_training_lowers_the_mimic_loss_and_leaves_the_teacher_alone(case, batch
     mimic = []
     for step in range(36):
         distiller.train()
-        distiller.path = [True] * distiller.num_stages if step % 3 == 0 else [(i + step) % 2 == 0
-                                                                              for i in range(distiller.num_stages)]
+        stages = range(distiller.divided.num_stages)
+        distiller.path = [step % 3 == 0 or (i + step) % 2 == 0 for i in stages]
         losses = distiller(batch, mode='loss')
         optimizer.zero_grad()
         (losses['loss_mimic'] + losses['loss_guidance']).backward()
@@ -95,12 +95,12 @@ def test_training_lowers_the_mimic_loss_and_leaves_the_teacher_alone(case, batch
 def test_a_copy_runs_on_its_own_slots(case, batch):
     distiller, *_ = case
     twin = copy.deepcopy(distiller)
-    twin.divisions.set_path((False, ) * twin.num_stages)
+    twin.divided.path = (False, ) * twin.divided.num_stages
     with torch.no_grad():
         for value in twin.student.parameters():
             value.zero_()
     assert not torch.equal(run(distiller, batch), run(twin.student, batch))
-    assert all(slot.by_student for stack in distiller.stacks.values() for slot in stack.slots)
+    assert all(slot.by_student for stack in distiller.divided.stacks for slot in stack.slots)
 
 
 def test_checkpoints_hold_the_student_and_resume(case, tmp_path, batch):

@@ -81,7 +81,7 @@ def test_a_narrower_student_is_exported_folded_and_runs_under_a_runner(run, tmp_
 
 
 def test_what_cannot_be_exported_fails_before_the_first_step(run, monkeypatch):
-    monkeypatch.setattr('ct_mm.compression.divided_config._wrapped', lambda config, divisions: config)
+    monkeypatch.setattr('ct_mm.compression.export.divided_config._wrapped', lambda config, divisions: config)
     steps = []
     monkeypatch.setattr('ct_mm.compression.ReplacementDistiller.loss', lambda *_: steps.append(1))
     # every second block shifts, so that 2 of 4 are not plain

@@ -11,7 +11,7 @@ from mmengine.evaluator import Evaluator
 
 from ct_mm.cli import build_runner
 from ct_mm.compression.hooks import StageProgressHook
-from ct_mm.compression.training_picture import draw_training
+from ct_mm.compression.hooks.training_picture import draw_training
 
 
 @pytest.fixture

@@ -1,0 +1,51 @@
+"""A batch as a model takes it."""
+from __future__ import annotations
+
+import logging
+import random
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.logging import print_log
+from torch import nn
+from torch.utils.data import DataLoader
+
+
+def run_model(model: nn.Module, batch: Any, mode: str) -> Any:
+    """Runs a model on a preprocessed batch as MMEngine does: by name from a dict, else in order."""
+    return model(**batch, mode=mode) if isinstance(batch, Mapping) else model(*batch, mode=mode)
+
+
+def training_batch(loader: DataLoader, preprocessor: nn.Module, draws: Iterable[int] | None = None) -> Any | None:
+    """Reads a batch of training data, without the sampler and without changing its state.
+
+    Args:
+        loader: The training's data loader.
+        preprocessor: The model's data preprocessor.
+        draws: Indices of the samples; ``None`` takes the first two.
+
+    Returns:
+        The batch as the model takes it; ``None``, with a warning, if the data set cannot be read by index.
+    """
+    data = loader.dataset
+    if not hasattr(data, '__getitem__'):
+        print_log('the training data cannot be read by index, so there is no batch to compare outputs on', 'current',
+                  logging.WARNING)
+        return None
+    draws = range(min(2, len(data))) if draws is None else draws
+    return preprocessor(loader.collate_fn([data[index] for index in draws]), False)
+
+
+@contextmanager
+def random_state_kept() -> Iterator[None]:
+    """Restores the random state afterwards, because reading data and building models draw random numbers."""
+    states = random.getstate(), np.random.get_state()
+    with torch.random.fork_rng(devices=[]):
+        try:
+            yield
+        finally:
+            random.setstate(states[0])
+            np.random.set_state(states[1])

@@ -1,0 +1,1 @@
+"""One training step: the distiller, the path and its rate, the taps, the losses."""

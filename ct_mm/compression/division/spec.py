@@ -1,0 +1,131 @@
+"""What a config says about a division, resolved once for each stack."""
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+from torch import nn
+
+from .layer_stack import LayerStack
+from .pass_through import Argument
+from .stage_plan import StagePlan
+
+
+@dataclass(frozen=True)
+class StackDivision:
+    """How one stack is divided.
+
+    Args:
+        stack: The stack.
+        plan: Its stages.
+        pass_through: What a skipped block returns, see :class:`~ct_mm.compression.division.pass_through.PassThrough`.
+        student: The shape of the student's layers: changes to a config, a module with such blocks, or ``None``.
+    """
+
+    stack: LayerStack
+    plan: StagePlan
+    pass_through: Argument | Sequence[Any] | None = None
+    student: Mapping | nn.Module | None = None
+
+
+@dataclass(frozen=True)
+class DivisionSpec:
+    """The settings of a division, the one place where they are listed.
+
+    Every setting but ``layers`` takes one value for all stacks or a list with one value for each stack.
+
+    Args:
+        layers: Names of the stacks, see :func:`~ct_mm.compression.division.layer_stack.find_layer_stacks`; ``None``
+            searches.
+        num_stages: Stages K of an even division. Give this, ``stage_sizes`` or ``plan``.
+        stage_sizes: Teacher layers of each stage.
+        plan: A finished plan.
+        copy: Where a student layer starts from in its stage: ``last``, ``first`` or ``mean``.
+        pass_through: What a skipped block returns, where this cannot be detected, see
+            :class:`~ct_mm.compression.division.pass_through.PassThrough`.
+        layers_per_stage: Student layers of a stage: one number for all stages; for a single stack also a list with one
+            number for each stage; for several stacks a list with one of these for each stack.
+        student: What the config of the stack's owner says differently for the student's layers, such as
+            ``dict(mlp_ratio=2.0)``; or a module with blocks of that shape.
+
+    Examples:
+        >>> from ct_mm.compression.division.layer_stack import find_layer_stacks
+        >>> encoder = nn.TransformerEncoder(nn.TransformerEncoderLayer(8, 2), 6, enable_nested_tensor=False)
+        >>> [division] = DivisionSpec(num_stages=3).resolve(find_layer_stacks(encoder))
+        >>> division.plan.stages
+        ((0, 1), (2, 3), (4, 5))
+    """
+
+    layers: str | Sequence[str] | None = None
+    num_stages: int | Sequence[int] | None = None
+    stage_sizes: Sequence[int] | Sequence[Sequence[int]] | None = None
+    plan: StagePlan | Sequence[StagePlan] | None = None
+    copy: str | Sequence[str] = 'last'
+    pass_through: Argument | Sequence[Any] | None = None
+    layers_per_stage: int | Sequence[Any] = 1
+    student: Mapping | nn.Module | Sequence[Mapping | nn.Module | None] | None = None
+
+    @classmethod
+    def keys(cls) -> tuple[str, ...]:
+        """Names of the settings that a config's ``compress`` may hold."""
+        return tuple(field.name for field in fields(cls) if field.name != 'plan')
+
+    @classmethod
+    def settings_in(cls, compress: Mapping) -> dict[str, Any]:
+        """Picks the settings of the division from a config's ``compress``.
+
+        ``stage_sizes`` replaces ``num_stages``, because the base config gives a number and the sizes are more precise.
+        """
+        settings = {key: compress[key] for key in cls.keys() if key in compress}
+        if settings.get('stage_sizes') is not None:
+            settings.pop('num_stages', None)
+        return settings
+
+    def resolve(self, stacks: Sequence[LayerStack]) -> list[StackDivision]:
+        """Gives each stack its plan and settings.
+
+        Args:
+            stacks: The stacks to divide, in the order of the path.
+
+        Returns:
+            One division for each stack.
+
+        Raises:
+            ValueError: If not exactly one of ``num_stages``, ``stage_sizes`` and ``plan`` is given, a list does not
+                have one value for each stack, or a plan does not fit its stack; the message names the stack.
+        """
+        if sum(choice is not None for choice in (self.num_stages, self.stage_sizes, self.plan)) != 1:
+            raise ValueError('give exactly one of num_stages, stage_sizes and plan')
+        count = len(stacks)
+        name = next(name for name in ('num_stages', 'stage_sizes', 'plan') if getattr(self, name) is not None)
+        stages = _per_stack(name, getattr(self, name), count, nested=name == 'stage_sizes')
+        copies = _per_stack('copy', self.copy, count)
+        counts = _per_stack('layers_per_stage', self.layers_per_stage, count, nested=count == 1)
+        returns = _per_stack('pass_through', self.pass_through, count, nested=True)
+        shapes = _per_stack('student', self.student, count)
+        divisions = []
+        for stack, value, *rest, rule, shape in zip(stacks, stages, copies, counts, returns, shapes):
+            try:
+                plan = value if name == 'plan' else StagePlan.even(len(stack.layers), value, *rest) \
+                    if name == 'num_stages' else StagePlan.from_sizes(value, len(stack.layers), *rest)
+                if plan.num_layers != len(stack.layers):
+                    raise ValueError(f'the plan covers {plan.num_layers} layers, but {stack} has {len(stack.layers)}:'
+                                     f'\n{plan}')
+            except ValueError as error:
+                if count == 1:
+                    raise
+                raise ValueError(f'{error}\nThis is {stack}, one of {count} stacks: {", ".join(map(str, stacks))}. '
+                                 f'Give a list of {count} as {name} to set each stack on its own.') from error
+            divisions.append(StackDivision(stack, plan, rule, shape))
+        return divisions
+
+
+def _per_stack(name: str, value: Any, count: int, nested: bool = False) -> list[Any]:
+    """One value for each stack. With ``nested``, a flat list is the value of one stack and so holds for all."""
+    listed = isinstance(value, (list, tuple))
+    if not listed or (nested and not any(isinstance(item, (list, tuple)) for item in value)):
+        return [value] * count
+    if len(value) != count:
+        raise ValueError(f'{name}={value!r} has {len(value)} values for {count} stacks of layers')
+    return list(value)

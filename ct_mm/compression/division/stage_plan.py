@@ -1,0 +1,143 @@
+"""Which teacher layers each student stage stands for.
+
+References:
+    CompressTracker, arXiv 2409.17564, section 3.2 (stage division).
+"""
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Sequence
+
+#: From which teacher layers of its stage a student layer starts.
+COPY_RULES = ('last', 'first', 'mean')
+
+
+@dataclass(frozen=True)
+class StagePlan:
+    """A division of N teacher layers into K stages, each run by one student layer or by a few.
+
+    A stage is what the path chooses a model for. Its teacher layers are split evenly into parts, one for each student
+    layer; with one student layer, as in the paper, the part is the stage.
+
+    Args:
+        stages: For each stage the teacher's layer indices, counted from 0. Together they must be
+            0, 1, ..., N-1 in this order.
+        copy: Where a student layer starts from: the ``last`` (the paper's choice) or the ``first``
+            teacher layer of its part, or the ``mean`` of all of them.
+        layers_per_stage: Student layers of each stage, one number for all or one for each.
+
+    Raises:
+        ValueError: If a layer is missing, repeated or out of order, a stage is empty or has fewer teacher layers than
+            student layers, or ``copy`` is unknown. The message prints the plan.
+    """
+
+    stages: tuple[tuple[int, ...], ...]
+    copy: str = 'last'
+    layers_per_stage: int | tuple[int, ...] = 1
+
+    def __post_init__(self) -> None:
+        layers = [layer for stage in self.stages for layer in stage]
+        if not layers or not all(self.stages) or layers != list(range(len(layers))):
+            raise ValueError(
+                f'a stage plan must cover every teacher layer exactly once and in order, but this one is\n{self}')
+        if self.copy not in COPY_RULES:
+            raise ValueError(f'copy must be one of {", ".join(COPY_RULES)}, not {self.copy!r}')
+        counts = self.layers_per_stage
+        counts = (counts, ) * len(self.stages) if isinstance(counts, int) else tuple(counts)
+        if len(counts) != len(self.stages) or not all(1 <= n <= len(s) for n, s in zip(counts, self.stages)):
+            raise ValueError(f'layers_per_stage={self.layers_per_stage} must give each stage from one student layer to '
+                             f'as many as it has teacher layers, but the stages are\n{self}')
+        object.__setattr__(self, 'layers_per_stage', counts)
+
+    @classmethod
+    def even(cls, num_layers: int, num_stages: int, copy: str = 'last',
+             layers_per_stage: int | Sequence[int] = 1) -> StagePlan:
+        """Splits as evenly as whole layers allow: stage i begins at ``round(i * N / K)``.
+
+        Args:
+            num_layers: Teacher layers N.
+            num_stages: Stages K, from 1 to N. K need not divide N.
+            copy: See the class.
+            layers_per_stage: See the class.
+
+        Returns:
+            The plan.
+
+        Raises:
+            ValueError: If K is not in 1..N.
+        """
+        if not 1 <= num_stages <= num_layers:
+            raise ValueError(f'num_stages={num_stages} must be between 1 and the {num_layers} layers of the teacher')
+        return cls(_split(tuple(range(num_layers)), num_stages), copy, layers_per_stage)
+
+    @classmethod
+    def from_sizes(cls, sizes: Sequence[int], num_layers: int | None = None, copy: str = 'last',
+                   layers_per_stage: int | Sequence[int] = 1) -> StagePlan:
+        """Takes the number of teacher layers of each stage, such as ``[2, 2, 6, 2]``.
+
+        Args:
+            sizes: Layers of each stage, each at least 1.
+            num_layers: Teacher layers N, if known: the sizes must add up to it.
+            copy: See the class.
+            layers_per_stage: See the class.
+
+        Returns:
+            The plan.
+
+        Raises:
+            ValueError: If a size is below 1 or the sizes do not add up.
+        """
+        if any(size < 1 for size in sizes):
+            raise ValueError(f'stage_sizes={list(sizes)}: every stage needs at least one teacher layer')
+        bounds = [sum(sizes[:i]) for i in range(len(sizes) + 1)]
+        plan = cls(tuple(tuple(range(a, b)) for a, b in zip(bounds, bounds[1:])), copy, layers_per_stage)
+        if num_layers is not None and plan.num_layers != num_layers:
+            raise ValueError(f'stage_sizes={list(sizes)} add up to {plan.num_layers} layers, '
+                             f'but the teacher has {num_layers}:\n{plan}')
+        return plan
+
+    @property
+    def num_layers(self) -> int:
+        """Teacher layers N."""
+        return sum(len(stage) for stage in self.stages)
+
+    @property
+    def num_stages(self) -> int:
+        """Stages K."""
+        return len(self.stages)
+
+    @property
+    def num_student_layers(self) -> int:
+        """Student layers: K, unless stages have several."""
+        return sum(self.layers_per_stage)
+
+    @property
+    def ends(self) -> tuple[int, ...]:
+        """The last teacher layer of each stage."""
+        return tuple(stage[-1] for stage in self.stages)
+
+    @property
+    def parts(self) -> tuple[tuple[int, ...], ...]:
+        """For each student layer the teacher layers that it stands for."""
+        return tuple(part for stage, count in zip(self.stages, self.layers_per_stage) for part in _split(stage, count))
+
+    @property
+    def student_places(self) -> tuple[int, ...]:
+        """For each student layer the place in the teacher's stack where it runs: the last of its part."""
+        return tuple(part[-1] for part in self.parts)
+
+    @property
+    def copied_layers(self) -> tuple[tuple[int, ...], ...]:
+        """For each student layer the teacher layers whose mean it starts from (mostly just one)."""
+        choose = {'last': lambda p: p[-1:], 'first': lambda p: p[:1], 'mean': lambda p: p}[self.copy]
+        return tuple(choose(part) for part in self.parts)
+
+    def __str__(self) -> str:
+        return '\n'.join(
+            f'stage {i}: teacher layers {", ".join(map(str, stage)) or "none"}' for i, stage in enumerate(self.stages))
+
+
+def _split(layers: tuple[int, ...], parts: int) -> tuple[tuple[int, ...], ...]:
+    """Splits as evenly as whole layers allow: part i begins at ``round(i * N / parts)``."""
+    bounds = [round(i * len(layers) / parts) for i in range(parts + 1)]
+    return tuple(layers[a:b] for a, b in zip(bounds, bounds[1:]))

@@ -1,0 +1,1 @@
+"""What a student's layer starts from: copied, of another shape, or fitted."""

@@ -1,0 +1,59 @@
+"""Says which weights of a file do not fit a model."""
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from torch import Tensor
+
+#: How many names of each kind a message lists.
+SHOWN = 5
+
+
+@dataclass(frozen=True)
+class Misfit:
+    """What keeps weights from fitting a model. It is true where anything does.
+
+    Args:
+        total: Entries of the model.
+        missing: Names that only the model has.
+        surplus: Names that only the file has.
+        reshaped: Names that both have, with both shapes.
+    """
+
+    total: int
+    missing: list[str]
+    surplus: list[str]
+    reshaped: list[str]
+
+    def __bool__(self) -> bool:
+        return bool(self.missing or self.surplus or self.reshaped)
+
+    def __str__(self) -> str:
+        kinds = (('of another shape', self.reshaped), ('missing', self.missing), ('not in the model', self.surplus))
+        parts = [f'{len(names)} {kind}: {", ".join(names[:SHOWN])}{", ..." if len(names) > SHOWN else ""}'
+                 for kind, names in kinds if names]
+        return f'of {self.total} weights of the model ' + '; '.join(parts or ['all fit'])
+
+
+def find_misfit(own: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> Misfit:
+    """Compares the names and shapes of weights.
+
+    Args:
+        own: The model's state dict.
+        given: The weights that it is to take.
+
+    Returns:
+        What differs.
+
+    Examples:
+        >>> import torch
+        >>> find_misfit(dict(a=torch.ones(2), b=torch.ones(1)), dict(a=torch.ones(3))).reshaped
+        ['a: (3,) in the file, (2,) in the model']
+    """
+    return Misfit(
+        len(own),
+        [name for name in own if name not in given],
+        [name for name in given if name not in own],
+        [f'{name}: {tuple(given[name].shape)} in the file, {tuple(value.shape)} in the model'
+         for name, value in own.items() if name in given and given[name].shape != value.shape])
