@@ -12,6 +12,7 @@ from mmengine.registry import DefaultScope
 from mmengine.structures import InstanceData
 from torch import Tensor
 
+from ct_mm.engine.checkpoints.misfit import find_misfit
 from ct_mm.engine.checkpoints.reading import read_state_dict
 from ct_mm.package_files import resolve_path
 from ct_mm.registry import MODELS
@@ -140,21 +141,11 @@ def track_video(tracker: BaseTracker,
 
 
 def _load(model: BaseTracker, weights: dict[str, Tensor], checkpoint: str, source: str) -> None:
-    own = model.state_dict()
-    missing, surplus = sorted(own.keys() - weights.keys()), sorted(weights.keys() - own.keys())
-    shapes = [
-        f'{key} {tuple(weights[key].shape)} instead of {tuple(own[key].shape)}'
-        for key in own.keys() & weights.keys() if weights[key].shape != own[key].shape
-    ]
-    faults = [
-        f'{len(keys)} {kind} ({", ".join(keys[:4])}{", ..." if len(keys) > 4 else ""})'
-        for kind, keys in (('missing', missing), ('not in the model', surplus), ('of another shape', sorted(shapes)))
-        if keys
-    ]
-    if faults:
+    misfit = find_misfit(model.state_dict(), weights)
+    if misfit:
         hint = ''
-        if any(key.startswith('student.') for key in surplus):
+        if any(key.startswith('student.') for key in misfit.surplus):
             hint = ('. It is a training checkpoint of a compression: the student for use is '
                     'WORK_DIR/student/student.pth, its config is student.py beside it')
-        raise ValueError(f'the weights in {checkpoint} do not fit the model of {source}: {"; ".join(faults)}{hint}')
+        raise ValueError(f'the weights in {checkpoint} do not fit the model of {source}: {misfit}{hint}')
     model.load_state_dict(weights)

@@ -72,6 +72,8 @@ class ReplacementDistiller(BaseModel):
 
     #: Keys of its config that may differ when a run resumes: where to find the teacher does not change the training.
     free_keys = ('teacher', 'trust_teacher')
+    #: What the path means, for messages.
+    path_meaning = 'True: the student runs the stage'
 
     def __init__(self, model: dict, teacher: str, mimic: dict | None = MIMIC, guidance: dict | None = GUIDANCE,
                  losses: Mapping[str, dict | None] | None = None, predictions: str | Sequence[str] = 'head',

@@ -31,9 +31,9 @@ class Misfit:
 
     def __str__(self) -> str:
         kinds = (('of another shape', self.reshaped), ('missing', self.missing), ('not in the model', self.surplus))
-        parts = [f'{len(names)} {kind}: {", ".join(names[:SHOWN])}{", ..." if len(names) > SHOWN else ""}'
+        parts = [f'{len(names)} {kind} ({", ".join(names[:SHOWN])}{", ..." if len(names) > SHOWN else ""})'
                  for kind, names in kinds if names]
-        return f'of {self.total} weights of the model ' + '; '.join(parts or ['all fit'])
+        return f'{"; ".join(parts) or "no misfit"}, where the model has {self.total} entries'
 
 
 def find_misfit(own: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> Misfit:
@@ -49,11 +49,11 @@ def find_misfit(own: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> Misfi
     Examples:
         >>> import torch
         >>> find_misfit(dict(a=torch.ones(2), b=torch.ones(1)), dict(a=torch.ones(3))).reshaped
-        ['a: (3,) in the file, (2,) in the model']
+        ['a: shape (3,) in the checkpoint, (2,) in the model']
     """
     return Misfit(
         len(own),
         [name for name in own if name not in given],
         [name for name in given if name not in own],
-        [f'{name}: {tuple(given[name].shape)} in the file, {tuple(value.shape)} in the model'
+        [f'{name}: shape {tuple(given[name].shape)} in the checkpoint, {tuple(value.shape)} in the model'
          for name, value in own.items() if name in given and given[name].shape != value.shape])

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
-from torch import Tensor, nn
+from torch import nn
 
+from .misfit import find_misfit
 from .reading import check_weights, find_weights, read_checkpoint
 
 #: What to start from: it does not matter to a training that has begun.
@@ -144,7 +145,9 @@ def check_resumable(checkpoint: Mapping[str, Any], model: nn.Module, cfg: Config
     for section in _NOTED_SECTIONS if before else ():
         noted += differences(before.get(section), now.get(section), section, free)
     wrong += [line for line in noted if line.startswith('optim_wrapper.optimizer.type:')]
-    wrong += misfits(checkpoint['state_dict'], model)
+    saved = {name.removeprefix('module.'): value for name, value in checkpoint['state_dict'].items()}
+    misfit = find_misfit(model.state_dict(), saved)
+    wrong += [f'weights: {misfit}'] if misfit else []
     if wrong:
         shown = ''.join(f'\n  {line}' for line in wrong[:10]) + (f'\n  and {len(wrong) - 10} more' * (len(wrong) > 10))
         raise ValueError('the checkpoint is not one of this training, which therefore cannot go on from it:' + shown +
@@ -161,16 +164,6 @@ def differences(before: Any, now: Any, name: str, free: Collection[str]) -> list
     if isinstance(before, list) and isinstance(now, list) and len(before) == len(now):
         return [line for i, pair in enumerate(zip(before, now)) for line in differences(*pair, f'{name}[{i}]', free)]
     return [] if before == now else [f'{name}: {_short(before)} in the checkpoint, {_short(now)} here']
-
-
-def misfits(state: Mapping[str, Tensor], model: nn.Module) -> list[str]:
-    """Weights that only one of a checkpoint and a model has, or both in another shape."""
-    own = model.state_dict()
-    saved = {name[len('module.'):] if name.startswith('module.') else name: value for name, value in state.items()}
-    lines = [f'{name}: shape {tuple(saved[name].shape)} in the checkpoint, {tuple(value.shape)} in the model'
-             for name, value in own.items() if name in saved and saved[name].shape != value.shape]
-    lines += [f'{name}: not in the checkpoint' for name in own if name not in saved]
-    return lines + [f'{name}: not in the model' for name in saved if name not in own]
 
 
 def _short(value: Any) -> str:

@@ -74,14 +74,14 @@ def test_a_narrower_student_is_exported_folded_and_runs_under_a_runner(run, tmp_
     student = MODELS.build(cfg.model).eval()
     assert isinstance(student.trunk, StageDividedBackbone) and cfg.model.trunk.folded
     student.load_state_dict(read_state_dict(tmp_path / 'run' / 'student' / 'student.pth'))
-    assert [tuple(slot.enter.weight.shape) for slot in student.trunk.slots if slot.enter] == [(8, 16), (8, 8)]
+    assert [tuple(slot.enter.weight.shape) for slot in student.trunk.divided.slots if slot.enter] == [(8, 16), (8, 8)]
     x = torch.randn(2, 12, 16)
     with torch.no_grad():
         torch.testing.assert_close(student(x), runner.model.eval()(x), rtol=1e-4, atol=1e-5)
 
 
 def test_what_cannot_be_exported_fails_before_the_first_step(run, monkeypatch):
-    monkeypatch.setattr('ct_mm.compression.export.divided_config._wrapped', lambda config, divisions: config)
+    monkeypatch.setattr('ct_mm.compression.export.divided_config._wrapped', lambda config, *_: config)
     steps = []
     monkeypatch.setattr('ct_mm.compression.ReplacementDistiller.loss', lambda *_: steps.append(1))
     # every second block shifts, so that 2 of 4 are not plain

@@ -24,8 +24,8 @@ def test_of_a_tracker(make_distiller, tracker_cfg, batch, student, form):
     if form == 'plain':
         assert {key: exported.config.backbone[key] for key in (*student, 'depth')} == dict(student, depth=3)
     else:
-        shapes = [tuple(linear.weight.shape) for slot in model.backbone.slots for linear in (slot.enter, slot.leave)
-                  if linear is not None]
+        linears = [linear for slot in model.backbone.divided.slots for linear in (slot.enter, slot.leave)]
+        shapes = [tuple(linear.weight.shape) for linear in linears if linear is not None]
         assert shapes == [(16, 32), (16, 16), (16, 16), (32, 16)]
         assert 'another width' in exported.reason
 
