@@ -17,13 +17,8 @@ class BadLossError(FloatingPointError):
         files: Where the batch came from.
     """
 
-    def __init__(
-        self,
-        message: str,
-        losses: Mapping[str, float] | None = None,
-        context: Mapping[str, Any] | None = None,
-        files: Sequence[str] = (),
-    ) -> None:
+    def __init__(self, message: str, losses: Mapping[str, float] | None = None,
+                 context: Mapping[str, Any] | None = None, files: Sequence[str] = ()) -> None:
         super().__init__(message)
         self.losses, self.context, self.files = dict(losses or {}), dict(context or {}), list(files)
 

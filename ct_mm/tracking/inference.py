@@ -21,10 +21,8 @@ from ct_mm.tracking.runtime.geometry import check_frame
 from ct_mm.tracking.structures import TrackDataSample
 
 
-def init_model(config: str | os.PathLike | Config,
-               checkpoint: str | os.PathLike | None = None,
-               device: str | torch.device = 'cpu',
-               threads: int | None = None,
+def init_model(config: str | os.PathLike | Config, checkpoint: str | os.PathLike | None = None,
+               device: str | torch.device = 'cpu', threads: int | None = None,
                precision: str | None = None) -> BaseTracker:
     """Builds a tracker from its config and reads its weights; the name follows mmtracking 1.x.
 
@@ -110,9 +108,7 @@ def inference_sot(model: BaseTracker, image: np.ndarray, init_bbox: np.ndarray |
     return sample
 
 
-def track_video(tracker: BaseTracker,
-                frames: Iterable[np.ndarray],
-                box: np.ndarray,
+def track_video(tracker: BaseTracker, frames: Iterable[np.ndarray], box: np.ndarray,
                 progress: Callable[[int], None] | None = None) -> tuple[np.ndarray, np.ndarray]:
     """Follows a target through a video.
 

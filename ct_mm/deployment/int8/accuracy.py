@@ -11,8 +11,7 @@ from ct_mm.tracking.evaluation.scoring.got10k_toolkit import got10k_ious, got10k
 from ct_mm.tracking.runtime.init_tracker import Tracker
 
 
-def average_overlaps(trackers: Mapping[str, Tracker],
-                     sequences: Sequence[FrameSequence],
+def average_overlaps(trackers: Mapping[str, Tracker], sequences: Sequence[FrameSequence],
                      progress: Callable[[int], None] | None = None) -> dict[str, dict[str, float]]:
     """Average overlap (GOT-10k's convention, a fraction) of each tracker on each sequence.
 

@@ -17,9 +17,7 @@ from ct_mm.tracking.runtime.model_card import ModelCard
 _LABEL_MAP = '_segments.png'
 
 
-def calibration_crops(source: str | os.PathLike,
-                      card: ModelCard,
-                      count: int = 300,
+def calibration_crops(source: str | os.PathLike, card: ModelCard, count: int = 300,
                       seed: int = 0) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Draws pairs of crops as the network sees them.
 

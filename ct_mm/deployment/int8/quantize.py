@@ -33,9 +33,7 @@ Crops = Iterable[tuple[np.ndarray, np.ndarray]]
 _SMOOTHING_PAIRS = 64
 
 
-def quantize_openvino(tracker: BaseTracker,
-                      crops: Crops,
-                      path: str | os.PathLike,
+def quantize_openvino(tracker: BaseTracker, crops: Crops, path: str | os.PathLike,
                       in_float: Collection[str] = ()) -> None:
     """Writes an int8 network for OpenVINO.
 
@@ -74,10 +72,7 @@ def quantize_openvino(tracker: BaseTracker,
     write_whole(lambda temporary: save_openvino(quantized, temporary), path)
 
 
-def quantize_onnx(tracker: BaseTracker,
-                  crops: Crops,
-                  path: str | os.PathLike,
-                  in_float: Collection[str] = ()) -> None:
+def quantize_onnx(tracker: BaseTracker, crops: Crops, path: str | os.PathLike, in_float: Collection[str] = ()) -> None:
     """Writes an int8 network for ONNX Runtime.
 
     Args:

@@ -35,10 +35,7 @@ class QuantizationReport:
     estimates: dict[str, float]
 
 
-def quantize_within(tracker: BaseTracker,
-                    crops: Crops,
-                    path: str | os.PathLike,
-                    quantize: Callable[..., None],
+def quantize_within(tracker: BaseTracker, crops: Crops, path: str | os.PathLike, quantize: Callable[..., None],
                     max_error: float | None = None,
                     on_try: Callable[[int, float], None] | None = None) -> QuantizationReport:
     """Quantises, measures the file itself, and while it is off too far leaves the layers that do most harm in float.

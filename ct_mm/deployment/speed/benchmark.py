@@ -67,10 +67,7 @@ class Benchmark:
     others: float
 
 
-def benchmark_trackers(specs: Sequence[TrackerSpec],
-                       conditions: Conditions,
-                       frames: int = 50,
-                       warm_up: int = 10,
+def benchmark_trackers(specs: Sequence[TrackerSpec], conditions: Conditions, frames: int = 50, warm_up: int = 10,
                        progress: Callable[[int], None] | None = None) -> Benchmark:
     """Times trackers frame by frame, each time in another order, so that what slows the machine down meets them all.
 

@@ -73,15 +73,9 @@ class StudentPlan:
         return max(fast, key=lambda student: student.layers, default=None)
 
 
-def plan_student(config: Config,
-                 target_ms: float,
-                 folder: str | os.PathLike,
-                 backend: str = 'openvino-int8',
-                 layers: Sequence[int] | None = None,
-                 conditions: Conditions | None = None,
-                 frames: int = 30,
-                 warm_up: int = 5,
-                 progress: Callable[[str, int, int], None] | None = None) -> StudentPlan:
+def plan_student(config: Config, target_ms: float, folder: str | os.PathLike, backend: str = 'openvino-int8',
+                 layers: Sequence[int] | None = None, conditions: Conditions | None = None, frames: int = 30,
+                 warm_up: int = 5, progress: Callable[[str, int, int], None] | None = None) -> StudentPlan:
     """Makes students of several depths with the teacher's shapes and times them in turn.
 
     Args:

@@ -24,8 +24,7 @@ _MAGIC_NUMBER = torch.serialization.MAGIC_NUMBER
 _MAGIC = pickle.encode_long(_MAGIC_NUMBER)
 
 
-def read_torch_file(path: str | os.PathLike, unknown: type | None = None,
-                    mapped: bool = False) -> tuple[Any, set[str]]:
+def read_torch_file(path: str | os.PathLike, unknown: type | None = None, mapped: bool = False) -> tuple[Any, set[str]]:
     """Reads a file as tensors and plain values; each byte is compared with its checksum, where the file has them.
 
     ``torch.load`` believes what the file says of a storage's size, and reads beyond the end of what it holds.

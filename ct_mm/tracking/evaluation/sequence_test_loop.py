@@ -61,15 +61,9 @@ class SequenceTestLoop(TestLoop):
     #: Benchmarks whose results have a layout of their own.
     LAYOUT_OF = dict(got10k='got10k')
 
-    def __init__(self,
-                 runner: Runner,
-                 dataloader: DataLoader | dict,
-                 evaluator: Evaluator | dict | list,
-                 fp16: bool = False,
-                 results_dir: str | os.PathLike | None = None,
-                 workers: int = 0,
-                 fresh: bool = False,
-                 layout: str | None = None) -> None:
+    def __init__(self, runner: Runner, dataloader: DataLoader | dict, evaluator: Evaluator | dict | list,
+                 fp16: bool = False, results_dir: str | os.PathLike | None = None, workers: int = 0,
+                 fresh: bool = False, layout: str | None = None) -> None:
         super().__init__(runner, dataloader, evaluator, fp16)
         if isinstance(workers, bool) or not isinstance(workers, int) or workers < 0:
             raise ValueError(f'test_cfg.workers must be a number of processes, 0 or more, not {workers!r}')

@@ -60,13 +60,8 @@ class SOTMetric(BaseMetric):
 
     default_prefix = 'sot'
 
-    def __init__(self,
-                 outfile_prefix: str | None = None,
-                 format_only: bool = False,
-                 collect_device: str = 'cpu',
-                 prefix: str | None = None,
-                 collect_dir: str | None = None,
-                 convention: str = 'pytracking',
+    def __init__(self, outfile_prefix: str | None = None, format_only: bool = False, collect_device: str = 'cpu',
+                 prefix: str | None = None, collect_dir: str | None = None, convention: str = 'pytracking',
                  layout: str = 'plain') -> None:
         super().__init__(collect_device=collect_device, prefix=prefix, collect_dir=collect_dir)
         if format_only and outfile_prefix is None:

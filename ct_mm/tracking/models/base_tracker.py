@@ -25,12 +25,8 @@ class BaseTracker(BaseModel, metaclass=ABCMeta):
     #: What ``tensor`` mode computes in: ``'fp32'``, or ``'bf16'`` for bfloat16 where that is safe (autocast).
     precision = 'fp32'
 
-    def forward(
-        self,
-        inputs: dict,
-        data_samples: list[TrackDataSample] | None = None,
-        mode: str = 'tensor',
-    ) -> dict[str, Tensor] | list[TrackDataSample]:
+    def forward(self, inputs: dict, data_samples: list[TrackDataSample] | None = None,
+                mode: str = 'tensor') -> dict[str, Tensor] | list[TrackDataSample]:
         """Dispatches to ``loss``, ``predict`` or the raw forward pass.
 
         Args:

@@ -23,12 +23,8 @@ class TrackDataPreprocessor(BaseDataPreprocessor):
         non_blocking: Whether copies to the device may overlap with computation.
     """
 
-    def __init__(
-        self,
-        mean: Sequence[float] = (123.675, 116.28, 103.53),
-        std: Sequence[float] = (58.395, 57.12, 57.375),
-        non_blocking: bool = False,
-    ) -> None:
+    def __init__(self, mean: Sequence[float] = (123.675, 116.28, 103.53),
+                 std: Sequence[float] = (58.395, 57.12, 57.375), non_blocking: bool = False) -> None:
         super().__init__(non_blocking)
         self.register_buffer('mean', torch.tensor(mean).view(3, 1, 1), persistent=False)
         self.register_buffer('std', torch.tensor(std).view(3, 1, 1), persistent=False)

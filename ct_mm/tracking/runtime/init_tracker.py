@@ -20,11 +20,8 @@ class Tracker(Protocol):
         """Finds it in the next frame: box (4,) xywh in pixels, and score in [0, 1]."""
 
 
-def init_tracker(model: str | os.PathLike,
-                 checkpoint: str | os.PathLike | None = None,
-                 device: str = 'cpu',
-                 threads: int | None = None,
-                 precision: str | None = None) -> Tracker:
+def init_tracker(model: str | os.PathLike, checkpoint: str | os.PathLike | None = None, device: str = 'cpu',
+                 threads: int | None = None, precision: str | None = None) -> Tracker:
     """Loads a tracker, whatever it was made for.
 
     ``.onnx`` and ``.xml`` (OpenVINO) files need neither PyTorch nor MMEngine.

@@ -33,13 +33,8 @@ class CropPair(BaseTransform):
             targets come a little faster then, but smoother than at test time. Defaults to False.
     """
 
-    def __init__(self,
-                 template_size: int = 128,
-                 template_factor: float = 2.0,
-                 search_size: int = 256,
-                 search_factor: float = 4.0,
-                 center_jitter: float = 3.0,
-                 scale_jitter: float = 0.25,
+    def __init__(self, template_size: int = 128, template_factor: float = 2.0, search_size: int = 256,
+                 search_factor: float = 4.0, center_jitter: float = 3.0, scale_jitter: float = 0.25,
                  reduced: bool = False) -> None:
         if min(template_size, search_size) < 1 or min(template_factor, search_factor) <= 0:
             raise ValueError('CropPair: template_size, search_size, template_factor and search_factor must be positive')

@@ -24,11 +24,7 @@ class PairDownscale(BaseTransform):
             a good part of a small target, and a tracker is given nothing better to begin with. Defaults to False.
     """
 
-    def __init__(self,
-                 prob: float = 0.5,
-                 max_factor: float = 5.0,
-                 min_side: float = 4.0,
-                 jpeg: float = 0.3,
+    def __init__(self, prob: float = 0.5, max_factor: float = 5.0, min_side: float = 4.0, jpeg: float = 0.3,
                  whole_pixels: bool = False) -> None:
         if not (0 <= prob <= 1 and 0 <= jpeg <= 1):
             raise ValueError(f'PairDownscale: prob={prob} and jpeg={jpeg} must be in [0, 1]')

@@ -19,11 +19,8 @@ class Progress:
         unit: What is counted, in the singular. Default: frames.
     """
 
-    def __init__(self,
-                 total: int | None = None,
-                 stream: TextIO | None = None,
-                 clock: Callable[[], float] = time.monotonic,
-                 unit: str = 'frame') -> None:
+    def __init__(self, total: int | None = None, stream: TextIO | None = None,
+                 clock: Callable[[], float] = time.monotonic, unit: str = 'frame') -> None:
         self.total, self.unit = total, unit
         self._stream, self._clock = stream or sys.stderr, clock
         self._rewrites = self._stream.isatty()

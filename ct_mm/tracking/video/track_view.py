@@ -30,12 +30,8 @@ class TrackView:
         OSError: It has no encoder for this machine, or there is a folder where the video should be.
     """
 
-    def __init__(self,
-                 names: Sequence[str],
-                 video: str | os.PathLike | None = None,
-                 fps: float = 25,
-                 window: str | None = None,
-                 last: int | None = None) -> None:
+    def __init__(self, names: Sequence[str], video: str | os.PathLike | None = None, fps: float = 25,
+                 window: str | None = None, last: int | None = None) -> None:
         self.names = list(names)
         #: The video, once it is whole.
         self.saved: Path | None = None

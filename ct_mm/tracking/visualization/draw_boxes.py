@@ -32,8 +32,7 @@ def choose_colors(names: Iterable[str]) -> dict[str, Color]:
     return {ANNOTATION: _WHITE, **colors}
 
 
-def draw_boxes(image: np.ndarray,
-               boxes: Mapping[str, np.ndarray | None],
+def draw_boxes(image: np.ndarray, boxes: Mapping[str, np.ndarray | None],
                colors: Mapping[str, Color] | None = None) -> np.ndarray:
     """Draws one box for each name, the first at the bottom.
 
@@ -67,9 +66,7 @@ def _corners(box: np.ndarray, image: np.ndarray) -> tuple[tuple[int, int], tuple
     return (left, top), (right, bottom)
 
 
-def add_legend(image: np.ndarray,
-               labels: Mapping[str, str],
-               colors: Mapping[str, Color] | None = None,
+def add_legend(image: np.ndarray, labels: Mapping[str, str], colors: Mapping[str, Color] | None = None,
                corner: str = '') -> np.ndarray:
     """Adds a dark strip below an image, where it hides nothing: a sample of each colour with its label.
 

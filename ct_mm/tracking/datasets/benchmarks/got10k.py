@@ -43,12 +43,8 @@ class GOT10kDataset(SequenceFolder):
     SPLITS = ('train', 'train_vot', 'val_vot', 'val', 'test')
     METAINFO = dict(task_name='sot', benchmark='got10k')
 
-    def __init__(self,
-                 data_root: str | os.PathLike,
-                 split: str = 'val',
-                 sequences: Sequence[str] | None = None,
-                 index_dir: str | os.PathLike | None = 'work_dirs/index',
-                 **kwargs) -> None:
+    def __init__(self, data_root: str | os.PathLike, split: str = 'val', sequences: Sequence[str] | None = None,
+                 index_dir: str | os.PathLike | None = 'work_dirs/index', **kwargs) -> None:
         super().__init__(data_root, sequences=sequences, index_dir=index_dir, split=split, **kwargs)
 
     @property

@@ -59,10 +59,7 @@ class LaSOTDataset(SequenceDataset):
     #: List of the test sequences.
     names_file = 'lasot_test.txt'
 
-    def __init__(self,
-                 data_root: str | os.PathLike,
-                 split: str = 'test',
-                 sequences: Sequence[str] | None = None,
+    def __init__(self, data_root: str | os.PathLike, split: str = 'test', sequences: Sequence[str] | None = None,
                  **kwargs) -> None:
         super().__init__(data_root, split=split, sequences=sequences, **kwargs)
 

@@ -58,14 +58,9 @@ class SequenceDataset(Dataset, metaclass=ABCMeta):
     scores_flags = False
     METAINFO: dict = dict(task_name='sot', benchmark='custom')
 
-    def __init__(self,
-                 data_root: str | os.PathLike,
-                 split: str | None = None,
-                 sequences: Sequence[str] | None = None,
-                 test_mode: bool = True,
-                 index_dir: str | os.PathLike | None = 'work_dirs/index',
-                 max_bad_sequences: int = 10,
-                 metainfo: dict | None = None) -> None:
+    def __init__(self, data_root: str | os.PathLike, split: str | None = None, sequences: Sequence[str] | None = None,
+                 test_mode: bool = True, index_dir: str | os.PathLike | None = 'work_dirs/index',
+                 max_bad_sequences: int = 10, metainfo: dict | None = None) -> None:
         self.data_root = Path(resolve_path(data_root))
         self.split, self.test_mode, self.max_bad_sequences = split, test_mode, max_bad_sequences
         self._metainfo = dict(self.METAINFO, dataset_type=type(self).__name__, **(dict(split=split) if split else {}))

@@ -48,11 +48,8 @@ class SequenceFolder(SequenceDataset):
     #: The label files that say where the object is visible.
     labels = LABELS
 
-    def __init__(self,
-                 data_root: str | os.PathLike,
-                 sequences: Sequence[str] | None = None,
-                 index_dir: str | os.PathLike | None = None,
-                 **kwargs) -> None:
+    def __init__(self, data_root: str | os.PathLike, sequences: Sequence[str] | None = None,
+                 index_dir: str | os.PathLike | None = None, **kwargs) -> None:
         super().__init__(data_root, sequences=sequences, index_dir=index_dir, **kwargs)
 
     def list_units(self) -> list[str]:

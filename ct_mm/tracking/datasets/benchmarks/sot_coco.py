@@ -44,12 +44,8 @@ class SOTCocoDataset(SequenceDataset):
         train2017/                      or images/train2017/
             000000000009.jpg ..."""
 
-    def __init__(self,
-                 data_root: str | os.PathLike,
-                 split: str = 'train2017',
-                 min_side: float = 50,
-                 test_mode: bool = False,
-                 **kwargs) -> None:
+    def __init__(self, data_root: str | os.PathLike, split: str = 'train2017', min_side: float = 50,
+                 test_mode: bool = False, **kwargs) -> None:
         if min_side < 0:
             raise ValueError(f'SOTCocoDataset: min_side must not be negative, got {min_side}')
         self.min_side = min_side

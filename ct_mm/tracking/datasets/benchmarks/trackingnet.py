@@ -38,12 +38,8 @@ class TrackingNetDataset(SequenceDataset):
     SPLITS = ('train', 'test')
     METAINFO = dict(task_name='sot', benchmark='trackingnet')
 
-    def __init__(self,
-                 data_root: str | os.PathLike,
-                 split: str = 'test',
-                 parts: Sequence[int] | None = None,
-                 sequences: Sequence[str] | None = None,
-                 **kwargs) -> None:
+    def __init__(self, data_root: str | os.PathLike, split: str = 'test', parts: Sequence[int] | None = None,
+                 sequences: Sequence[str] | None = None, **kwargs) -> None:
         chosen = set(range(12) if parts is None else parts)
         if not chosen or not chosen <= set(range(12)):
             raise ValueError(f'TrackingNetDataset: parts={parts!r} must be some of the numbers 0 to 11')

@@ -71,16 +71,9 @@ class CompositePairs:
         videos: Config of a ``VideoBackgrounds`` that half of the composites stand before. Defaults to None.
     """
 
-    def __init__(self,
-                 images: dict,
-                 canvas: tuple[int, int] = (320, 240),
-                 target_size: tuple[float, float] = (16, 120),
-                 static_fraction: float = 0.5,
-                 max_distractors: int = 3,
-                 occlusion: float = 0.3,
-                 min_visible: float = 0.4,
-                 bend: float = 0.0,
-                 videos: dict | None = None) -> None:
+    def __init__(self, images: dict, canvas: tuple[int, int] = (320, 240), target_size: tuple[float, float] = (16, 120),
+                 static_fraction: float = 0.5, max_distractors: int = 3, occlusion: float = 0.3,
+                 min_visible: float = 0.4, bend: float = 0.0, videos: dict | None = None) -> None:
         if not 0 < target_size[0] <= target_size[1] <= min(canvas):
             raise ValueError(f'CompositePairs: target_size={tuple(target_size)} must be ordered and fit into the '
                              f'canvas={tuple(canvas)}')

@@ -39,13 +39,8 @@ class PairDataset(Dataset):
 
     metainfo: dict = {}
 
-    def __init__(self,
-                 sources: Sequence[dict],
-                 pipeline: Sequence[dict],
-                 pairs_per_epoch: int = 60000,
-                 ratios: Sequence[float] | None = None,
-                 seed: int = 0,
-                 max_tries: int = 50,
+    def __init__(self, sources: Sequence[dict], pipeline: Sequence[dict], pairs_per_epoch: int = 60000,
+                 ratios: Sequence[float] | None = None, seed: int = 0, max_tries: int = 50,
                  max_bad_frames: int = 100) -> None:
         if not sources:
             raise ValueError('PairDataset: sources is empty')

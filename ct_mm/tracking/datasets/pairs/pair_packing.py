@@ -20,11 +20,7 @@ from .pair_dataset import PairDataset
 LEFT_TO_READER = ('ct_mm.PairBrightness', 'ct_mm.PackTrackInputs')
 
 
-def pack_pairs(dataset: dict,
-               folder: str | os.PathLike,
-               pairs: int,
-               workers: int = 1,
-               pairs_per_shard: int = 1000,
+def pack_pairs(dataset: dict, folder: str | os.PathLike, pairs: int, workers: int = 1, pairs_per_shard: int = 1000,
                progress: Callable[[int], None] | None = None) -> int:
     """Makes the pairs of draws 0 to ``pairs`` of a ``PairDataset`` and writes their crops.
 

@@ -56,16 +56,9 @@ class SegmentPhotos:
 
     names: list[str]
 
-    def __init__(self,
-                 max_side: int = 400,
-                 area: tuple[float, float] = (0.01, 0.35),
-                 min_side: int = 16,
-                 min_fill: float = 0.4,
-                 min_solidity: float = 0.65,
-                 max_borders: int = 1,
-                 max_aspect: float = 4.0,
-                 min_texture: float = 14.0,
-                 min_contrast: float = 20.0) -> None:
+    def __init__(self, max_side: int = 400, area: tuple[float, float] = (0.01, 0.35), min_side: int = 16,
+                 min_fill: float = 0.4, min_solidity: float = 0.65, max_borders: int = 1, max_aspect: float = 4.0,
+                 min_texture: float = 14.0, min_contrast: float = 20.0) -> None:
         self.max_side, self.area, self.min_side, self.min_fill = max_side, tuple(area), min_side, min_fill
         self.min_solidity, self.max_borders = min_solidity, max_borders
         self.max_aspect, self.min_texture, self.min_contrast = max_aspect, min_texture, min_contrast

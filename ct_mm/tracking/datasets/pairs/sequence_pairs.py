@@ -27,13 +27,8 @@ class SequencePairs:
             True.
     """
 
-    def __init__(self,
-                 dataset: dict,
-                 max_gap: int = 200,
-                 num_templates: int = 1,
-                 min_frames: int = 2,
-                 min_visible: int = 2,
-                 partial: bool = True) -> None:
+    def __init__(self, dataset: dict, max_gap: int = 200, num_templates: int = 1, min_frames: int = 2,
+                 min_visible: int = 2, partial: bool = True) -> None:
         self.dataset = DATASETS.build(dataset)
         self._sample, self._load = SamplePair(max_gap, num_templates, min_frames, min_visible), LoadPair(partial)
         _tell_decoder()

@@ -30,10 +30,8 @@ class SkimageSegments(SegmentPhotos):
         FileNotFoundError: A photograph is not part of the installed scikit-image.
     """
 
-    def __init__(self,
-                 names: Sequence[str] = ('astronaut', 'chelsea', 'coffee', 'ihc', 'motorcycle_left', 'rocket'),
-                 scales: Sequence[float] = (100, 300, 900),
-                 **kwargs) -> None:
+    def __init__(self, names: Sequence[str] = ('astronaut', 'chelsea', 'coffee', 'ihc', 'motorcycle_left', 'rocket'),
+                 scales: Sequence[float] = (100, 300, 900), **kwargs) -> None:
         super().__init__(**kwargs)
         self.scales = tuple(scales)
         try:

@@ -27,13 +27,8 @@ class VideoBackgrounds:
         FileNotFoundError: There is no such folder or no video in it.
     """
 
-    def __init__(self,
-                 data_root: str | Path,
-                 suffix: str = '.mp4',
-                 every: int = 8,
-                 max_frames: int = 60,
-                 max_side: int = 400,
-                 max_gap: int = 6) -> None:
+    def __init__(self, data_root: str | Path, suffix: str = '.mp4', every: int = 8, max_frames: int = 60,
+                 max_side: int = 400, max_gap: int = 6) -> None:
         self.names = sorted(str(path) for path in Path(data_root).glob(f'*{suffix}'))
         if not self.names:
             raise FileNotFoundError(f'VideoBackgrounds: no videos *{suffix} in data_root={str(data_root)!r}')

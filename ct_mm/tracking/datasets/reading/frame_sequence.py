@@ -46,14 +46,9 @@ class FrameSequence:
         ValueError: The numbers of frames, boxes and visibility flags differ, or there is no frame.
     """
 
-    def __init__(self,
-                 name: str,
-                 frames: str | Path | Sequence[str | Path],
-                 boxes: np.ndarray,
-                 visible: np.ndarray | None = None,
-                 attributes: Sequence[str] | None = None,
-                 first_box_only: bool = False,
-                 is_still: bool = False) -> None:
+    def __init__(self, name: str, frames: str | Path | Sequence[str | Path], boxes: np.ndarray,
+                 visible: np.ndarray | None = None, attributes: Sequence[str] | None = None,
+                 first_box_only: bool = False, is_still: bool = False) -> None:
         self.name = name
         self.attributes = None if attributes is None else tuple(attributes)
         self.first_box_only, self.is_still = first_box_only, is_still

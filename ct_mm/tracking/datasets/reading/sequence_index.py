@@ -58,13 +58,9 @@ class SequenceIndex:
         ValueError: A unit is not as it must be.
     """
 
-    def __init__(self,
-                 units: Sequence[str],
-                 watch: Callable[[str], Sequence[str | os.PathLike]],
-                 read: Callable[[str], Sequence[FrameSequence]],
-                 folder: str | os.PathLike | None = None,
-                 title: str = 'data set',
-                 on_error: Callable[[str, Exception], None] | None = None,
+    def __init__(self, units: Sequence[str], watch: Callable[[str], Sequence[str | os.PathLike]],
+                 read: Callable[[str], Sequence[FrameSequence]], folder: str | os.PathLike | None = None,
+                 title: str = 'data set', on_error: Callable[[str, Exception], None] | None = None,
                  reader: str = '') -> None:
         self._folder, self._title, self._reader = None if folder is None else Path(folder), title, reader
         if self._folder is not None:

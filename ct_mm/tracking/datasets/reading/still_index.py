@@ -35,14 +35,8 @@ class StillIndex:
         ValueError: ``read`` found a fault.
     """
 
-    def __init__(self,
-                 read: Callable[[], np.ndarray],
-                 watched: Sequence[Path],
-                 images: Path,
-                 min_side: float = 0,
-                 folder: Path | None = None,
-                 reader: str = '',
-                 title: str = 'data set') -> None:
+    def __init__(self, read: Callable[[], np.ndarray], watched: Sequence[Path], images: Path, min_side: float = 0,
+                 folder: Path | None = None, reader: str = '', title: str = 'data set') -> None:
         self._images, self._title = images, title
         if folder is None:
             self._objects = read()

@@ -44,8 +44,7 @@ class ComparisonRow:
     success: float
 
 
-def compare_trackers(trackers: Mapping[str, BaseTracker],
-                     sequences: Sequence[FrameSequence],
+def compare_trackers(trackers: Mapping[str, BaseTracker], sequences: Sequence[FrameSequence],
                      progress: Callable[[str, int], None] | None = None) -> tuple[list[ComparisonRow], Tracks]:
     """Runs trackers over sequences in one pass and measures them on the way.
 

@@ -10,9 +10,7 @@ from ct_mm.tracking.visualization import choose_colors
 from ct_mm.tracking.visualization.draw_boxes import ANNOTATION
 
 
-def draw_tracks(tracks: SavedTracks,
-                folder: Path,
-                frames: tuple[int, int] | None = None,
+def draw_tracks(tracks: SavedTracks, folder: Path, frames: tuple[int, int] | None = None,
                 fps: float | None = None) -> Iterator[Path]:
     """Writes one video for each sequence: all trackers, the annotation where the object is visible, a frame counter.
 

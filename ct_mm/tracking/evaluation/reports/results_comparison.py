@@ -47,11 +47,7 @@ class ResultsComparison:
         ValueError: There are not two trackers, or the convention has no such score.
     """
 
-    def __init__(self,
-                 sheet: ScoreSheet,
-                 key: str | None = None,
-                 resamples: int = 10000,
-                 confidence: float = 0.95,
+    def __init__(self, sheet: ScoreSheet, key: str | None = None, resamples: int = 10000, confidence: float = 0.95,
                  seed: int = 0) -> None:
         if len(sheet.trackers) != 2:
             raise ValueError(f'a comparison needs two trackers, not {", ".join(sheet.trackers)}')

@@ -13,10 +13,7 @@ from ct_mm.tracking.evaluation.reports.score_sheet import ScoreSheet
 from ct_mm.tracking.evaluation.scoring.sequence_score import FORMATS
 
 
-def write_score_report(sheet: ScoreSheet,
-                       folder: str | os.PathLike,
-                       title: str,
-                       pictures: Sequence[str] = (),
+def write_score_report(sheet: ScoreSheet, folder: str | os.PathLike, title: str, pictures: Sequence[str] = (),
                        key: str | None = None) -> list[Path]:
     """Writes ``report.md``, ``scores.csv``, ``sequences.csv`` and, where there are attributes, ``attributes.csv``.
 

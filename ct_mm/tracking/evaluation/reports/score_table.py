@@ -42,13 +42,8 @@ class ScoreTable:
         ValueError: There is no sequence.
     """
 
-    def __init__(self,
-                 scores: Sequence[SequenceScore],
-                 attributes: Sequence[Sequence[str] | None],
-                 convention: str,
-                 benchmark: str | None = None,
-                 title: str | None = None,
-                 note: str = '') -> None:
+    def __init__(self, scores: Sequence[SequenceScore], attributes: Sequence[Sequence[str] | None], convention: str,
+                 benchmark: str | None = None, title: str | None = None, note: str = '') -> None:
         self.title = title or benchmark or 'the sequences'
         self.rules = conventions.get(convention).describe(benchmark) + (f'\n\n{note}' if note else '')
         self.summary = conventions.summarize(scores, convention)

@@ -25,9 +25,7 @@ from ct_mm.tracking.visualization.draw_boxes import ANNOTATION
 _HEADER = ('tracker', 'layers', 'parameters (M)', 'GFLOPs', 'ms per frame', 'speed', 'AO', 'success')
 
 
-def write_report(trackers: Mapping[str, BaseTracker],
-                 sequences: Sequence[FrameSequence],
-                 folder: str | os.PathLike,
+def write_report(trackers: Mapping[str, BaseTracker], sequences: Sequence[FrameSequence], folder: str | os.PathLike,
                  video_of: Sequence[str] | None = None,
                  progress: Callable[[str, int], None] | None = None) -> tuple[list[ComparisonRow], str]:
     """Compares trackers and writes ``report.md``, ``report.csv`` and one video for each sequence.
@@ -106,12 +104,8 @@ def format_csv(rows: Sequence[ComparisonRow]) -> str:
     return stream.getvalue()
 
 
-def write_track_video(path: Path,
-                      sequence: FrameSequence,
-                      tracks: Mapping[str, np.ndarray],
-                      labels: Mapping[str, str],
-                      colors: Mapping[str, tuple[int, int, int]],
-                      frames: range | None = None,
+def write_track_video(path: Path, sequence: FrameSequence, tracks: Mapping[str, np.ndarray], labels: Mapping[str, str],
+                      colors: Mapping[str, tuple[int, int, int]], frames: range | None = None,
                       fps: float | None = None) -> None:
     """Writes a sequence with its annotation and the boxes of some trackers drawn in.
 

@@ -35,11 +35,8 @@ class SavedTracks:
             length; the message names tracker, sequences and file.
     """
 
-    def __init__(self,
-                 dataset: SequenceDataset,
-                 folders: Mapping[str, str | os.PathLike],
-                 names: Sequence[str] | None = None,
-                 common_only: bool = False) -> None:
+    def __init__(self, dataset: SequenceDataset, folders: Mapping[str, str | os.PathLike],
+                 names: Sequence[str] | None = None, common_only: bool = False) -> None:
         self.trackers = tuple(folders)
         numbers = {name: number for number, name in enumerate(dataset.names)}
         names = choose_names(numbers, names)
@@ -98,10 +95,7 @@ def choose_names(known: Sequence[str] | Mapping[str, object], names: Sequence[st
     return list(dict.fromkeys(names))
 
 
-def describe_missing(folder: ResultFolder,
-                     missing: Sequence[str],
-                     names: Sequence[str],
-                     pattern: str = '{}') -> str:
+def describe_missing(folder: ResultFolder, missing: Sequence[str], names: Sequence[str], pattern: str = '{}') -> str:
     """Says what a result folder lacks, and how it may call it.
 
     Args:

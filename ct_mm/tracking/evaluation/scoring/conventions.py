@@ -145,13 +145,9 @@ def get(name: str) -> Convention:
     return _TABLE[name]
 
 
-def score_sequence(prediction: np.ndarray,
-                   ground_truth: np.ndarray,
-                   visible: np.ndarray | None = None,
-                   image_size: tuple[int, int] | None = None,
-                   convention: str = 'pytracking',
-                   benchmark: str | None = None,
-                   name: str | None = None) -> SequenceScore:
+def score_sequence(prediction: np.ndarray, ground_truth: np.ndarray, visible: np.ndarray | None = None,
+                   image_size: tuple[int, int] | None = None, convention: str = 'pytracking',
+                   benchmark: str | None = None, name: str | None = None) -> SequenceScore:
     """Scores one track.
 
     Args:

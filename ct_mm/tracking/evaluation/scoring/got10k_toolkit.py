@@ -27,9 +27,7 @@ def _clip(boxes: np.ndarray, image_size: tuple[int, int]) -> np.ndarray:
     return np.concatenate([corner, np.clip(boxes[:, 2:], 0, size - corner)], axis=1)
 
 
-def got10k_ious(prediction: np.ndarray,
-                ground_truth: np.ndarray,
-                image_size: tuple[int, int] | None = None,
+def got10k_ious(prediction: np.ndarray, ground_truth: np.ndarray, image_size: tuple[int, int] | None = None,
                 visible: np.ndarray | None = None) -> np.ndarray:
     """IoU of every counted frame of one sequence.
 
@@ -81,8 +79,7 @@ def got10k_scores(ious: np.ndarray) -> dict[str, float]:
     return dict(ao=float(ious.mean()), sr50=float((ious > 0.5).mean()), sr75=float((ious > 0.75).mean()))
 
 
-def otb_errors(prediction: np.ndarray,
-               ground_truth: np.ndarray,
+def otb_errors(prediction: np.ndarray, ground_truth: np.ndarray,
                benchmark: str | None = None) -> tuple[np.ndarray, np.ndarray]:
     """Overlap and centre distance as the toolkit has them for OTB, NfS and UAV123.
 

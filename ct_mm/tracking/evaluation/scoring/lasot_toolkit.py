@@ -21,8 +21,7 @@ from ct_mm.tracking.evaluation.scoring.success import pixel_distances, pixel_iou
 from ct_mm.tracking.evaluation.scoring.tracks import check_track, has_box, repeat_empty_boxes
 
 
-def lasot_errors(prediction: np.ndarray,
-                 ground_truth: np.ndarray,
+def lasot_errors(prediction: np.ndarray, ground_truth: np.ndarray,
                  visible: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Overlap and centre distances of every frame that is not flagged absent.
 

@@ -23,9 +23,7 @@ THRESHOLDS = dict(success=OVERLAP_THRESHOLDS, precision=DISTANCE_THRESHOLDS, nor
 PRECISION_INDEX = 20
 
 
-def ope_errors(prediction: np.ndarray,
-               ground_truth: np.ndarray,
-               visible: np.ndarray | None = None,
+def ope_errors(prediction: np.ndarray, ground_truth: np.ndarray, visible: np.ndarray | None = None,
                benchmark: str | None = None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Overlap and centre distances of every frame of one sequence.
 
@@ -82,8 +80,7 @@ def pixel_distances(predicted: np.ndarray, annotated: np.ndarray) -> tuple[np.nd
     return np.linalg.norm(centre - true_centre, axis=1), np.linalg.norm(centre / size - true_centre / size, axis=1)
 
 
-def draw_curves(errors: dict[str, np.ndarray], thresholds: dict[str, np.ndarray],
-                length: int) -> dict[str, np.ndarray]:
+def draw_curves(errors: dict[str, np.ndarray], thresholds: dict[str, np.ndarray], length: int) -> dict[str, np.ndarray]:
     """How many frames pass each threshold, as a share of ``length``.
 
     Args:
@@ -102,9 +99,7 @@ def draw_curves(errors: dict[str, np.ndarray], thresholds: dict[str, np.ndarray]
     }
 
 
-def ope_curves(prediction: np.ndarray,
-               ground_truth: np.ndarray,
-               visible: np.ndarray | None = None,
+def ope_curves(prediction: np.ndarray, ground_truth: np.ndarray, visible: np.ndarray | None = None,
                benchmark: str | None = None) -> dict[str, np.ndarray]:
     """The three curves of one sequence, as fractions of all its frames.
 
@@ -125,9 +120,7 @@ def ope_curves(prediction: np.ndarray,
     return draw_curves(dict(zip(THRESHOLDS, errors)), THRESHOLDS, len(errors[0]))
 
 
-def ope_scores(prediction: np.ndarray,
-               ground_truth: np.ndarray,
-               visible: np.ndarray | None = None,
+def ope_scores(prediction: np.ndarray, ground_truth: np.ndarray, visible: np.ndarray | None = None,
                benchmark: str | None = None) -> dict[str, float]:
     """The three numbers of one sequence, in percent; a benchmark reports their means over its sequences.
 

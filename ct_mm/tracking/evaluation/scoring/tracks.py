@@ -4,9 +4,7 @@ from __future__ import annotations
 import numpy as np
 
 
-def check_track(prediction: np.ndarray,
-                ground_truth: np.ndarray,
-                visible: np.ndarray | None = None,
+def check_track(prediction: np.ndarray, ground_truth: np.ndarray, visible: np.ndarray | None = None,
                 name: str | None = None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Checks one track against its annotation; a NaN would otherwise pass every comparison as a plain miss.
 

@@ -34,16 +34,8 @@ class CenterHead(BaseModule):
         init_cfg: MMEngine's initialisation config.
     """
 
-    def __init__(
-        self,
-        in_channels: int,
-        feat_size: int,
-        channels: int = 256,
-        loss_giou: dict | None = None,
-        loss_l1: dict | None = None,
-        loss_score: dict | None = None,
-        init_cfg: dict | None = None,
-    ) -> None:
+    def __init__(self, in_channels: int, feat_size: int, channels: int = 256, loss_giou: dict | None = None,
+                 loss_l1: dict | None = None, loss_score: dict | None = None, init_cfg: dict | None = None) -> None:
         super().__init__(init_cfg)
         self.feat_size = feat_size
         self.score = self._branch(in_channels, channels, 1)

@@ -76,15 +76,8 @@ class ViTBlock(nn.Module):
         centre: Index of the token that the elimination asks, in the middle of the template.
     """
 
-    def __init__(
-        self,
-        embed_dim: int,
-        num_heads: int,
-        mlp_ratio: float = 4.0,
-        drop_path: float = 0.0,
-        keep_ratio: float = 1.0,
-        centre: int = 0,
-    ) -> None:
+    def __init__(self, embed_dim: int, num_heads: int, mlp_ratio: float = 4.0, drop_path: float = 0.0,
+                 keep_ratio: float = 1.0, centre: int = 0) -> None:
         super().__init__()
         self.norm1 = nn.LayerNorm(embed_dim, eps=1e-6)
         self.attn = Attention(embed_dim, num_heads)

@@ -43,20 +43,9 @@ class OneStreamViT(BaseModule):
             layer, or the ratio is not in (0, 1].
     """
 
-    def __init__(
-        self,
-        embed_dim: int = 768,
-        depth: int = 12,
-        num_heads: int = 12,
-        mlp_ratio: float = 4.0,
-        patch_size: int = 16,
-        template_size: int = 128,
-        search_size: int = 256,
-        drop_path_rate: float = 0.0,
-        ce_layers: Sequence[int] = (),
-        ce_keep_ratio: float = 0.7,
-        init_cfg: dict | None = None,
-    ) -> None:
+    def __init__(self, embed_dim: int = 768, depth: int = 12, num_heads: int = 12, mlp_ratio: float = 4.0,
+                 patch_size: int = 16, template_size: int = 128, search_size: int = 256, drop_path_rate: float = 0.0,
+                 ce_layers: Sequence[int] = (), ce_keep_ratio: float = 0.7, init_cfg: dict | None = None) -> None:
         super().__init__(init_cfg)
         for name, size in (('template_size', template_size), ('search_size', search_size)):
             if size % patch_size:

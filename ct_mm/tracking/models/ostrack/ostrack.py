@@ -36,16 +36,8 @@ class OSTrack(BaseTracker):
         init_cfg: MMEngine's initialisation config.
     """
 
-    def __init__(
-        self,
-        backbone: dict,
-        head: dict,
-        template_factor: float = 2.0,
-        search_factor: float = 4.0,
-        margin: float = 10.0,
-        data_preprocessor: dict | None = None,
-        init_cfg: dict | None = None,
-    ) -> None:
+    def __init__(self, backbone: dict, head: dict, template_factor: float = 2.0, search_factor: float = 4.0,
+                 margin: float = 10.0, data_preprocessor: dict | None = None, init_cfg: dict | None = None) -> None:
         super().__init__(data_preprocessor or dict(type='ct_mm.TrackDataPreprocessor'), init_cfg)
         self.backbone = MODELS.build(backbone)
         self.head = MODELS.build(head)

@@ -22,10 +22,7 @@ class OnnxSession:
         ValueError: The file is none of ours or damaged, or the device or precision is not to be had.
     """
 
-    def __init__(self,
-                 path: str | os.PathLike,
-                 device: str = 'cpu',
-                 threads: int | None = None,
+    def __init__(self, path: str | os.PathLike, device: str = 'cpu', threads: int | None = None,
                  precision: str | None = None) -> None:
         try:
             import onnxruntime

@@ -25,10 +25,7 @@ class TorchSession:
         ValueError: The file is none of ours or damaged, or the precision is not to be had.
     """
 
-    def __init__(self,
-                 path: str | os.PathLike,
-                 device: str = 'cpu',
-                 threads: int | None = None,
+    def __init__(self, path: str | os.PathLike, device: str = 'cpu', threads: int | None = None,
                  precision: str | None = None) -> None:
         import torch
         if precision not in (None, 'fp32', 'bf16'):

@@ -15,12 +15,8 @@ from .config import HEAD_WIDTH, check_complete, format_model_config, ostrack_mod
 from .weights import OSTrackWeights, convert_ostrack_keys
 
 
-def convert_ostrack_file(
-    src: str | os.PathLike,
-    dst: str | os.PathLike,
-    weights: str = 'student',
-    ignore_objects: bool = False,
-) -> str:
+def convert_ostrack_file(src: str | os.PathLike, dst: str | os.PathLike, weights: str = 'student',
+                         ignore_objects: bool = False) -> str:
     """Reads, converts and writes one file.
 
     Args:

@@ -33,12 +33,8 @@ def read_npz(path: str | os.PathLike) -> dict[str, Tensor]:
         raise ValueError(f'{path} is no archive of arrays (.npz): {error}') from error
 
 
-def convert_vit_weights(
-    weights: Mapping[str, Tensor],
-    template_size: int,
-    search_size: int,
-    antialias: bool = False,
-) -> dict[str, Tensor]:
+def convert_vit_weights(weights: Mapping[str, Tensor], template_size: int, search_size: int,
+                        antialias: bool = False) -> dict[str, Tensor]:
     """Weights of a ViT under timm's names (MAE, DeiT, DINO) -> weights of ``ct_mm.OneStreamViT``.
 
     Args:
