@@ -1,7 +1,8 @@
 """Every output, loss and gradient norm against the authors' released code, from files of reference numbers.
 
 Any file of the same kind is checked: those in tests/data, and those whose paths are in the variable CT_MM_PARITY,
-separated as in PATH. A file may say ``num_heads``; it cannot be read from weights.
+separated as in PATH. A file may say ``num_heads``, which cannot be read from weights. For a file that does not, it is the
+one divisor of the width with which the teacher gives the outputs in the file.
 """
 import os
 from pathlib import Path
@@ -21,7 +22,6 @@ from ct_mm.tracking.structures import TrackDataSample
 from ct_mm.tracking.structures.boxes import xywh_to_xyxy
 
 DATA = Path(__file__).parent / 'data'
-NUM_HEADS = {'ostrack_small_4stage': 4}
 TOLERANCE, GRADIENT_TOLERANCE = 1e-5, 1e-4
 OUTPUTS = {'score_map': 'score_map', 'size_map': 'size_map', 'offset_map': 'offset_map', 'boxes': 'pred_boxes'}
 
@@ -29,18 +29,17 @@ OUTPUTS = {'score_map': 'score_map', 'size_map': 'size_map', 'offset_map': 'offs
 class ParityCase:
     """One file of reference numbers and the models that its weights make."""
 
-    def __init__(self, file, num_heads=None):
+    def __init__(self, file):
         self.data = np.load(file)
-        if num_heads is None:
-            num_heads = int(self.data['num_heads']) if 'num_heads' in self.data else NUM_HEADS.get(Path(file).stem)
+        self.inputs = {name: torch.from_numpy(self.data[name]) for name in ('template', 'search')}
         self.teacher_state = self.state('teacher')
         self.student_state = self.state('student')
+        num_heads = int(self.data['num_heads']) if 'num_heads' in self.data else self.find_num_heads()
         self.teacher_config = self.config(self.teacher_state, num_heads)
         self.student_config = self.config(self.student_state, num_heads)
         self.num_stages = self.student_config['backbone']['depth']
         self.search_size = self.data['search'].shape[-1]
         assert self.teacher_config['backbone']['search_size'] == self.search_size
-        self.inputs = {name: torch.from_numpy(self.data[name]) for name in ('template', 'search')}
         boxes = xywh_to_xyxy(torch.from_numpy(self.data['gt_boxes_xywh_normalized'])) * self.search_size
         self.samples = []
         for box in boxes:
@@ -55,9 +54,27 @@ class ParityCase:
     @staticmethod
     def config(state, num_heads):
         config = ostrack_model_config(state)
-        config['backbone']['num_heads'] = num_heads or config['backbone']['num_heads']
-        assert config['backbone']['num_heads'], 'the file has no key num_heads: give the argument'
+        config['backbone']['num_heads'] = num_heads
         return config
+
+    def find_num_heads(self):
+        width = self.config(self.teacher_state, None)['backbone']['embed_dim']
+        found = [heads for heads in range(1, width + 1) if width % heads == 0 and self.teacher_agrees(heads)]
+        if len(found) != 1:
+            raise ValueError(f'the file has no key num_heads, and of the divisors of its width {width} '
+                             f'{found or "none"} give the outputs of its teacher: add num_heads to the file')
+        return found[0]
+
+    def teacher_agrees(self, num_heads):
+        self.teacher_config = self.config(self.teacher_state, num_heads)
+        with torch.no_grad():
+            outputs = self.tracker('teacher')(self.inputs, mode='tensor')
+        try:
+            for ours, theirs in OUTPUTS.items():
+                self.compare(outputs[ours], f'teacher_out/{theirs}')
+        except AssertionError:
+            return False
+        return True
 
     def tracker(self, model):
         tracker = MODELS.build(getattr(self, f'{model}_config'))
@@ -110,6 +127,24 @@ def reference_files():
 @pytest.fixture(scope='module', params=reference_files(), ids=lambda file: file.stem)
 def case(request):
     return ParityCase(request.param)
+
+
+def test_a_number_of_heads_that_cannot_be_told_is_an_error(tmp_path):
+    data = dict(np.load(DATA / 'ostrack_small_4stage.npz'))
+    assert 'num_heads' not in data and ParityCase(DATA / 'ostrack_small_4stage.npz').find_num_heads() == 4
+    none = {**data, 'teacher_out/score_map': data['teacher_out/score_map'] + 1}
+    np.savez(tmp_path / 'none.npz', **none)
+    with pytest.raises(ValueError, match=r'no key num_heads.* none give'):
+        ParityCase(tmp_path / 'none.npz')
+    case = ParityCase(DATA / 'ostrack_small_4stage.npz')
+    case.teacher_state = {key: torch.zeros_like(value) if key.endswith('attn.proj.weight') else value
+                          for key, value in case.teacher_state.items()}
+    case.teacher_config = case.config(case.teacher_state, 4)
+    with torch.no_grad():
+        outputs = case.tracker('teacher')(case.inputs, mode='tensor')
+    case.data = {**data, **{f'teacher_out/{theirs}': outputs[ours].numpy() for ours, theirs in OUTPUTS.items()}}
+    with pytest.raises(ValueError, match=r'no key num_heads.*\[1, 2, .* give the outputs'):
+        case.find_num_heads()
 
 
 @pytest.mark.parametrize('model', ['teacher', 'student'])
