@@ -8,7 +8,24 @@ import ct_mm
 ct_mm.require_openmmlab()
 
 from mmengine import registry as mmengine_registry  # noqa: E402  (after the check, for its error)
-from mmengine.registry import Registry  # noqa: E402
+from mmengine.registry import Registry as _Registry  # noqa: E402
+
+#: Folders of the package, now or in an earlier version, whose modules define registered classes.
+ROOMS = ('compression', 'engine', 'hooks', 'loops', 'optim', 'tracking')
+
+
+class Registry(_Registry):
+    """A registry that finds a class of this package by any module path that ever led to it.
+
+    Configs in the pure-Python style name a class by its module, and modules move; registered names stay.
+    """
+
+    def get(self, key: str):
+        """Gets a class by its registered name, or by a module path that ends with it."""
+        found = super().get(key)
+        path, _, name = key.removeprefix('ct_mm.').rpartition('.')
+        return super().get(name) if found is None and path.partition('.')[0] in ROOMS else found
+
 
 DATASETS = Registry(
     'dataset',

@@ -1,8 +1,8 @@
 """Every output, loss and gradient norm against the authors' released code, from files of reference numbers.
 
 Any file of the same kind is checked: those in tests/data, and those whose paths are in the variable CT_MM_PARITY,
-separated as in PATH. A file may say ``num_heads``, which cannot be read from weights. For a file that does not, it is the
-one divisor of the width with which the teacher gives the outputs in the file.
+separated as in PATH. A file may say ``num_heads``, which cannot be read from weights. For a file that does not, it is
+the one divisor of the width with which the teacher gives the outputs in the file.
 """
 import os
 from pathlib import Path
