@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from itertools import chain, islice
@@ -149,7 +150,10 @@ def follow(tracker: MultiTracker, frames: Iterator[np.ndarray], boxes: np.ndarra
     try:
         for image in frames:
             if started:
-                boxes, scores = tracker.track(image)
+                try:
+                    boxes, scores = tracker.track(image)
+                except (OSError, SourceError) as error:  # of a runtime: neither the source nor the output failed
+                    raise RuntimeError(f'the tracker failed: {error}') from error
             started = True
             if not write(image, boxes, scores):
                 return 0, 'ended in the window'
@@ -196,9 +200,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         view = outputs.enter_context(TrackView(
             list(targets), video, args.fps or source.fps or 25, source.name if args.show else None,
             source.length and source.skip + source.length))
-    except (ImportError, OSError, ValueError) as error:
+    except Exception as error:  # noqa: BLE001 (a runtime raises what it likes; none is swallowed)
         outputs.close()
-        parser.error(str(error))
+        if not isinstance(error, (ImportError, OSError, ValueError)):
+            traceback.print_exc()
+        parser.error(str(error) or type(error).__name__)
     total = min((count for count in (source.length, args.max_frames) if count), default=None)
     progress = Progress(total)
 

@@ -331,3 +331,58 @@ def test_the_script_is_the_command(monkeypatch, capsys):
     with pytest.raises(SystemExit, match='0'):
         runpy.run_path(str(ROOT / 'tools' / 'track_video.py'), run_name='__main__')
     assert 'exit codes:' in capsys.readouterr().out
+
+
+def fake_onnx(tmp_path, monkeypatch, body):
+    (tmp_path / 'onnxruntime.py').write_text(FAKE_RUNTIME + body)
+    (tmp_path / 'net.onnx').write_text(CARD.to_json())
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, 'onnxruntime', raising=False)
+    return str(tmp_path / 'net.onnx')
+
+
+ERRORS = ['RuntimeError("x")', 'MemoryError()', 'type("Fail", (Exception, ), dict())("x")', 'KeyError("x")',
+          'OSError(5, "x")']
+
+
+@pytest.mark.parametrize('error', ERRORS)
+def test_whatever_a_runtime_raises_before_tracking_is_exit_code_2(images, tmp_path, monkeypatch, capsys, error):
+    body = f'\nInferenceSession.{{}} = lambda *_, **__: (_ for _ in ()).throw({error})\n'
+    for function in ('__init__', 'get_modelmeta', 'run'):
+        model = fake_onnx(tmp_path, monkeypatch, body.format(function))
+        with pytest.raises(SystemExit) as stopped:
+            main([model, str(images), *BOX, '--out-dir', str(tmp_path / 'out')])
+        assert stopped.value.code == 2 and 'net.onnx' in capsys.readouterr().err
+        monkeypatch.delitem(sys.modules, 'onnxruntime')
+
+
+@pytest.mark.parametrize('error', ERRORS)
+def test_whatever_a_runtime_raises_while_tracking_is_an_error_of_the_tracker(track, error):
+    def fail():
+        exec(f'raise {error}')
+
+    with pytest.raises(Exception, match='') as raised:
+        track(tracker=Stub(4, fail))
+    assert type(raised.value).__name__ in error or 'the tracker failed' in str(raised.value)
+
+
+@pytest.mark.parametrize('box', ['np.full((1, 4), np.nan)', 'np.zeros((1, 3))', 'np.full((1, 4), np.inf)', '["x"]'])
+def test_a_network_that_gives_no_box_is_refused(images, tmp_path, monkeypatch, capsys, box):
+    body = f'\nInferenceSession.run = lambda *_: ({box}, np.ones((1, 1)))\n'
+    with pytest.raises(SystemExit) as stopped:
+        main([fake_onnx(tmp_path, monkeypatch, body), str(images), *BOX, '--out-dir', str(tmp_path / 'out')])
+    monkeypatch.delitem(sys.modules, 'onnxruntime')
+    assert stopped.value.code == 2 and 'net.onnx: its network ' in capsys.readouterr().err
+
+
+def test_a_card_of_another_network_is_refused(images, tmp_path, monkeypatch, capsys):
+    body = """
+def run(self, names, feed):
+    if feed['search'].shape != (1, 32, 32, 3): raise RuntimeError('Got: 16 Expected: 32')
+InferenceSession.run = run
+"""
+    with pytest.raises(SystemExit) as stopped:
+        main([fake_onnx(tmp_path, monkeypatch, body), str(images), *BOX, '--out-dir', str(tmp_path / 'out')])
+    monkeypatch.delitem(sys.modules, 'onnxruntime')
+    assert stopped.value.code == 2
+    assert 'net.onnx: its network does not take the crops of its card, 8 and 16 pixels wide' in capsys.readouterr().err

@@ -142,7 +142,6 @@ def in_child():
     def run(function, *args):
         pid = os.fork()
         if not pid:
-            torch.set_num_threads(1)  # the threads of this process are not in its copy, which would wait for them
             status = 1
             try:
                 try:

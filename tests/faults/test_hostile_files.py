@@ -46,7 +46,7 @@ def dtype(text, state=None):
     return call('numpy', 'dtype', value(text), value(False), value(True)) + (b'' if state is None else state + b'b')
 
 
-def storage(kind='Float', key='0', numel=4):
+def storage(kind='Float', key='0', numel=24):  # as many as the toy's first weight has
     return b'(' + value('storage') + name('torch', f'{kind}Storage') + value(key) + value('cpu') + value(numel) + b'tQ'
 
 
@@ -57,7 +57,7 @@ def tensor(stored, *rest):
 
 def doubled(start, again, times):
     """Something that is put into something else, twice each time, by its place in the memo."""
-    return start + b'q\0' + b''.join(b'h\0h\0' + again + b'q\0' for _ in range(times))
+    return start + b'q\0' + b''.join(b'0h\0h\0' + again + b'q\0' for _ in range(times))
 
 
 CORE = 'numpy.core.multiarray' if np.__version__ < '2' else 'numpy._core.multiarray'
@@ -89,7 +89,7 @@ POINTERS = {
     'tensor by its class': call('torch', 'FloatTensor', value(10**6), value(10**6)),
     'legacy state of a tensor': tensor(storage(), 0, (4, ), (1, )) + value((1, 2, 3, 4)) + b'b',
     'storage beyond its record': tensor(storage(numel=10**7), 0, (10**7, ), (1, )),
-    'tensor beyond its storage': tensor(storage(), 0, (5, ), (1, )),
+    'tensor beyond its storage': tensor(storage(), 0, (25, ), (1, )),
     'tensor far beyond its storage': tensor(storage(), 2**40, (1, ), (1, )),
     'tensor before its storage': tensor(storage(), -8, (1, ), (1, )),
     'tensor with a negative stride': tensor(storage(), 3, (4, ), (-1, )),
@@ -99,7 +99,7 @@ LARGE = {
     'bytes of a number': call('builtins', 'bytearray', value(2**42)),
     'storage of a terabyte': tensor(storage(numel=2**40), 0, (2**40, ), (1, )),
     'expanded tensor': tensor(storage(), 0, (2**38, ), (0, )),
-    'quantised tensor of a terabyte': call('torch._utils', '_rebuild_qtensor', storage('QInt8', numel=16), value(0),
+    'quantised tensor of a terabyte': call('torch._utils', '_rebuild_qtensor', storage('QInt8', numel=96), value(0),
                                            value((2**40, )), value((1, ))),
     'text encoded over and over': call('_codecs', 'encode', value('x' * 10**5) + b'q\0', value('latin1') + b'q\1')
                                   + b'0' + b'(' + (name('_codecs', 'encode') + b'h\0h\1\x86R') * 30000 + b'l',
@@ -138,6 +138,7 @@ def write(path, program, weights=None):
 @contextlib.contextmanager
 def little_memory(more=1 << 30, seconds=60):
     """Only in a process that ends afterwards."""
+    torch.set_num_threads(1)  # the threads of the parent are not in this copy of it, which would wait for them
     used = int(Path('/proc/self/statm').read_text().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (used + more, ) * 2)
     resource.setrlimit(resource.RLIMIT_CPU, (math.ceil(sum(os.times()[:2])) + seconds, ) * 2)
@@ -177,6 +178,18 @@ DOORS = ['object array over its own bytes', 'object array by its state', 'storag
          'expanded tensor', 'tuples of tuples']
 
 
+TEACHER = """
+_base_ = ['ct_mm::quickstart/tiny_tracker.py', 'ct_mm::_base_/compress.py']
+compress = dict(teacher='evil.pth', num_stages=3)
+train_dataloader = dict(
+    batch_size=2, num_workers=0, persistent_workers=False, dataset=dict(
+        pairs_per_epoch=2, sources=[dict(type='ct_mm.SequencePairs', dataset=dict(
+            type='ct_mm.SequenceFolder', data_root='ct_mm::demo/clips'))]))
+train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=1)
+optim_wrapper = dict(type='OptimWrapper', optimizer=dict(type='AdamW', lr=1e-4))
+"""
+
+
 @pytest.mark.parametrize('program', DOORS)
 def test_each_door_refuses_it(program, in_child, tmp_path, train, config, monkeypatch):
     import runpy
@@ -186,8 +199,7 @@ def test_each_door_refuses_it(program, in_child, tmp_path, train, config, monkey
     monkeypatch.chdir(tmp_path)
     train('run')
     Path('tiny.py').write_text("_base_ = 'ct_mm::quickstart/tiny_tracker.py'")
-    Path('four.py').write_text("_base_ = ['ct_mm::quickstart/tiny_tracker.py', 'ct_mm::_base_/compress.py']\n"
-                               "compress = dict(teacher='evil.pth', num_stages=3)")
+    Path('four.py').write_text(TEACHER)
     clip = str(next(Path(resolve_path('ct_mm::demo/clips')).rglob('*.mp4')))
     write('evil.pth', PROGRAMS[program])
     shutil.copy('evil.pth', 'run/epoch_9.pth')
@@ -214,6 +226,23 @@ def test_each_door_refuses_it(program, in_child, tmp_path, train, config, monkey
     assert in_child(doors) == 0
     assert not Path('out.pth').exists()
     assert 'epoch_9.pth cannot be used' in ''.join(path.read_text() for path in Path('run').rglob('*.log'))
+
+
+@pytest.mark.parametrize(('program', 'message'), [
+    ('object array over its own bytes', 'holds more than tensors|calls what is no function|odd|numbers'),
+    ('storage beyond its record', "its storage '0' should have 40000000 bytes and has 96"),
+    ('tensor beyond its storage', r'a tensor of shape \(25,\) lies outside of its storage of 24 numbers'),
+    ('tensor far beyond its storage', 'lies outside of its storage'),
+    ('expanded tensor', r'more\.x is no plain dense tensor, but expanded \(274877906944 numbers, 24 of them stored\)'),
+    ('quantised tensor of a terabyte', r'more\.x is no plain dense tensor, but quantised'),
+    ('tuples of tuples', 'hold one another over and over'), ('nested lists', 'nested deeper than 100 levels'),
+    ('list in itself', 'nested deeper than 100'), ('key of tuples', 'a key is a tuple'),
+    ('text encoded over and over', 'makes more than it could hold'),
+    ('dictionary copied over and over', 'makes more than it could hold'), ('many sets', 'more than 1000000 steps')])
+def test_the_message_says_what_is_wrong(program, message, tmp_path):
+    write(tmp_path / 'evil.pth', PROGRAMS[program])
+    with pytest.raises(ValueError, match=rf'evil\.pth .*({message})'):
+        read_checkpoint(tmp_path / 'evil.pth')
 
 
 def test_a_place_in_the_memo_costs_nothing(in_child, tmp_path):

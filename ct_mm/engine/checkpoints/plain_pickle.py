@@ -14,8 +14,7 @@ import pickletools
 import sys
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 import torch
@@ -97,26 +96,17 @@ class PlainUnpickler(pickle._Unpickler):  # the one in Python: its steps can be 
     def persistent_load(self, pid: Any) -> _Storage:
         """A storage."""
         kind, type_, key, _, numel, *view = pid
-        if kind != 'storage' or not isinstance(type_, _StorageType) or type(key) is not str or not _sizes(numel):
-            raise pickle.UnpicklingError('a storage is not given by its type, key and size')
-        raw = self._storage(key, numel * torch._utils._element_size(type_.dtype))
-        if view and view[0] is not None:  # of torch before 0.4
-            _, offset, count = view[0]
-            if not _sizes(offset, count) or offset + count > numel:
-                raise pickle.UnpicklingError('a view lies outside of its storage')
-            size = torch._utils._element_size(type_.dtype)
-            raw, numel = raw if raw is None else raw[offset * size:(offset + count) * size], count
-        return _Storage(raw, type_.dtype, numel)
+        _need(kind == 'storage' and isinstance(type_, _StorageType) and type(key) is str and _sizes(numel)
+              and view in ([], [None]), 'a storage is not given by its type, key and size')
+        return _Storage(self._storage(key, numel * _bytes_of(type_.dtype)), type_.dtype, numel)
 
     def _call(self, function: Any, args: Any) -> Any:
         if self._is_unknown(function):
             return self._unknown()
-        if not isinstance(function, _Allowed) or type(args) is not tuple:
-            raise pickle.UnpicklingError('the file calls what is no function of the reader')
+        _need(isinstance(function, _Allowed) and type(args) is tuple, 'the file calls what is no known function')
         # Otherwise a few bytes that name a long text again and again could fill the memory.
         self._budget -= sum(len(arg) for arg in args if isinstance(arg, (str, bytes, list, tuple, dict)))
-        if self._budget < 0:
-            raise pickle.UnpicklingError('it makes more than it could hold')
+        _need(self._budget >= 0, 'it makes more than it could hold')
         return function(*args)
 
     def _is_unknown(self, value: Any) -> bool:
@@ -129,8 +119,7 @@ class PlainUnpickler(pickle._Unpickler):  # the one in Python: its steps can be 
     def _newobj_ex(self) -> None:
         kwargs = self.stack.pop()
         self._reduce()
-        if type(kwargs) is not dict or kwargs and not self._is_unknown(self.stack[-1]):
-            raise pickle.UnpicklingError('the file calls a function by the names of its arguments')
+        _need(not kwargs or self._is_unknown(self.stack[-1]), 'the file calls a function by the names of its arguments')
 
     def _obj(self) -> None:
         function, *args = self.pop_mark()
@@ -152,17 +141,16 @@ class PlainUnpickler(pickle._Unpickler):  # the one in Python: its steps can be 
                 target._metadata = state['_metadata']
         elif isinstance(target, np.dtype):
             _check_dtype_state(state)
-        elif type(target) is not self._unknown:
-            raise pickle.UnpicklingError('the file tries to change a function of the reader'
-                                         if isinstance(target, _Allowed) else 'the file tries to change a value')
+        else:
+            _need(type(target) is self._unknown, 'the file tries to change a function of the reader')
 
     def _items(self, items: list) -> None:
         target = self.stack[-1]
         if type(target) in (dict, OrderedDict, collections.Counter) and len(items) % 2 == 0:
             for key, value in zip(items[::2], items[1::2]):
                 target[self._key(key)] = value
-        elif type(target) is not self._unknown:
-            raise pickle.UnpicklingError('the file sets an item of what is no dictionary')
+        else:
+            _need(type(target) is self._unknown, 'the file sets an item of what is no dictionary')
 
     def _values(self, items: list) -> None:
         target = self.stack[-1]
@@ -170,14 +158,13 @@ class PlainUnpickler(pickle._Unpickler):  # the one in Python: its steps can be 
             target.extend(items)
         elif type(target) is set:
             target.update(map(self._key, items))
-        elif type(target) is not self._unknown:
-            raise pickle.UnpicklingError('the file appends to what is no list')
+        else:
+            _need(type(target) is self._unknown, 'the file appends to what is no list')
 
     def _key(self, key: Any) -> Any:
-        if type(key) in _SCALARS or type(key) is tuple and all(type(part) in _SCALARS for part in key) \
-                or self._is_unknown(key):
-            return key
-        raise pickle.UnpicklingError(f'a key is a {type(key).__name__}')
+        _need(self._is_unknown(key) or all(type(part) in _SCALARS for part in (key if type(key) is tuple else (key, ))),
+              f'a key is a {type(key).__name__}')  # of tuples in tuples the hash alone could take for ever
+        return key
 
     def _check(self, content: Any, limit: int) -> None:
         """Refuses what is no plain value, what is nested deeply, and the few bytes that are endless when followed."""
@@ -186,18 +173,16 @@ class PlainUnpickler(pickle._Unpickler):  # the one in Python: its steps can be 
             if not todo:
                 return
             name, value, depth = todo.pop()
-            if isinstance(value, _OddTensor):
-                raise pickle.UnpicklingError(f'{name} is a {value.kind} tensor; only plain dense ones are read')
-            if depth > _MAX_DEPTH:
-                raise pickle.UnpicklingError(f'its contents are nested deeper than {_MAX_DEPTH} levels')
+            _need(not isinstance(value, _OddTensor), f'{name} is no plain dense tensor, but {value}')
+            _need(depth <= _MAX_DEPTH, f'its contents are nested deeper than {_MAX_DEPTH} levels')
             if type(value) in (dict, OrderedDict, collections.Counter):
                 parts = [*value.items(), *vars(value).items()] if type(value) is OrderedDict else value.items()
             elif type(value) in (list, tuple, set):
                 parts = enumerate(value)
-            elif type(value) in _LEAVES or isinstance(value, np.generic) or self._is_unknown(value):
-                continue
             else:
-                raise pickle.UnpicklingError(f'{name} is a {type(value).__name__} and no plain value')
+                _need(type(value) in _LEAVES or isinstance(value, np.generic) or self._is_unknown(value),
+                      f'{name} is a {type(value).__name__} and no plain value')
+                continue
             todo += [(f'{name}.{str(key)[:100]}'.lstrip('.')[-200:], part, depth + 1) for key, part in parts]
         raise pickle.UnpicklingError('its contents hold one another over and over')
 
@@ -214,21 +199,18 @@ class _Allowed:
         return self._function(*args)
 
 
-@dataclass(frozen=True)
-class _StorageType:
+class _StorageType(NamedTuple):
     dtype: torch.dtype
 
 
-@dataclass(frozen=True)
-class _Storage:
+class _Storage(NamedTuple):
     raw: Tensor | None  # uint8 (N,), or left in the file
     dtype: torch.dtype
     numel: int
 
 
-@dataclass(frozen=True)
-class _OddTensor:
-    kind: str
+class _OddTensor(str):
+    """What kind of tensor it is."""
 
 
 class _Array:
@@ -237,116 +219,105 @@ class _Array:
     value = None
 
 
+def _need(true: bool, words: str) -> None:
+    if not true:
+        raise pickle.UnpicklingError(words)
+
+
 def _sizes(*values: Any) -> bool:
     return all(type(value) is int and 0 <= value < 1 << 62 for value in values)
+
+
+def _bytes_of(dtype: torch.dtype) -> int:
+    return torch._utils._element_size(dtype)
 
 
 def _tensor(storage: Any, offset: Any, size: Any, stride: Any, *rest: Any) -> Any:
     # Whether it requires a gradient, and its hooks, are of no use here; `rest` goes on with a dtype where the
     # storage has none, and with the view bits (conjugated, negated), which would change the values.
-    if not isinstance(storage, _Storage) or not isinstance(size, tuple) or not isinstance(stride, tuple) \
-            or len(size) != len(stride) or len(size) > 64 or not _sizes(offset, *size, *stride):
-        raise pickle.UnpicklingError('a tensor is not made of a storage, an offset, a size and strides')
-    dtype, numel = storage.dtype, storage.numel
+    _need(isinstance(storage, _Storage) and isinstance(size, tuple) and isinstance(stride, tuple)
+          and len(size) == len(stride) <= 64 and _sizes(offset, *size, *stride),
+          'a tensor is not made of a storage, an offset, a size and strides')
+    raw, dtype, numel = storage
     if len(rest) > 2 and isinstance(rest[2], torch.dtype):
+        numel = numel * _bytes_of(dtype) // _bytes_of(rest[2])
         dtype, rest = rest[2], rest[:2] + rest[3:]
-        numel = numel * torch._utils._element_size(storage.dtype) // torch._utils._element_size(dtype)
     if len(rest) > 2 and rest[2]:
         return _OddTensor('conjugated or negated')
     if dtype not in _DENSE:
         return _OddTensor(f'quantised or unknown ({dtype})')
-    if 0 not in size and offset + sum((n - 1) * step for n, step in zip(size, stride)) >= numel:
-        raise pickle.UnpicklingError(f'a tensor of shape {size} lies outside of its storage of {numel} numbers')
+    _need(0 in size or offset + sum((n - 1) * step for n, step in zip(size, stride)) < numel,
+          f'a tensor of shape {size} lies outside of its storage of {numel} numbers')
     if math.prod(size) > numel:
         return _OddTensor(f'expanded ({math.prod(size)} numbers, {numel} of them stored)')
-    if storage.raw is None:
+    if raw is None:
         return torch.empty(size, dtype=dtype, device='meta')
-    raw = storage.raw
-    return torch.empty(0, dtype=dtype).set_(
-        raw.untyped_storage(), raw.storage_offset() // torch._utils._element_size(dtype) + offset, size, stride)
+    return torch.empty(0, dtype=dtype).set_(raw.untyped_storage(), offset, size, stride)
 
 
 def _parameter(data: Any, *rest: Any) -> Any:
-    if not isinstance(data, (Tensor, _OddTensor)):
-        raise pickle.UnpicklingError('a parameter is not made of a tensor')
+    _need(isinstance(data, (Tensor, _OddTensor)), 'a parameter is not made of a tensor')
     return data
 
 
 def _tensor_with_attributes(function: Any, kind: Any, args: Any, state: Any) -> Any:
-    if function not in (_TENSOR, _PARAMETER) or type(args) is not tuple:
-        return _OddTensor('subclassed')
-    return function(*args)
+    return function(*args) if function in (_TENSOR, _PARAMETER) and type(args) is tuple else _OddTensor('subclassed')
 
 
 def _odd(kind: str) -> _Allowed:
     return _Allowed(lambda *_: _OddTensor(kind))
 
 
+def _made(function: Callable, *types: type) -> _Allowed:
+    """A function of plain values, one by one or in one list."""
+
+    def make(*args: Any) -> Any:
+        parts = args[0] if len(args) == 1 and type(args[0]) in (list, tuple) else args
+        _need(all(type(part) in types for part in parts), f'a {function.__name__} is not made of plain values')
+        return function(*args)
+
+    return _Allowed(make)
+
+
 def _mapping(kind: type) -> _Allowed:
 
     def make(items: Any = ()) -> Any:
-        if type(items) not in (tuple, list, dict, OrderedDict):
-            raise pickle.UnpicklingError('a dictionary is not made of items')
+        pairs = list(items.items()) if isinstance(items, dict) else items
+        _need(type(pairs) in (tuple, list), 'a dictionary is not made of items')
         result = kind()
-        for key, value in items.items() if isinstance(items, dict) else items:
-            if type(key) not in _SCALARS:
-                raise pickle.UnpicklingError(f'a key is a {type(key).__name__}')
+        for key, value in pairs:
+            _need(type(key) in _SCALARS, f'a key is a {type(key).__name__}')
             result[key] = value
         return result
 
     return _Allowed(make)
 
 
-def _set(items: Any = ()) -> set:
-    if type(items) not in (tuple, list) or not all(type(item) in _SCALARS for item in items):
-        raise pickle.UnpicklingError('a set is not made of plain values')
-    return set(items)
-
-
-def _encode(text: Any = '', encoding: Any = 'latin1') -> bytes:  # how protocol 2 writes bytes
-    if type(text) is not str or encoding not in ('latin1', 'latin-1'):
-        raise pickle.UnpicklingError('bytes are not made of a text')
+def _encode(text: str, encoding: str) -> bytes:  # how protocol 2 writes bytes
     return text.encode('latin1')
 
 
-def _bytearray(content: Any = b'', encoding: Any = 'latin1') -> bytearray:
-    return bytearray(content) if type(content) is bytes else bytearray(_encode(content, encoding))
-
-
-def _size(sizes: Any = ()) -> torch.Size:
-    if type(sizes) not in (tuple, list) or not _sizes(*sizes):
-        raise pickle.UnpicklingError('a size is not made of numbers')
-    return torch.Size(sizes)
-
-
-def _plain_call(function: Callable, *types: type) -> _Allowed:
-
-    def make(*args: Any) -> Any:
-        if not all(type(arg) in types for arg in args):
-            raise pickle.UnpicklingError(f'a {function.__name__} is not made of plain values')
-        return function(*args)
-
-    return _Allowed(make)
+def _bytearray(content: str | bytes = b'', encoding: str = 'latin1') -> bytearray:
+    return bytearray(content if type(content) is bytes else content.encode('latin1'))
 
 
 def _dtype(name: Any, *_: Any) -> np.dtype:
-    if type(name) is not str or name not in _NUMPY_DTYPES:
-        raise pickle.UnpicklingError(f'an array is not of numbers ({ascii(name)[:40]})')
+    _need(type(name) is str and name in _NUMPY_DTYPES, f'an array is not of numbers ({ascii(name)[:40]})')
     return np.dtype(name)
 
 
 def _check_dtype_state(state: Any) -> None:
     # A dtype of numbers has but its byte order, which is that of this machine. A dtype is shared: nothing is set.
     native = ('|', '=', '<' if sys.byteorder == 'little' else '>')
-    if type(state) is not tuple or len(state) != 8 or type(state[1]) is not str or state[1] not in native \
-            or any(part is not None for part in state[2:5]):
-        raise pickle.UnpicklingError('an array is not of plain numbers in the byte order of this machine')
+    _need(type(state) is tuple and len(state) == 8 and type(state[1]) is str and state[1] in native
+          and all(part is None for part in state[2:5]),
+          'an array is not of numbers in the byte order of this machine')
 
 
 def _array(version: Any, shape: Any, dtype: Any, fortran: Any, data: Any) -> np.ndarray:
-    if type(shape) is not tuple or len(shape) > 32 or not _sizes(*shape) or not isinstance(dtype, np.dtype) \
-            or type(fortran) is not bool or type(data) is not bytes or math.prod(shape) * dtype.itemsize != len(data):
-        raise pickle.UnpicklingError('the shape, type and bytes of an array do not fit each other')
+    _need(type(shape) is tuple and len(shape) <= 32 and _sizes(*shape) and isinstance(dtype, np.dtype)
+          and type(fortran) is bool and type(data) is bytes and math.prod(shape) * dtype.itemsize == len(data),
+          'the shape, type and bytes of an array do not fit each other')
     return np.frombuffer(data, dtype).reshape(shape, order='F' if fortran else 'C').copy(order='K')
 
 
@@ -361,14 +332,13 @@ def _history_method(owner: Any, name: Any) -> None:
 
 
 def _fill_history(buffer: HistoryBuffer, state: Any) -> None:
-    if type(state) is not dict:
-        raise pickle.UnpicklingError('a history is not made of its parts')
     for key, value in state.items():
-        if key in ('_log_history', '_count_history') and type(value) is np.ndarray and value.ndim == 1 \
-                or key in ('max_length', '_max_length') and _sizes(value):
-            setattr(buffer, key, value)
-        elif key != 'statistics_methods':
-            raise pickle.UnpicklingError(f'a history has a part {ascii(key)[:40]} that is none of its own')
+        if key == 'statistics_methods':
+            continue
+        _need(key in ('_log_history', '_count_history') and type(value) is np.ndarray and value.ndim == 1
+              or key in ('max_length', '_max_length') and _sizes(value),
+              f'a history has a part {ascii(key)[:40]} that is none of its own')
+        setattr(buffer, key, value)
 
 
 def _resolved(load: Callable) -> Callable:
@@ -425,15 +395,15 @@ TENSOR_FUNCTIONS = {
 #: What it may name beside, if nothing unknown is left out.
 PLAIN_FUNCTIONS = {
     ('collections', 'Counter'): _mapping(collections.Counter),
-    ('_codecs', 'encode'): _Allowed(_encode),
-    ('torch', 'Size'): _Allowed(_size),
-    ('torch', 'device'): _plain_call(torch.device, str, int),
+    ('_codecs', 'encode'): _made(_encode, str),
+    ('torch', 'Size'): _made(torch.Size, int),
+    ('torch', 'device'): _made(torch.device, str, int),
     ('torch.serialization', '_get_layout'): _Allowed(lambda *_: None),
     **{('torch' + module, name): _Allowed(lambda *_: _OddTensor('subclassed'))
        for module, name in (('', 'Tensor'), ('._tensor', 'Tensor'), ('.nn.parameter', 'Parameter'))},
-    **{(module, name): _Allowed(function) for module in ('builtins', '__builtin__') for name, function in {
-        'set': _set, 'bytes': lambda: b'', 'bytearray': _bytearray, 'getattr': _history_method,
-        'complex': _plain_call(complex, int, float)}.items()},
+    **{(module, name): function for module in ('builtins', '__builtin__') for name, function in {
+        'set': _made(set, *_SCALARS), 'bytes': _made(bytes), 'bytearray': _made(_bytearray, str, bytes),
+        'getattr': _Allowed(_history_method), 'complex': _made(complex, int, float)}.items()},
     ('mmengine.logging.history_buffer', 'HistoryBuffer'): _HISTORY,
     ('numpy', 'dtype'): _Allowed(_dtype),
     ('numpy', 'ndarray'): _odd('subclassed'),

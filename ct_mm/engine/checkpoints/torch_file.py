@@ -27,8 +27,6 @@ _MAGIC = pickle.encode_long(_MAGIC_NUMBER)
 def read_torch_file(path: str | os.PathLike, unknown: type | None = None, mapped: bool = False) -> tuple[Any, set[str]]:
     """Reads a file as tensors and plain values; each byte is compared with its checksum, where the file has them.
 
-    ``torch.load`` believes what the file says of a storage's size, and reads beyond the end of what it holds.
-
     Args:
         path: A local file, in the zip format of torch 1.6 or the older one.
         unknown: See :class:`PlainUnpickler`.

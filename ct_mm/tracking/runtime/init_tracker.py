@@ -7,7 +7,7 @@ from typing import Protocol
 
 import numpy as np
 
-from ct_mm.tracking.runtime.portable_tracker import PortableTracker
+from ct_mm.tracking.runtime.portable_tracker import PortableTracker, Session
 
 
 class Tracker(Protocol):
@@ -53,7 +53,23 @@ def init_tracker(model: str | os.PathLike, checkpoint: str | os.PathLike | None 
     if checkpoint is not None:
         raise ValueError(f'{path} holds its weights already, so checkpoint={os.fspath(checkpoint)!r} has no meaning; '
                          'a checkpoint goes with a config (.py)')
-    return PortableTracker(_session_type(path)(path, device, threads, precision))
+    session = _session_type(path)(path, device, threads, precision)
+    _try_once(session, path)
+    return PortableTracker(session)
+
+
+def _try_once(session: Session, path: Path) -> None:
+    """What a card says of the crops may be of another network: finds that out before the first frame."""
+    template, search = (np.zeros((1, size, size, 3), np.uint8)
+                        for size in (session.card.template_size, session.card.search_size))
+    try:
+        box, score = session(template, search)
+        fits = np.shape(box) == (4, ) and np.isfinite([*box, score]).all()
+    except Exception as error:  # the runtimes' exceptions share no base class; none is swallowed
+        raise ValueError(f'{path}: its network does not take the crops of its card, {session.card.template_size} and '
+                         f'{session.card.search_size} pixels wide: {error}') from error
+    if not fits:
+        raise ValueError(f'{path}: its network gives no box of four finite numbers, but {box} with score {score}')
 
 
 def _session_type(path: Path) -> type:

@@ -38,3 +38,22 @@ def test_a_card_of_another_version_is_not_guessed_at(change):
     text = json.dumps({**json.loads(CARD.to_json()), **change})
     with pytest.raises(ValueError, match='b.onnx was exported by another version of ct_mm'):
         ModelCard.from_json(text, 'b.onnx')
+
+
+@pytest.mark.parametrize(('field', 'value'), [
+    ('template_size', '128'), ('template_size', -1), ('search_size', 10**9), ('search_size', True),
+    ('search_size', 256.0), ('search_size', 0), ('search_size', None),
+    ('template_factor', float('inf')), ('search_factor', float('nan')),
+    ('search_factor', '4'), ('search_factor', 0), ('search_factor', -2.0), ('margin', float('-inf')), ('margin', [1]),
+    ('mean', [1, 2]), ('mean', 3), ('mean', ['a', 'b', 'c']), ('std', [1, 0, 1]), ('std', [1, float('nan'), 1]),
+    ('layers', 'four'), ('layers', -1), ('layers', False), ('tracker', 3), ('precision', None), ('precision', {})])
+def test_a_value_that_cannot_be_is_named_with_its_file(field, value):
+    text = json.dumps({**json.loads(CARD.to_json()), field: value})
+    with pytest.raises(ValueError, match=rf"b\.onnx: its 'ct_mm' card is damaged \({field} must be "):
+        ModelCard.from_json(text, 'b.onnx')
+
+
+@pytest.mark.parametrize('text', ['[' * 50000, '{"a":' * 20000, '"' + 'x' * 10**6 + '"', '1' * 5000, '\ud800'])
+def test_a_text_that_is_no_card_is_damaged(text):
+    with pytest.raises(ValueError, match=r"b\.onnx: its 'ct_mm' card is damaged .{0,200}$"):
+        ModelCard.from_json(text, 'b.onnx')

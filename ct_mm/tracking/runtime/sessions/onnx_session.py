@@ -40,9 +40,10 @@ class OnnxSession:
         options.log_severity_level = 3
         try:
             self._session = onnxruntime.InferenceSession(os.fspath(path), options, providers=[providers[device]])
+            card = self._session.get_modelmeta().custom_metadata_map.get(CARD_KEY)
         except Exception as error:  # its exceptions share no base class; none is swallowed
             raise ValueError(f'{path} cannot be loaded by ONNX Runtime: {error}') from error
-        self.card = ModelCard.from_json(self._session.get_modelmeta().custom_metadata_map.get(CARD_KEY), str(path))
+        self.card = ModelCard.from_json(card, str(path))
         #: What it computes in; for int8 also what it does the rest in.
         self.precision = 'int8 + fp32' if self.card.precision == 'int8' else self.card.precision
         self.version = onnxruntime.__version__

@@ -45,12 +45,11 @@ class OpenVINOSession:
         try:
             model = core.read_model(os.fspath(path))
             card = model.get_rt_info([CARD_KEY]).astype(str) if model.has_rt_info([CARD_KEY]) else None
-            self.card = ModelCard.from_json(card, str(path))
             compiled = core.compile_model(model, device, settings)
             self._request = compiled.create_infer_request()
-        except RuntimeError as error:
+        except Exception as error:  # mostly a RuntimeError; none is swallowed
             raise ValueError(f'{path} cannot be loaded by OpenVINO: {error}') from error
-
+        self.card = ModelCard.from_json(card, str(path))
         computes = {value: key for key, value in PRECISIONS.items()}
         #: What it computes in; for int8 also what it does the rest in.
         self.precision = computes.get(compiled.get_property('INFERENCE_PRECISION_HINT').get_type_name(), 'fp32')

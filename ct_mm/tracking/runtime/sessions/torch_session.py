@@ -2,7 +2,6 @@
 from __future__ import annotations
 
 import os
-import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -39,10 +38,10 @@ class TorchSession:
                 network = program.module()
             else:
                 network = torch.jit.load(os.fspath(path), map_location=device, _extra_files=extra)
-        except (KeyError, OSError, RuntimeError, ValueError, zipfile.BadZipFile) as error:
+        except Exception as error:  # whatever the formats' readers trip over; none is swallowed
             raise ValueError(f'{path} cannot be loaded by PyTorch: {error}') from error
         card = extra[f'{CARD_KEY}.json']
-        self.card = ModelCard.from_json(card.decode() if isinstance(card, bytes) else card, str(path))
+        self.card = ModelCard.from_json(card.decode(errors='replace') if isinstance(card, bytes) else card, str(path))
         self._network, self._device, self._autocast = network.to(device), device, precision == 'bf16'
         self._torch = torch
         #: What it computes in.
