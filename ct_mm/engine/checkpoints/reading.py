@@ -13,7 +13,7 @@ from mmengine.fileio import get_local_path
 from mmengine.runner.checkpoint import CheckpointLoader
 from torch import Tensor
 
-from ct_mm.engine.checkpoints.plain_pickle import ForeignObjectError
+from ct_mm.engine.checkpoints.stand_ins import ForeignObjectError
 from ct_mm.engine.checkpoints.torch_file import check_entries, check_sums, read_torch_file
 from ct_mm.package_files import resolve_path
 

@@ -11,7 +11,7 @@ import copyreg
 import os
 from typing import Any
 
-from ct_mm.engine.checkpoints.plain_pickle import TENSOR_FUNCTIONS as _ALLOWED  # noqa: F401 (what the file may call, for the tests)
+from ct_mm.engine.checkpoints.stand_ins import TENSOR_FUNCTIONS as _ALLOWED  # noqa: F401 (what the file may call, for the tests)
 from ct_mm.engine.checkpoints.torch_file import read_torch_file
 
 
