@@ -171,7 +171,8 @@ class PlainUnpickler(pickle._Unpickler):  # the one in Python: its steps can be 
             if not todo:
                 return
             name, value, depth = todo.pop()
-            need(not isinstance(value, OddTensor), f'{name} is no plain dense tensor, but {value}')
+            if isinstance(value, OddTensor):  # the message of nested tuples would be endless, so it is not made ahead
+                raise pickle.UnpicklingError(f'{name} is no plain dense tensor, but {value}')
             need(depth <= _MAX_DEPTH, f'its contents are nested deeper than {_MAX_DEPTH} levels')
             if type(value) in (dict, OrderedDict, collections.Counter):
                 parts = [*value.items(), *vars(value).items()] if type(value) is OrderedDict else value.items()

@@ -149,7 +149,8 @@ def _bytearray(content: str | bytes = b'', encoding: str = 'latin1') -> bytearra
 
 
 def _dtype(name: Any, *_: Any) -> np.dtype:
-    need(type(name) is str and name in _NUMPY_DTYPES, f'an array is not of numbers ({ascii(name)[:40]})')
+    shown = ascii(name[:40]) if type(name) is str else type(name).__name__
+    need(type(name) is str and name in _NUMPY_DTYPES, f'an array is not of numbers ({shown})')
     return np.dtype(name)
 
 
