@@ -9,21 +9,27 @@ schedules.
     OMP_NUM_THREADS=1 python benchmarks/kill_and_resume.py                    # 20 times SIGKILL, then 20 times SIGTERM
     OMP_NUM_THREADS=1 python benchmarks/kill_and_resume.py --kills 5 --signals KILL --seed 7
 
-Prints a row for each death and exits with 1 at the first thing that is wrong. POSIX only: each life is a fork, which
-saves the time of importing torch.
+Prints a row for each death and exits with 1 at the first thing that is wrong. POSIX only: each life is forked from a
+server that has imported torch and computed nothing, so a life starts quickly and no thread is lost.
 """
 import argparse
+import contextlib
+import multiprocessing
 import os
 import random
 import signal
 import sys
 import tempfile
 import time
-import traceback
 from pathlib import Path
 
+import mmengine.config.config
 import torch
+from yapf.yapflib import yapf_api
 
+import ct_mm.compression.hooks  # (imported once, in the server of the lives)
+import ct_mm.tracking.datasets
+import ct_mm.tracking.models  # noqa: F401
 from ct_mm import train
 from ct_mm.engine.checkpoints.reading import read_checkpoint
 from ct_mm.engine.checkpoints.resume import newest_whole, training_files
@@ -65,36 +71,21 @@ class Training:
         self.arguments = [str(config), '--work-dir', str(folder), '--device', 'cpu', '--resume']
         self.folder = folder
 
-    def start(self) -> int:
-        """Begins a life and returns its process id."""
-        sys.stdout.flush()
-        pid = os.fork()
-        if pid:
-            return pid
-        status = 1
-        try:
-            self.run()
-            status = 0
-        except SystemExit as stopped:
-            status = stopped.code
-        finally:
-            os._exit(status)
+    def start(self) -> multiprocessing.Process:
+        """Begins a life and returns its process."""
+        life = multiprocessing.get_context('forkserver').Process(target=self.run)
+        life.start()
+        return life
 
     def run(self) -> None:
         """Trains in this process, its output in a file."""
-        shown = [os.dup(stream) for stream in (1, 2)]
         with open(self.folder.with_suffix('.log'), 'a') as log:
             os.dup2(log.fileno(), 1)
             os.dup2(log.fileno(), 2)
-        try:
-            train.main(self.arguments)
-        except Exception:
-            traceback.print_exc()
-            raise
-        finally:
-            sys.stdout.flush()
-            os.dup2(shown[0], 1)
-            os.dup2(shown[1], 2)
+        torch.set_num_threads(1)
+        # formatting the config takes longer than a life here
+        yapf_api.FormatCode = mmengine.config.config.FormatCode = lambda text, **_: (text, False)
+        train.main(self.arguments)
 
     def whole(self) -> int:
         """Iterations in the newest whole checkpoint, 0 if there is no file.
@@ -110,16 +101,10 @@ class Training:
         return any(self.folder.glob('.*.pth.*'))
 
 
-def wait(pid: int, seconds: float = 600) -> int | None:
-    """Waits for the end of a process; its status (negative for a signal), or None if it lives on."""
-    end = time.monotonic() + seconds
-    while True:
-        done, status = os.waitpid(pid, os.WNOHANG)
-        if done:
-            return os.waitstatus_to_exitcode(status)
-        if time.monotonic() > end:
-            return None
-        time.sleep(0.002)
+def wait(life: multiprocessing.Process, seconds: float = 600) -> int | None:
+    """Waits for the end of a life; its exit status (negative for a signal), or None if it lives on."""
+    life.join(seconds)
+    return life.exitcode
 
 
 def same(one: object, other: object) -> bool:
@@ -147,18 +132,15 @@ def check_end(training: Training, untouched: Training, last: str) -> None:
 def main() -> None:
     """Runs the script."""
     args = build_parser().parse_args()
-    torch.set_num_threads(1)
-    from yapf.yapflib import yapf_api
-    yapf_api.FormatCode = lambda text, **_: (text, False)  # formatting the config takes longer than a life here
-    import mmengine.config.config
-    mmengine.config.config.FormatCode = yapf_api.FormatCode
+    os.environ['OPENBLAS_NUM_THREADS'] = '1'  # for the server, where importing NumPy would start threads
     rng = random.Random(args.seed)
     last = f'iter_{5 * args.epochs}.pth'
     with tempfile.TemporaryDirectory() as name:
         config = Path(name, 'training.py')
         config.write_text(CONFIG.format(epochs=args.epochs))
         untouched = Training(config, Path(name, 'untouched'))
-        untouched.run()  # in this process, so that the others find everything imported
+        if wait(untouched.start()) != 0:
+            sys.exit(f'cannot train:\n{untouched.folder.with_suffix(".log").read_text()[-3000:]}')
         began = time.monotonic()
         wait(Training(config, Path(name, 'timed')).start())
         step = (time.monotonic() - began) / (5 * args.epochs)
@@ -169,13 +151,14 @@ def main() -> None:
             while deaths < args.kills or training is not None:
                 if training is None:
                     training, reached, rounds = Training(config, Path(name, f'{chosen}_{rounds}')), 0, rounds + 1
-                pid, began, writing = training.start(), time.monotonic(), deaths % 2 == 1
-                status = wait(pid, rng.uniform(0, STEPS_OF_A_LIFE * step)) if deaths < args.kills else wait(pid)
+                life, began, writing = training.start(), time.monotonic(), deaths % 2 == 1
+                status = wait(life, rng.uniform(0, STEPS_OF_A_LIFE * step) if deaths < args.kills else 600)
                 while status is None and writing and not training.writes():
-                    status = wait(pid, 0)
+                    status = wait(life, 0.002)
                 if status is None:
-                    os.kill(pid, number)
-                    after, status = time.monotonic() - began, wait(pid)
+                    with contextlib.suppress(ProcessLookupError):  # it has just ended
+                        os.kill(life.pid, number)
+                    after, status = time.monotonic() - began, wait(life)
                     whole = training.whole()
                     if status not in (-number, EXIT_CODE, 0) or whole < reached:
                         sys.exit(f'after death {deaths}: status {status}, {whole} iterations, {reached} before:\n'

@@ -138,7 +138,8 @@ def test_help_is_what_mim_looks_for_and_loads_no_torch(name):
     code = ("import runpy, sys; sys.argv = ['x', '-h']\n"
             f"try:\n    runpy.run_path('tools/{name}.py', run_name='__main__')\n"
             "except SystemExit:\n    print('torch' in sys.modules)")
-    output = subprocess.run([sys.executable, '-c', code], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    output = subprocess.run([sys.executable, '-c', code], cwd=ROOT, capture_output=True, text=True, check=True,
+                            timeout=120).stdout
     assert '--gpus' in output and '--device' in output
     assert output.splitlines()[-1] == 'False'
 

@@ -32,7 +32,8 @@ def metadata() -> dict:
 def test_importing_the_package_is_cheap():
     heavy = ['torch', 'mmcv', 'mmdet', 'mmpretrain', 'skimage', 'ct_mm.compression', 'ct_mm.tracking']
     code = f'import sys, ct_mm; print([name for name in {heavy} if name in sys.modules])'
-    output = subprocess.run([sys.executable, '-c', code], cwd=ROOT, capture_output=True, text=True, check=True)
+    output = subprocess.run([sys.executable, '-c', code], cwd=ROOT, capture_output=True, text=True, check=True,
+                            timeout=120)
     assert output.stdout.strip() == '[]'
 
 
@@ -116,7 +117,7 @@ def test_no_requirement_names_a_fork_and_the_lock_fits_the_extras(metadata):
 def test_mim_finds_tools_and_configs_in_a_wheel(metadata, tmp_path):
     command = [sys.executable, 'setup.py', '-q', 'egg_info', '--egg-base', str(tmp_path), 'build_py', '--build-lib',
                str(tmp_path)]
-    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True, timeout=300)
     files = [file.relative_to(tmp_path).as_posix() for file in tmp_path.rglob('*') if file.is_file()]
     recorded = [name for name in files if not name.startswith('ct_mm.egg-info')]
     recorded.append(f'ct_mm-{metadata["version"]}.dist-info/RECORD')

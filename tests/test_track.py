@@ -1,4 +1,6 @@
 """The command that tracks in a video: what it writes, and what it says when something goes wrong."""
+import contextlib
+import io
 import os
 import runpy
 import signal
@@ -9,6 +11,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from clean_process import run_clean
 
 import ct_mm.track
 from ct_mm.track import main
@@ -138,18 +141,24 @@ def test_a_missing_encoder_is_noticed_before_tracking(refused, monkeypatch):
     refused('pip install imageio-ffmpeg')
 
 
-@pytest.mark.parametrize('name', ['SIGINT', 'SIGTERM'])
-def test_a_signal_keeps_what_was_tracked(track, capsys, name, request):
+def end_by_signal(name, images, folder):
     number = getattr(signal, name)
-    # A process in the background may have been started with Ctrl-C ignored.
-    inherited = signal.getsignal(number)
-    request.addfinalizer(lambda: signal.signal(number, inherited))
-    signal.signal(number, signal.SIG_DFL)
-    before = signal.getsignal(number)
-    code, files = track(tracker=Stub(5, lambda: os.kill(os.getpid(), number)))
-    assert code == 128 + number and f'ended by {name}' in capsys.readouterr().err
+    signal.signal(number, signal.SIG_DFL)  # a process in the background may have been started with Ctrl-C ignored
+    tracker = Stub(5, lambda: os.kill(os.getpid(), number))
+    ct_mm.track.init_tracker = lambda *args, **keywords: tracker
+    with contextlib.redirect_stderr(io.StringIO()) as told:
+        code = main(['stub.onnx', *BOX, '--out-dir', str(folder), str(images)])
+    assert code == 128 + number and f'ended by {name}' in told.getvalue()
+    assert signal.getsignal(number) == signal.SIG_DFL
+
+
+@pytest.mark.parametrize('name', ['SIGINT', 'SIGTERM'])
+def test_a_signal_keeps_what_was_tracked(images, tmp_path, name):
+    assert run_clean(end_by_signal, name, images, tmp_path / 'out') == 0
+    files = {path.relative_to(tmp_path / 'out').as_posix(): path
+             for path in (tmp_path / 'out').rglob('*') if path.is_file()}
     assert len(rows_of(files['walk.txt'])) == len(frames_of(files['walk.mp4'])) == 5
-    assert set(files) == {'walk.txt', 'scores/walk.txt', 'walk.mp4'} and signal.getsignal(number) == before
+    assert set(files) == {'walk.txt', 'scores/walk.txt', 'walk.mp4'}
 
 
 def test_a_source_that_stops_keeps_what_was_tracked(track, images, capsys):
@@ -288,7 +297,7 @@ def test_an_exported_tracker_needs_neither_pytorch_nor_mmengine(tmp_path):
             "('torch', 'mmengine', 'mmcv') if name in sys.modules}), 'onnxruntime' in sys.modules)")
     command = [sys.executable, '-c', code, 'tiny.onnx', 'ct_mm::demo/clips/bunny/bunny.mp4', '--box', '77', '75', '214',
                '205', '--max-frames', '3', '--out-dir', 'out']
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True,
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120,
                           env={**os.environ, 'PYTHONPATH': os.pathsep.join([str(tmp_path), str(ROOT)])})
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == '0 [] True'

@@ -70,7 +70,6 @@ def _hooks(settings: Mapping, seed: int | None) -> list[dict]:
     hooks = [
         dict(type='ct_mm.StepSeedHook', seed=seed or 0),
         dict(type='ct_mm.ReplacementRateHook', **{'seed': seed or 0, **settings.get('replacement', {})}),
-        dict(type='ct_mm.DivisionSummaryHook'),
         dict(type='ct_mm.StudentExportHook', **settings.get('export', {})),
         dict(type='ct_mm.ThinHistoryHook'),
     ]
@@ -108,4 +107,6 @@ class CompressRunner(Runner):
         """
         if not isinstance(cfg, Config):
             cfg = Config(dict(cfg))
-        return super().from_cfg(compress(cfg))
+        runner = super().from_cfg(compress(cfg))
+        runner.register_hook(dict(type='ct_mm.DivisionSummaryHook'))
+        return runner

@@ -15,7 +15,7 @@ SHAPE = dict(width=32, depth=4, heads=2, template=32, search=64, drop_path=0.1, 
 def run(*sides, **environment):
     return subprocess.run(
         [sys.executable, str(FILE), '--shape', json.dumps(SHAPE), '--steps', '1', '--threads', '1', '--sides', *sides],
-        capture_output=True, text=True, env=dict(os.environ, **environment))
+        capture_output=True, text=True, env=dict(os.environ, **environment), timeout=300)
 
 
 @pytest.mark.slow

@@ -27,7 +27,7 @@ def test_after_an_error_the_earlier_file_is_as_it_was(tmp_path):
 @pytest.mark.skipif(os.name != 'posix', reason='other systems cannot tell whether a process lives')
 def test_what_dead_processes_left_is_removed_and_what_living_ones_write_only_where_none_may(tmp_path):
     dead = subprocess.Popen([sys.executable, '-c', 'pass'])
-    dead.wait()
+    dead.wait(60)
     left = {f'.a.pth.{dead.pid}', f'.a.pth.{10**30}'}
     others = {'a.pth', '.a.pth.7z', f'.b.txt.{dead.pid}', f'a.pth.{dead.pid}'}
     living = f'.a.pth.{os.getpid()}'

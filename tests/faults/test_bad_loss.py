@@ -3,8 +3,9 @@ import json
 
 import pytest
 import torch
+import toy_training
+from clean_process import run_together
 from mmengine.hooks import Hook
-from mmengine.model import MMDistributedDataParallel
 
 from ct_mm.engine.checkpoints.reading import read_checkpoint
 from ct_mm.registry import HOOKS
@@ -112,8 +113,7 @@ def test_more_than_were_allowed_stop_it_and_a_resumed_training_counts_on(train, 
 
 def test_a_model_that_looks_at_no_loss_itself(train, toys, monkeypatch, tmp_path):
     monkeypatch.setattr('ct_mm.engine.finite.check_losses', lambda *_: None)
-    from ct_mm.registry import MODELS
-    monkeypatch.setitem(MODELS.get('ct_mm.Layers').forward.__globals__, 'check_losses', lambda *_: None)
+    monkeypatch.setattr(toy_training, 'check_losses', lambda *_: None)
     toys(Layers=bad_at(7))
     with pytest.raises(FloatingPointError, match=r'iteration 7 .*on rank 0: loss=nan; batch: draw_\d'):
         train('run')
@@ -133,24 +133,26 @@ def test_in_a_loop_of_iterations_too(train, toys, tmp_path):
     assert told(tmp_path / 'run')[0]['iteration'] == 3
 
 
-@pytest.mark.parametrize('watched', [True, False])  # whether the model itself finds the bad loss, before the others
-def test_one_rank_with_a_bad_loss_has_all_skip_the_step(train, toys, on_two_ranks, tmp_path, monkeypatch, watched):
-    def run(rank):
-        toys(Layers=bad_at(*([3, 6] if rank == 1 else [])))
-        runner = train('run', train_cfg=skipping(limit), prepare=lambda runner: setattr(
-            runner, 'model', MMDistributedDataParallel(runner.model)))
-        torch.save([runner.iter, runner.model.module.state_dict(), runner.optim_wrapper.state_dict()],
-                   tmp_path / f'rank_{rank}.pth')
-
+def train_a_rank(rank, folder, limit, watched):
     if not watched:
-        from ct_mm.registry import MODELS
-        monkeypatch.setitem(MODELS.get('ct_mm.Layers').forward.__globals__, 'check_losses', lambda *_: None)
-    limit = 2
-    assert on_two_ranks(run) == [0, 0]
+        toy_training.check_losses = lambda *_: None
+    toy_training.Layers.act = staticmethod(bad_at(*([3, 6] if rank == 1 else [])))
+    toy_training.join_ranks(rank, folder)
+    runner = toy_training.toy_train(folder / 'run', toy_training.wrapped, train_cfg=skipping(limit))
+    torch.save([runner.iter, runner.model.module.state_dict(), runner.optim_wrapper.state_dict()],
+               folder / f'rank_{rank}.pth')
+
+
+@pytest.mark.parametrize('watched', [True, False])  # whether the model itself finds the bad loss, before the others
+def test_one_rank_with_a_bad_loss_has_all_skip_the_step(tmp_path, watched):
+    def train(limit):
+        (tmp_path / 'meeting').unlink(missing_ok=True)
+        return run_together(train_a_rank, [(rank, tmp_path, limit, watched) for rank in (0, 1)])
+
+    assert train(2) == [0, 0]
     one, other = (torch.load(tmp_path / f'rank_{rank}.pth') for rank in (0, 1))
     weights = [name for name in one[1] if 'running' not in name]  # each rank has its own statistics
     assert one[0] == other[0] and all(torch.equal(one[1][name], other[1][name]) for name in weights)
     assert str(one[2]) == str(other[2])
     assert [[rank['rank'] for rank in step['ranks']] for step in told(tmp_path / 'run')] == [[1], [1]]
-    limit = 1
-    assert on_two_ranks(run) == [1, 1]  # neither waits for the other
+    assert train(1) == [1, 1]  # neither waits for the other

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 import torch
+from clean_process import run_clean
 from mmengine.hooks import Hook
+from toy_training import Mean, toy_train
 
 from ct_mm.engine.checkpoints.reading import read_checkpoint
 from ct_mm.engine.checkpoints.resume import newest_whole, training_files
@@ -43,27 +45,30 @@ def dies_at(folder, count, events):
     sys.addaudithook(audit)  # for good, so only in a process that is about to end
 
 
+ONE_KEPT = dict(SHORT, default_hooks=hook(max_keep_ckpts=1))
+
+
+def life(folder, resume, count, events=()):
+    """A training that is killed before its ``count``-th event, if there is a count."""
+    if count:
+        dies_at(folder, count, events)
+    toy_train(folder, resume=resume, **ONE_KEPT)
+
+
 @pytest.mark.parametrize('events', [
     ('os.rename', 'os.remove'),
     pytest.param(('open', 'os.rename', 'os.remove'), marks=pytest.mark.slow)], ids=['moves', 'all'])
-def test_killed_before_any_step_of_writing_a_checkpoint(train, in_child, same, tmp_path, events):
-    more = dict(SHORT, default_hooks=hook(max_keep_ckpts=1))
-
-    def life(name, resume, count):
-        if count:
-            dies_at(tmp_path / name, count, events)
-        train(name, resume=resume, **more)
-
-    train('whole', **more)
+def test_killed_before_any_step_of_writing_a_checkpoint(train, same, tmp_path, events):
+    train('whole', **ONE_KEPT)
     for count in range(1, 1000):
         folder = tmp_path / f'killed_{count}'
-        status = in_child(life, folder.name, False, count)
+        status = run_clean(life, folder, False, count, events)
         if not status:
             break
         assert status == -signal.SIGKILL
         found = newest_whole(training_files(folder, 'epoch_{}.pth', 'interrupted.pth'))
         assert (0 if found is None else found.iteration) >= 2 * (folder / 'last_checkpoint').exists()
-        assert in_child(life, folder.name, True, None) == 0
+        assert run_clean(life, folder, True, None) == 0
         assert same(tmp_path / 'whole' / 'epoch_2.pth', folder / 'epoch_2.pth')
         assert files(folder) == files(tmp_path / 'whole') == ['epoch_2.pth', 'last_checkpoint']
     assert count > 4 * len(events)
@@ -232,8 +237,17 @@ def test_the_arguments_of_the_hook_mean_what_they_did(train, tmp_path):
         'last_checkpoint', 'my_1.pth', 'my_4.pth']
 
 
-def test_the_best_checkpoint_of_before_stays_until_the_new_one_is_there(train, toys, in_child, tmp_path):
-    more = dict(
+def killed_before_the_second_best_appears(folder):
+    scores = iter(range(1000, 0, -1))
+    Mean.act = staticmethod(lambda _: next(scores))
+
+    def audit(event, args):
+        if event == 'os.rename' and str(args[1]).endswith('best_mean_epoch_2.pth'):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    sys.addaudithook(audit)
+    toy_train(
+        folder,
         val_dataloader=dict(
             batch_size=8, num_workers=0, collate_fn=dict(type='numbers_collate'), dataset=dict(type='ct_mm.Numbers'),
             sampler=dict(type='DefaultSampler', shuffle=False)),
@@ -241,16 +255,7 @@ def test_the_best_checkpoint_of_before_stays_until_the_new_one_is_there(train, t
         val_evaluator=dict(type='ct_mm.Mean'),
         default_hooks=hook(save_best='mean', rule='less', max_keep_ckpts=1))
 
-    def killed_before_the_second_best_appears():
-        scores = iter(range(1000, 0, -1))
-        toys(Mean=lambda _: next(scores))
 
-        def audit(event, args):
-            if event == 'os.rename' and str(args[1]).endswith('best_mean_epoch_2.pth'):
-                os.kill(os.getpid(), signal.SIGKILL)
-
-        sys.addaudithook(audit)
-        train('run', **more)
-
-    assert in_child(killed_before_the_second_best_appears) == -signal.SIGKILL
+def test_the_best_checkpoint_of_before_stays_until_the_new_one_is_there(tmp_path):
+    assert run_clean(killed_before_the_second_best_appears, tmp_path / 'run') == -signal.SIGKILL
     assert (tmp_path / 'run' / 'best_mean_epoch_1.pth').exists()

@@ -119,7 +119,7 @@ def test_a_malicious_teacher_is_refused_and_runs_nothing(start):
 def test_a_training_that_is_killed_at_random_moments_ends_with_the_same_bits():
     script = Path(resolve_path('ct_mm::configs')).parent / 'benchmarks' / 'kill_and_resume.py'
     done = subprocess.run([sys.executable, str(script), '--kills', '3', '--epochs', '3'],
-                          capture_output=True, text=True, env=dict(os.environ, OMP_NUM_THREADS='1'))
+                          capture_output=True, text=True, env=dict(os.environ, OMP_NUM_THREADS='1'), timeout=1000)
     assert done.returncode == 0, done.stdout + done.stderr
     for name in ('KILL', 'TERM'):
         assert re.search(rf'3 deaths by SIG{name} in \d trainings?, each of which ended with the same bits',

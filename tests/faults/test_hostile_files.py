@@ -6,6 +6,7 @@ import os
 import pickle
 import pickletools
 import resource
+import runpy
 import shutil
 import struct
 import zipfile
@@ -15,9 +16,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from clean_process import run_clean
 from mmengine.logging import HistoryBuffer
+from toy_training import toy_config, toy_train
 
-from ct_mm import cli
+from ct_mm import cli, track
+from ct_mm import train as training_command
 from ct_mm.engine.checkpoints import resume
 from ct_mm.engine.checkpoints.reading import read_checkpoint, read_state_dict
 from ct_mm.engine.checkpoints.writing import save_checkpoint
@@ -157,21 +161,21 @@ def refused(function, *args):
 
 
 @pytest.mark.parametrize('program', PROGRAMS)
-def test_both_readers_refuse_it(program, in_child, tmp_path):
+def test_both_readers_refuse_it(program, tmp_path):
     write(tmp_path / 'evil.pth', PROGRAMS[program])
+    assert run_clean(both_readers, tmp_path / 'evil.pth') == 0
+
+
+def both_readers(file):
     methods = dict(HistoryBuffer([1.0], [1])._statistics_methods)
-
-    def read():
-        with little_memory():
-            refused(read_checkpoint, tmp_path / 'evil.pth')
-            try:  # what it does not know stands for nothing there
-                load_tensors_only(tmp_path / 'evil.pth')
-            except ValueError as error:
-                assert 'evil.pth' in str(error)
-            assert np.dtype('f8').kind == 'f' and np.ones(2).sum() == 2 and HistoryBuffer([1.0], [1]).mean() == 1
-            assert HistoryBuffer._statistics_methods == methods
-
-    assert in_child(read) == 0
+    with little_memory():
+        refused(read_checkpoint, file)
+        try:  # what it does not know stands for nothing there
+            load_tensors_only(file)
+        except ValueError as error:
+            assert 'evil.pth' in str(error)
+        assert np.dtype('f8').kind == 'f' and np.ones(2).sum() == 2 and HistoryBuffer([1.0], [1]).mean() == 1
+        assert HistoryBuffer._statistics_methods == methods
 
 
 DOORS = ['object array over its own bytes', 'object array by its state', 'storage beyond its record',
@@ -191,41 +195,38 @@ optim_wrapper = dict(type='OptimWrapper', optimizer=dict(type='AdamW', lr=1e-4))
 
 
 @pytest.mark.parametrize('program', DOORS)
-def test_each_door_refuses_it(program, in_child, tmp_path, train, config, monkeypatch):
-    import runpy
-
-    from ct_mm import track
-    from ct_mm import train as command
+def test_each_door_refuses_it(program, tmp_path, train, monkeypatch):
     monkeypatch.chdir(tmp_path)
     train('run')
     Path('tiny.py').write_text("_base_ = 'ct_mm::quickstart/tiny_tracker.py'")
     Path('four.py').write_text(TEACHER)
-    clip = str(next(Path(resolve_path('ct_mm::demo/clips')).rglob('*.mp4')))
     write('evil.pth', PROGRAMS[program])
     shutil.copy('evil.pth', 'run/epoch_9.pth')
+    assert run_clean(doors, tmp_path) == 0
+    assert not Path('out.pth').exists()
+    assert 'epoch_9.pth cannot be used' in ''.join(path.read_text() for path in Path('run').rglob('*.log'))
+
+
+def doors(folder):
+    os.chdir(folder)
+    clip = str(next(Path(resolve_path('ct_mm::demo/clips')).rglob('*.mp4')))
     scripts = [(runpy.run_path(str(CONVERTERS / f'{script}.py'))['main'], ['evil.pth', 'out.pth', *options])
                for script, options in (('publish_model', ['--half']), ('vit_to_ct_mm', []), ('ostrack_to_ct_mm', []),
                                        ('ostrack_to_ct_mm', ['--ignore-objects']))]
-
-    def doors():
-        with little_memory():
-            for main, arguments in scripts:
-                refused(main, arguments)
-            refused(read_state_dict, 'evil.pth')
-            refused(lambda: train('from', load_from='evil.pth'))
-            refused(lambda: train('named', load_from='evil.pth', resume=True))
-            refused(lambda: cli.build_runner(config('test', load_from='evil.pth')).load_or_resume())
-            refused(lambda: train('part', model=dict(
-                type='ct_mm.Layers', init_cfg=dict(type='Pretrained', checkpoint='evil.pth'))))
-            with contextlib.redirect_stderr(io.StringIO()) as said:
-                refused(track.main, ['tiny.py', 'evil.pth', clip, '--box', '10', '10', '40', '40'])
-                assert 'evil.pth' in said.getvalue(), said.getvalue()
-            refused(lambda: command.main(['four.py', '--work-dir', 'four', '--device', 'cpu']))
-            assert train('run', resume=True).iter == 16
-
-    assert in_child(doors) == 0
-    assert not Path('out.pth').exists()
-    assert 'epoch_9.pth cannot be used' in ''.join(path.read_text() for path in Path('run').rglob('*.log'))
+    with little_memory():
+        for main, arguments in scripts:
+            refused(main, arguments)
+        refused(read_state_dict, 'evil.pth')
+        refused(lambda: toy_train(folder / 'from', load_from='evil.pth'))
+        refused(lambda: toy_train(folder / 'named', load_from='evil.pth', resume=True))
+        refused(lambda: cli.build_runner(toy_config(folder / 'test', load_from='evil.pth')).load_or_resume())
+        refused(lambda: toy_train(folder / 'part', model=dict(
+            type='ct_mm.Layers', init_cfg=dict(type='Pretrained', checkpoint='evil.pth'))))
+        with contextlib.redirect_stderr(io.StringIO()) as said:
+            refused(track.main, ['tiny.py', 'evil.pth', clip, '--box', '10', '10', '40', '40'])
+            assert 'evil.pth' in said.getvalue(), said.getvalue()
+        refused(lambda: training_command.main(['four.py', '--work-dir', 'four', '--device', 'cpu']))
+        assert toy_train(folder / 'run', resume=True).iter == 16
 
 
 @pytest.mark.parametrize(('program', 'message'), [
@@ -245,18 +246,19 @@ def test_the_message_says_what_is_wrong(program, message, tmp_path):
         read_checkpoint(tmp_path / 'evil.pth')
 
 
-def test_a_place_in_the_memo_costs_nothing(in_child, tmp_path):
+def test_a_place_in_the_memo_costs_nothing(tmp_path):
     write(tmp_path / 'x.pth', b'Nr\xff\xff\xff\xff')
 
-    def read():
-        with little_memory():
-            assert read_checkpoint(tmp_path / 'x.pth')['more'] == dict(x=None)
-            assert load_tensors_only(tmp_path / 'x.pth')[0]['more'] == dict(x=None)
-
-    assert in_child(read) == 0
+    assert run_clean(read_memo, tmp_path / 'x.pth') == 0
 
 
-def test_zeros_are_not_unpacked(in_child, tmp_path):
+def read_memo(file):
+    with little_memory():
+        assert read_checkpoint(file)['more'] == dict(x=None)
+        assert load_tensors_only(file)[0]['more'] == dict(x=None)
+
+
+def test_zeros_are_not_unpacked(tmp_path):
     """A file of 0.4 MB that would become 0.4 GB."""
     with zipfile.ZipFile(tmp_path / 'evil.pth', 'w', zipfile.ZIP_DEFLATED) as archive:
         archive.writestr('archive/data.pkl', b'\x80\x02}.')
@@ -264,16 +266,17 @@ def test_zeros_are_not_unpacked(in_child, tmp_path):
             for _ in range(400):
                 part.write(bytes(1 << 20))
 
-    def read():
-        with little_memory(1 << 27):
-            for reader in (read_checkpoint, load_tensors_only):
-                with pytest.raises(ValueError, match=r"evil.pth.*would unpack from .*data/0' with 419 MB"):
-                    reader(tmp_path / 'evil.pth')
-
-    assert in_child(read) == 0
+    assert run_clean(read_zeros, tmp_path / 'evil.pth') == 0
 
 
-def test_a_directory_that_lies_is_found_out_before_the_memory_is_full(in_child, tmp_path):
+def read_zeros(file):
+    with little_memory(1 << 27):
+        for reader in (read_checkpoint, load_tensors_only):
+            with pytest.raises(ValueError, match=r"evil.pth.*would unpack from .*data/0' with 419 MB"):
+                reader(file)
+
+
+def test_a_directory_that_lies_is_found_out_before_the_memory_is_full(tmp_path):
     with zipfile.ZipFile(tmp_path / 'evil.pth', 'w', zipfile.ZIP_DEFLATED) as archive:
         archive.writestr('archive/data.pkl', b'\x80\x02}.')
         with archive.open('archive/data/0', 'w') as part:
@@ -282,26 +285,28 @@ def test_a_directory_that_lies_is_found_out_before_the_memory_is_full(in_child, 
     content = (tmp_path / 'evil.pth').read_bytes().replace(struct.pack('<I', 256 << 20), struct.pack('<I', 4096))
     (tmp_path / 'evil.pth').write_bytes(content)
 
-    def read():
-        with little_memory(1 << 27):
-            refused(read_checkpoint, tmp_path / 'evil.pth')
-
-    assert in_child(read) == 0
+    assert run_clean(read_lying_directory, tmp_path / 'evil.pth') == 0
 
 
-def test_a_file_of_before_1_6_that_announces_a_terabyte(in_child, tmp_path):
+def read_lying_directory(file):
+    with little_memory(1 << 27):
+        refused(read_checkpoint, file)
+
+
+def test_a_file_of_before_1_6_that_announces_a_terabyte(tmp_path):
     torch.save(dict(a=torch.ones(4)), tmp_path / 'evil.pth', _use_new_zipfile_serialization=False)
     whole = (tmp_path / 'evil.pth').read_bytes()
     assert whole.count(b'K\x04N') == 1
     (tmp_path / 'evil.pth').write_bytes(whole.replace(b'K\x04N', value(2**38) + b'N'))
 
-    def read():
-        with little_memory():
-            for reader in (read_checkpoint, load_tensors_only):
-                with pytest.raises(ValueError, match=r'evil\.pth.*more bytes than the file'):
-                    reader(tmp_path / 'evil.pth')
+    assert run_clean(read_announced_terabyte, tmp_path / 'evil.pth') == 0
 
-    assert in_child(read) == 0
+
+def read_announced_terabyte(file):
+    with little_memory():
+        for reader in (read_checkpoint, load_tensors_only):
+            with pytest.raises(ValueError, match=r'evil\.pth.*more bytes than the file'):
+                reader(file)
 
 
 ODD = {

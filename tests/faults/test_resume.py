@@ -3,7 +3,9 @@ import copy
 import shutil
 
 import pytest
+from clean_process import run_clean
 from mmengine.config import Config
+from toy_training import toy_config, toy_train
 
 from ct_mm.compression import ReplacementDistiller
 from ct_mm.engine.checkpoints.reading import read_checkpoint
@@ -31,13 +33,16 @@ def test_a_checkpoint_within_an_epoch_is_gone_on_from_exactly(train, same, tmp_p
         assert same(tmp_path / 'run' / 'iter_16.pth', again / 'iter_16.pth')
 
 
-def test_so_it_is_with_workers_that_live_over_the_epochs(train, config, in_child, same, tmp_path):
-    loader = config().train_dataloader
+def train_with_a_worker(folder, resume):
+    loader = toy_config(folder).train_dataloader
     loader.update(num_workers=1, persistent_workers=True)
-    more = dict(default_hooks=EVERY_3_STEPS, train_dataloader=loader)
-    assert in_child(lambda: train('run', **more)) == 0
+    toy_train(folder, resume=resume, default_hooks=EVERY_3_STEPS, train_dataloader=loader)
+
+
+def test_so_it_is_with_workers_that_live_over_the_epochs(same, tmp_path):
+    assert run_clean(train_with_a_worker, tmp_path / 'run', False, threads=None) == 0
     only_until(9, tmp_path / 'run', tmp_path / 'again')
-    assert in_child(lambda: train('again', resume=True, **more)) == 0
+    assert run_clean(train_with_a_worker, tmp_path / 'again', True, threads=None) == 0
     assert same(tmp_path / 'run' / 'iter_16.pth', tmp_path / 'again' / 'iter_16.pth')
 
 

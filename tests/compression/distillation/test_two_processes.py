@@ -1,11 +1,9 @@
 """Two processes with half of the batch each train as one process with all of it."""
-import socket
-import subprocess
-import sys
 from types import SimpleNamespace
 
 import pytest
 import torch
+from clean_process import run_together
 from mmengine.logging import MessageHub
 from mmengine.model import MMDistributedDataParallel
 from mmengine.optim import OptimWrapper
@@ -60,11 +58,9 @@ def train(teacher, steps, accumulated, step, rank=0, world_size=1):
     return {name: value.clone() for name, value in distiller.state_dict().items()}, paths, held
 
 
-def one_rank(rank, teacher, port, folder):
-    rank = int(rank)
-    torch.set_num_threads(1)
-    torch.distributed.init_process_group('gloo', init_method=f'tcp://127.0.0.1:{port}', rank=rank, world_size=2)
-    torch.save({name: train(teacher, *run, rank=rank, world_size=2) for name, run in RUNS.items()}, f'{folder}/{rank}')
+def one_rank(rank, teacher, folder):
+    torch.distributed.init_process_group('gloo', init_method=f'file://{folder}/meeting', rank=rank, world_size=2)
+    torch.save({name: train(teacher, *run, rank=rank, world_size=2) for name, run in RUNS.items()}, folder / str(rank))
     torch.distributed.destroy_process_group()
 
 
@@ -74,17 +70,9 @@ def runs(tmp_path_factory):
     folder = tmp_path_factory.mktemp('ranks')
     torch.manual_seed(1)
     torch.save(MODELS.build(MODEL).state_dict(), folder / 'teacher.pth')
-    with socket.socket() as free:
-        free.bind(('127.0.0.1', 0))
-        port = free.getsockname()[1]
-    arguments = [str(folder / 'teacher.pth'), str(port), str(folder)]
-    ranks = [subprocess.Popen([sys.executable, __file__, str(rank), *arguments]) for rank in range(2)]
-    try:
-        alone = {name: train(arguments[0], *run) for name, run in RUNS.items()}
-        assert [process.wait(timeout=120) for process in ranks] == [0, 0]
-    finally:
-        for process in ranks:
-            process.kill()
+    teacher = str(folder / 'teacher.pth')
+    alone = {name: train(teacher, *run) for name, run in RUNS.items()}
+    assert run_together(one_rank, [(rank, teacher, folder) for rank in range(2)]) == [0, 0]
     both = [torch.load(folder / str(rank)) for rank in range(2)]
     return {name: (alone[name], both[0][name], both[1][name]) for name in RUNS}
 
@@ -103,11 +91,6 @@ def test_all_ranks_take_the_same_path_and_it_changes(runs, name):
     assert alone == first == second and len(set(alone)) > 2
 
 
-
 def test_each_rank_keeps_its_part_of_a_sharded_teacher(runs):
     (*_, whole), (*_, first), (*_, second) = runs['sharded']
     assert first + second == whole and runs['steps'][1][2] == whole
-
-
-if __name__ == '__main__':
-    one_rank(*sys.argv[1:])

@@ -83,7 +83,7 @@ def test_what_the_config_cannot_say_is_named():
 
 def test_changes_for_the_students_layers_are_in_it(monkeypatch):
     monkeypatch.setattr(Holder, 'layers', blocks(6), raising=False)
-    config = ConfigDict(type='Model', backbone=dict(type='Holder', depth=6, mlp=dict(ratio=4, act='gelu')))
+    config = ConfigDict(type='Model', backbone=dict(type='ct_mm.Holder', depth=6, mlp=dict(ratio=4, act='gelu')))
     spec = DivisionSpec(num_stages=2, student=dict(mlp=dict(ratio=1)))
     made = plain_model_config(config, DividedModel(holder(backbone=holder(layers=blocks(6))), spec, config))
     assert made.backbone.mlp == dict(ratio=1, act='gelu') and made.backbone.depth == 2

@@ -13,19 +13,28 @@ from ct_mm.engine.checkpoints.reading import read_state_dict
 
 
 @pytest.fixture
-def run(tmp_path, training_cfg, teacher_file):
-    """Trains in a folder of its own; returns the runner."""
+def build(tmp_path, training_cfg, teacher_file):
+    """Builds the runner of a training in a folder of its own."""
 
-    def start(name, stop_after=None, resume=False, compress=None, **more):
-        cfg = Config({
+    def make(name, resume=False, compress=None, **more):
+        return build_runner(Config({
             **copy.deepcopy(training_cfg),
             'runner_type': 'ct_mm.CompressRunner',
             'compress': dict(teacher=teacher_file, num_stages=3, **(compress or {})),
             'work_dir': str(tmp_path / name),
             'resume': resume,
             **more
-        })
-        runner = build_runner(cfg)
+        }))
+
+    return make
+
+
+@pytest.fixture
+def run(build):
+    """Trains in a folder of its own; returns the runner."""
+
+    def start(name, stop_after=None, **more):
+        runner = build(name, **more)
         if stop_after is not None:
             # as a kill after that epoch's checkpoint: the schedule is that of the whole run
             class Killed(Exception):
@@ -106,6 +115,13 @@ def test_the_work_dir_holds_a_flat_config_that_resumes(run, tmp_path):
     assert runner.epoch == 4 and (tmp_path / 'run' / 'student' / 'student.pth').is_file()
 
 
+def test_a_formatted_config_holds_the_same(build, tmp_path, formatted_configs):
+    runner = build('run')
+    dumped = next((tmp_path / 'run').glob('*.py'))
+    assert Config.fromfile(dumped).to_dict() == runner.cfg.to_dict()
+    assert 'model = dict(\n    ' in dumped.read_text()  # as yapf writes it
+
+
 def test_a_teacher_that_is_gone_is_an_error_on_resume(run, teacher_file, tmp_path):
     run('run', stop_after=2)
     (tmp_path / 'teacher.pth').unlink()
@@ -128,6 +144,7 @@ def test_exported_student_is_the_trained_one_and_runs_without_the_compression_wi
 import sys, torch, ct_mm
 from mmengine.config import Config
 from ct_mm.registry import MODELS
+torch.set_num_threads({torch.get_num_threads()})  # another number sums in another order
 sys.modules['ct_mm.compression'] = None  # any import of it is now an error
 MODELS._locations.remove('ct_mm.compression')
 cfg = Config.fromfile({str(folder / 'student.py')!r})

@@ -15,9 +15,8 @@ from ct_mm.compression.hooks.training_picture import draw_training
 
 
 @pytest.fixture
-def run(tmp_path, training_cfg, teacher_file, monkeypatch):
+def run(tmp_path, training_cfg, teacher_file):
     """Trains with a validation on one short sequence; returns the runner."""
-    monkeypatch.setattr(Config, 'pretty_text', '')  # which formats the config for seconds, several times a run
     folder = tmp_path / 'clips' / 'noise'
     folder.mkdir(parents=True)
     rng = np.random.default_rng(0)
@@ -61,7 +60,7 @@ def test_stages_teacher_and_picture_are_shown_and_change_nothing(run, tmp_path, 
     after_train_iter, evaluate = StageProgressHook.after_train_iter, Evaluator.evaluate
 
     def see(hook, runner, *args, **kwargs):
-        seen.append((runner.model.path, runner.model.mimic.stage_errors.clone()))
+        seen.append((runner.model.path, runner.model.losses['mimic'].stage_errors.clone()))
         after_train_iter(hook, runner, *args, **kwargs)
 
     def keep(evaluator, size):

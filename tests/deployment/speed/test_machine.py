@@ -14,7 +14,8 @@ ROOT = Path(__file__).resolve().parents[3]
 def run(code):
     """Runs code in a process of its own, for what it changes cannot be undone."""
     code = f'import sys; sys.path.insert(0, {str(ROOT)!r})\nfrom ct_mm.deployment.speed import machine\n{code}'
-    return subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=True).stdout.strip()
+    done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=True, timeout=60)
+    return done.stdout.strip()
 
 
 def test_more_threads_than_cpus_are_refused():

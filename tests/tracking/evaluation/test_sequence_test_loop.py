@@ -2,7 +2,6 @@
 import copy
 import itertools
 import json
-import multiprocessing
 import os
 import subprocess
 import sys
@@ -12,12 +11,14 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from clean_process import run_clean, run_together
 from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 from ct_mm.cli import build_runner
 from ct_mm.registry import HOOKS
+from ct_mm.tracking.datasets.benchmarks import SequenceFolder
 from ct_mm.tracking.evaluation import ResultFolder, sequence_test_loop
 from ct_mm.tracking.inference import init_model
 
@@ -220,24 +221,42 @@ def test_workers_on_a_gpu_are_refused_with_the_way_out(make_cfg, monkeypatch):
         build_runner(make_cfg(workers=2)).test()
 
 
-def _report_error(cfg, out):
-    torch.set_num_threads(1)
+def _evaluate(cfg, out):
+    """Leaves in a file the scores, or the error in a frame, of an evaluation."""
+    SequenceFolder.METAINFO = dict(task_name='sot')
     try:
-        build_runner(cfg).test()
+        result = build_runner(Config(cfg)).test()
     except OSError as error:
-        out.put(str(error))
+        result = str(error)
+    out.write_text(json.dumps(result))
+
+
+def _compute_and_evaluate(cfg, out):
+    torch.set_num_threads(2)
+    cv2.setNumThreads(2)
+    for _ in range(3):
+        torch.nn.functional.conv2d(torch.randn(8, 16, 64, 64), torch.randn(32, 16, 3, 3)) @ torch.randn(62, 300)
+        cv2.resize(np.zeros((1000, 1000, 3), np.uint8), (1900, 1900), interpolation=cv2.INTER_CUBIC)
+        np.ones((700, 700)) @ np.ones((700, 700))
+    assert torch.get_num_threads() == 2
+    if sys.platform == 'linux':
+        assert len(os.listdir('/proc/self/task')) > 2, 'both have started threads, which a fork leaves behind'
+    _evaluate(cfg, out)
+
+
+def test_workers_of_a_process_that_has_computed_with_threads(make_cfg, tmp_path):
+    expected = build_runner(make_cfg('whole')).test()
+    assert run_clean(_compute_and_evaluate, make_cfg(workers=2).to_dict(), tmp_path / 'out') == 0
+    assert json.loads((tmp_path / 'out').read_text()) == expected
 
 
 @pytest.mark.parametrize('workers', [0, 1])
-def test_a_frame_that_cannot_be_read_ends_the_run_and_leaves_what_is_done(make_cfg, data_root, folder, workers):
+def test_a_frame_that_cannot_be_read_ends_the_run_and_leaves_what_is_done(
+        make_cfg, data_root, folder, tmp_path, workers):
     (data_root / 'a' / '00000005.png').write_bytes(b'')
     # In a process of its own: the data loader in the frames of the error would take five seconds to go.
-    context = multiprocessing.get_context('fork')
-    out = context.Queue()
-    process = context.Process(target=_report_error, args=(make_cfg(workers=workers), out))
-    process.start()
-    assert '00000005.png' in out.get(timeout=60)
-    process.join()
+    assert run_clean(_evaluate, make_cfg(workers=workers).to_dict(), tmp_path / 'out') == 0
+    assert '00000005.png' in json.loads((tmp_path / 'out').read_text())
     assert ResultFolder(folder).names() == ['b']  # the longest first, then a
 
 
@@ -275,8 +294,10 @@ def test_killed_and_resumed_equals_uninterrupted(make_cfg, tmp_path):
     expected = build_runner(make_cfg('whole')).test()
     for workers, (_, done) in cases.items():
         folder, process = tmp_path / f'killed_{workers}' / 'results' / 'SequenceFolder', processes[workers]
+        end = time.monotonic() + 240
         while ResultFolder(folder).names() != done:
             assert process.poll() is None, process.stdout.read()
+            assert time.monotonic() < end, f'{ResultFolder(folder).names()} after 240 s'
             time.sleep(0.02)
         process.kill()
         process.communicate(timeout=60)  # the pipe ends when nobody holds it, so no worker outlives its parent
@@ -287,29 +308,23 @@ def test_killed_and_resumed_equals_uninterrupted(make_cfg, tmp_path):
         assert [(folder / f'{name}.txt').stat().st_mtime_ns for name in done] == kept
 
 
-def _run_rank(rank, cfg, store, out):
-    torch.set_num_threads(1)
-    torch.distributed.init_process_group('gloo', init_method=f'file://{store}', rank=rank, world_size=2)
+def _run_rank(rank, cfg, tmp_path):
+    SequenceFolder.METAINFO = dict(task_name='sot')
+    torch.distributed.init_process_group('gloo', init_method=f'file://{tmp_path}/store', rank=rank, world_size=2)
     tracked, write = [], ResultFolder.write
     ResultFolder.write = lambda self, name, *args: (tracked.append(name), write(self, name, *args))
-    scores = build_runner(cfg).test()
-    out.put((rank, tracked, scores))
+    scores = build_runner(Config(cfg)).test()
+    (tmp_path / f'rank_{rank}').write_text(json.dumps((tracked, scores)))
     torch.distributed.destroy_process_group()
 
 
 def test_two_ranks_divide_the_sequences_and_have_the_numbers_of_one(make_cfg, tmp_path, folder):
     expected = build_runner(make_cfg('whole')).test()
-    context = multiprocessing.get_context('fork')
-    out, cfg = context.Queue(), make_cfg()
-    ranks = [context.Process(target=_run_rank, args=(rank, cfg, tmp_path / 'store', out)) for rank in range(2)]
-    for process in ranks:
-        process.start()
-    reports = sorted(out.get(timeout=120) for _ in ranks)
-    for process in ranks:
-        process.join()
-        assert process.exitcode == 0
-    assert [sorted(tracked) for _, tracked, _ in reports] == [['b', 'd'], ['a', 'c']]
-    assert all(scores == expected for _, _, scores in reports)
+    cfg = make_cfg().to_dict()
+    assert run_together(_run_rank, [(rank, cfg, tmp_path) for rank in range(2)]) == [0, 0]
+    reports = [json.loads((tmp_path / f'rank_{rank}').read_text()) for rank in range(2)]
+    assert [sorted(tracked) for tracked, _ in reports] == [['b', 'd'], ['a', 'c']]
+    assert all(scores == expected for _, scores in reports)
     assert files(folder) == files(tmp_path / 'whole' / 'results' / 'SequenceFolder')
 
 

@@ -1,9 +1,9 @@
 import json
-import multiprocessing
 
 import numpy as np
 import pytest
 import torch
+from clean_process import run_together
 from mmengine.evaluator import Evaluator
 from mmengine.structures import InstanceData
 
@@ -216,14 +216,7 @@ def _evaluate_one_share(rank, folder, shares, report_dir):
 
 
 def evaluate_in_two_processes(folder, *shares, report_dir=None):
-    context = multiprocessing.get_context('fork')
-    processes = [context.Process(target=_evaluate_one_share, args=(rank, folder, shares, report_dir))
-                 for rank in range(2)]
-    for process in processes:
-        process.start()
-    for process in processes:
-        process.join(60)
-        assert process.exitcode == 0
+    assert run_together(_evaluate_one_share, [(rank, folder, shares, report_dir) for rank in range(2)]) == [0, 0]
     return [json.loads((folder / f'{rank}.json').read_text()) for rank in range(2)]
 
 

@@ -45,7 +45,7 @@ def test_a_device_needs_neither_pytorch_nor_mmengine(exported, file_format):
         'box, score = tracker.track(image)\n'
         'assert box.shape == (4, ) and 0 <= score <= 1\n'
         "print([name for name in ('torch', 'mmengine') if name in sys.modules])\n")
-    output = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=True)
+    output = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=True, timeout=120)
     assert output.stdout.strip() == '[]'
 
 

@@ -42,7 +42,8 @@ def test_browsers_play_it(tmp_path):
     path = tmp_path / 'a.mp4'
     with VideoWriter(path) as writer:
         writer.write(frames()[0])
-    done = subprocess.run([ffmpeg.get_ffmpeg_exe(), '-i', str(path)], capture_output=True, text=True)
+    done = subprocess.run([ffmpeg.get_ffmpeg_exe(), '-i', str(path)], capture_output=True, text=True,
+                          timeout=60)
     assert 'h264' in done.stderr and 'yuv420p' in done.stderr
     data = path.read_bytes()
     assert data.index(b'moov') < data.index(b'mdat')  # the index in front

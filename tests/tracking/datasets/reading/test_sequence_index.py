@@ -1,11 +1,11 @@
 import json
-import multiprocessing
 import os
 import pickle
 import time
 
 import numpy as np
 import pytest
+from clean_process import clean_context, run_together
 
 from ct_mm.tracking.datasets.reading import FrameFiles, FrameSequence
 from ct_mm.tracking.datasets.reading.sequence_index import SequenceIndex
@@ -279,14 +279,8 @@ def open_slowly(folder, barrier):
 
 
 def test_processes_at_once_read_once(tmp_path):
-    context = multiprocessing.get_context('fork')
-    barrier = context.Barrier(3)
-    processes = [context.Process(target=open_slowly, args=(tmp_path, barrier)) for _ in range(3)]
-    for process in processes:
-        process.start()
-    for process in processes:
-        process.join()
-    assert [process.exitcode for process in processes] == [0, 0, 0]
+    barrier = clean_context().Barrier(3)
+    assert run_together(open_slowly, [(tmp_path, barrier)] * 3) == [0, 0, 0]
     assert sorted((tmp_path / 'reads').read_text().split()) == [str(i) for i in range(10)]
 
 

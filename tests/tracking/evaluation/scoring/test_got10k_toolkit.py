@@ -18,7 +18,8 @@ def toolkit(tmp_path_factory):
     """The experiments of the package, installed beside everything else."""
     folder = tmp_path_factory.mktemp('got10k')
     command = [sys.executable, '-m', 'pip', 'install', '--quiet', '--no-deps', '--target', str(folder)]
-    result = subprocess.run([*command, 'got10k==0.1.3', 'shapely', 'six', 'wget'], capture_output=True, text=True)
+    result = subprocess.run([*command, 'got10k==0.1.3', 'shapely', 'six', 'wget'], capture_output=True, text=True,
+                            timeout=300)
     if result.returncode and 'from versions: none' in result.stderr:
         pytest.skip(f'no package index that has got10k: {result.stderr.strip().splitlines()[-1]}')
     assert result.returncode == 0, result.stderr
