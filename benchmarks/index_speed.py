@@ -20,7 +20,7 @@ from ct_mm.tracking.datasets.reading.annotation_io import read_names
 # Opens a set; prints seconds, sequences, frames.
 _OPEN = """
 import time
-from ct_mm.tracking.datasets import {reader}
+from ct_mm.tracking.datasets.benchmarks import {reader}
 start = time.perf_counter()
 dataset = {reader}({root!r}, index_dir={index!r}, **{options!r})
 print(time.perf_counter() - start, len(dataset), dataset.lengths.sum())

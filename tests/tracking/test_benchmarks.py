@@ -27,7 +27,7 @@ def test_names_are_those_of_the_files(shipped):
     assert benchmark_names() == ['lasot', 'uav123']
 
 
-def test_the_data_may_lie_elsewhere(shipped):
+def test_the_data_may_be_elsewhere(shipped):
     assert benchmark_config('uav123').test_dataloader.dataset.data_root == 'data/mine'
     assert benchmark_config('uav123', '/big/disk').test_dataloader.dataset.data_root == '/big/disk'
 
@@ -37,7 +37,7 @@ def test_an_unknown_name_lists_the_known_ones(shipped):
         benchmark_config('uav')
 
 
-def test_a_file_of_ones_own_is_a_benchmark_if_it_says_no_more_than_one(shipped, tmp_path):
+def test_a_user_file_is_a_benchmark_if_it_defines_nothing_else(shipped, tmp_path):
     mine = tmp_path / 'mine.py'
     mine.write_text(f"custom_imports = dict(imports=['json'])\n{BENCHMARK}")
     assert benchmark_config(str(mine)).test_cfg.type == 'ct_mm.SequenceTestLoop'
@@ -47,7 +47,7 @@ def test_a_file_of_ones_own_is_a_benchmark_if_it_says_no_more_than_one(shipped, 
     mine.write_text('test_cfg = dict()')
     with pytest.raises(ValueError, match='mine.py must define test_dataloader'):
         benchmark_config(str(mine))
-    with pytest.raises(ValueError, match='no file .*nowhere.py'):
+    with pytest.raises(ValueError, match='config .*nowhere.py does not exist'):
         benchmark_config(str(tmp_path / 'nowhere.py'))
 
 

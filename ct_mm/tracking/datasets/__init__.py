@@ -1,1 +1,1 @@
-"""Data of single-object tracking: benchmarks, training pairs, and the readers of their files."""
+"""Datasets of single-object tracking: benchmarks, training pairs, and the readers of their files."""

@@ -1,4 +1,4 @@
-"""Ends a training with a comparison of trackers."""
+"""Compares trackers at the end of training."""
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -21,29 +21,29 @@ _WORK_DIR = '{work_dir}'
 
 @HOOKS.register_module()
 class TrackerReportHook(Hook):
-    """Compares plain trackers on annotated sequences after training and leaves a report in the work dir.
+    """Compares plain trackers on annotated sequences after training and writes a report to the work dir.
 
-    The folder holds ``report.md`` and ``report.csv`` (layers, parameters, operations, time, average overlap and
-    success of each tracker) and one video for each sequence with the boxes drawn in. The table is the last thing in
-    the log. It runs in the first process only.
+    The report folder holds ``report.md`` and ``report.csv`` (layers, parameters, operations, time, average overlap and
+    success of each tracker) and one video per sequence with the boxes drawn in. The table is also logged at the very
+    end. The hook runs only in the first process.
 
-    All paths may begin with ``ct_mm::``, which means inside the package. Files that do not lie in the work dir, the
-    sequences and the video encoder are checked before the training starts.
+    All paths may begin with ``ct_mm::``, which stands for the package's folder. Files outside the work dir, the
+    sequences and the video encoder are checked before training starts.
 
     Args:
-        trackers: By name ``dict(config=..., checkpoint=...)``, paths of a plain tracker's config and weights; the
-            first is the one that the speeds are compared with. ``{work_dir}`` at the beginning of a path stands for
-            the work dir of the run.
+        trackers: Maps names to ``dict(config=..., checkpoint=...)``, the paths of a plain tracker's config and weights.
+            Speeds are given relative to the first tracker. ``{work_dir}`` at the beginning of a path stands for the
+            work dir of the run.
         data_root: Folder of the sequences, short for ``dataset=dict(type='ct_mm.SequenceFolder', data_root=...)``.
-        dataset: Config of a dataset of sequences. Give this or ``data_root``.
+        dataset: Config of a dataset of sequences. Give either this or ``data_root``.
         video_of: Names of the trackers to draw; an empty list writes no videos. Default: all.
-        folder: Where to, in the work dir.
+        folder: Name of the report folder inside the work dir. Defaults to ``'report'``.
 
     Raises:
         ValueError: If an argument is missing or contradicts another; the message names it.
     """
 
-    priority = 'VERY_LOW'  # after ct_mm.StudentExportHook has written what is compared
+    priority = 'VERY_LOW'  # runs after ct_mm.StudentExportHook, which writes the student
 
     def __init__(self, trackers: dict[str, dict], data_root: str | None = None, dataset: dict | None = None,
                  video_of: Sequence[str] | None = None, folder: str = 'report') -> None:
@@ -62,7 +62,7 @@ class TrackerReportHook(Hook):
 
     @master_only
     def before_train(self, runner: Runner) -> None:
-        """Looks for everything that must be there already, so that no training ends in a typing error.
+        """Checks all files that must already exist, so that a typing error does not surface after training.
 
         Raises:
             FileNotFoundError: If a file outside the work dir, or a sequence, does not exist.
@@ -72,31 +72,26 @@ class TrackerReportHook(Hook):
             for key, path in files.items():
                 if not str(path).startswith(_WORK_DIR) and '://' not in str(path):
                     if not Path(resolve_path(path)).is_file():
-                        raise FileNotFoundError(f'TrackerReportHook: trackers.{name}.{key}={path} does not exist (seen '
-                                                f'from {Path.cwd()})')
+                        raise FileNotFoundError(f'TrackerReportHook: trackers.{name}.{key}={path} does not exist '
+                                                f'(current folder: {Path.cwd()})')
         if self.video_of:
             import_ffmpeg()
         self._sequences()
 
     @master_only
     def after_train(self, runner: Runner) -> None:
-        """Writes the report and prints its table."""
+        """Writes the report and logs its table."""
         sequences = self._sequences()
         device = next(runner.model.parameters()).device
         print_log(f'comparing {", ".join(self.trackers)} on {", ".join(sequence.name for sequence in sequences)} ...',
                   'current')
-        trackers = {
-            name: init_model(self._path(files['config'], runner), self._path(files['checkpoint'], runner), device)
-            for name, files in self.trackers.items()
-        }
+        trackers = {name: init_model(*(self._path(files[key], runner) for key in ('config', 'checkpoint')), device)
+                    for name, files in self.trackers.items()}
         _, text = write_report(trackers, sequences, Path(runner.work_dir) / self.folder, self.video_of)
         print_log(f'\n\n{text}\n', 'current')
 
     def _sequences(self) -> list[FrameSequence]:
-        settings = dict(self.dataset)
-        if settings.get('data_root') is not None:
-            settings['data_root'] = resolve_path(settings['data_root'])
-        dataset = DATASETS.build(settings)
+        dataset = DATASETS.build(self.dataset)
         return [dataset.get_sequence(index) for index in range(len(dataset))]
 
     @staticmethod

@@ -4,7 +4,8 @@ Formats: ``xywh`` is (left, top, width, height), ``xyxy`` is (left, top, right, 
 (centre x, centre y, width, height). A conversion changes the format, never the unit: pixels stay pixels and
 normalised coordinates stay normalised.
 
-Source: ``paired_giou`` is the generalised IoU of Rezatofighi et al., CVPR 2019.
+References:
+    ``paired_giou`` is the generalised IoU of Rezatofighi et al., CVPR 2019.
 """
 from __future__ import annotations
 
@@ -28,7 +29,7 @@ def _columns(boxes: Boxes) -> tuple:
 
 
 def _stack(*columns) -> Tensor | np.ndarray:
-    """Joins four columns (...,) into boxes (..., 4) of the kind of the columns."""
+    """Joins four columns (...,) into boxes (..., 4): a tensor if they are tensors, otherwise an array."""
     return torch.stack(columns, -1) if isinstance(columns[0], Tensor) else np.stack(columns, -1)
 
 
@@ -39,7 +40,11 @@ def xywh_to_xyxy(boxes: Boxes) -> Tensor | np.ndarray:
         boxes: xywh, (..., 4), a tensor, an array or a plain sequence, in any unit.
 
     Returns:
-        xyxy, (..., 4), in the same unit; a tensor for a tensor, else an array.
+        xyxy, (..., 4), in the same unit: a tensor if ``boxes`` is one, otherwise an array.
+
+    Examples:
+        >>> xywh_to_xyxy([10, 20, 30, 40]).tolist()
+        [10.0, 20.0, 40.0, 60.0]
     """
     x, y, w, h = _columns(boxes)
     return _stack(x, y, x + w, y + h)
@@ -52,7 +57,7 @@ def xyxy_to_xywh(boxes: Boxes) -> Tensor | np.ndarray:
         boxes: xyxy, (..., 4), a tensor, an array or a plain sequence, in any unit.
 
     Returns:
-        xywh, (..., 4), in the same unit; a tensor for a tensor, else an array.
+        xywh, (..., 4), in the same unit: a tensor if ``boxes`` is one, otherwise an array.
     """
     x1, y1, x2, y2 = _columns(boxes)
     return _stack(x1, y1, x2 - x1, y2 - y1)
@@ -65,7 +70,7 @@ def cxcywh_to_xyxy(boxes: Boxes) -> Tensor | np.ndarray:
         boxes: cxcywh, (..., 4), a tensor, an array or a plain sequence, in any unit.
 
     Returns:
-        xyxy, (..., 4), in the same unit; a tensor for a tensor, else an array.
+        xyxy, (..., 4), in the same unit: a tensor if ``boxes`` is one, otherwise an array.
     """
     cx, cy, w, h = _columns(boxes)
     return _stack(cx - 0.5 * w, cy - 0.5 * h, cx + 0.5 * w, cy + 0.5 * h)
@@ -78,20 +83,20 @@ def xyxy_to_cxcywh(boxes: Boxes) -> Tensor | np.ndarray:
         boxes: xyxy, (..., 4), a floating tensor, an array or a plain sequence, in any unit.
 
     Returns:
-        cxcywh, (..., 4), in the same unit; a tensor for a tensor, else an array.
+        cxcywh, (..., 4), in the same unit: a tensor if ``boxes`` is one, otherwise an array.
     """
     x1, y1, x2, y2 = _columns(boxes)
     return _stack((x1 + x2) / 2, (y1 + y2) / 2, (x2 - x1) * 1.0, (y2 - y1) * 1.0)
 
 
 def _area(boxes: Tensor) -> Tensor:
-    """Area (N,) of xyxy boxes (N, 4); a box whose right edge is left of its left edge is empty."""
+    """Returns the areas (N,) of xyxy boxes (N, 4); a box whose right edge lies left of its left edge is empty."""
     sides = (boxes[:, 2:] - boxes[:, :2]).clamp(min=0)  # (N, 2)
     return sides[:, 0] * sides[:, 1]
 
 
 def _nonzero(denominator: Tensor) -> Tensor:
-    """Puts 1 where the denominator is exactly 0 (0 / 1 = 0 then, with a finite gradient); NaN stays NaN."""
+    """Replaces exact zeros by 1, so that 0 / 0 becomes 0 / 1 = 0 with a finite gradient; NaN stays NaN."""
     return torch.where(denominator == 0, torch.ones_like(denominator), denominator)
 
 
@@ -104,18 +109,18 @@ def _iou_and_union(boxes1: Tensor, boxes2: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _checked(boxes1: Tensor, boxes2: Tensor) -> tuple[Tensor, Tensor]:
-    """Two tensors (N, 4) in at least float32: half precision cannot hold the areas of pixel boxes."""
+    """Returns both tensors (N, 4) in at least float32, because half precision cannot hold the areas of pixel boxes."""
     if boxes1.shape != boxes2.shape or boxes1.ndim != 2 or boxes1.shape[-1] != 4:
-        raise ValueError('paired boxes need two tensors of one shape (N, 4), but the shapes are '
+        raise ValueError('paired boxes need two tensors of the same shape (N, 4), but the shapes are '
                          f'{tuple(boxes1.shape)} and {tuple(boxes2.shape)}')
     dtype = torch.promote_types(torch.promote_types(boxes1.dtype, boxes2.dtype), torch.float32)
     return boxes1.to(dtype), boxes2.to(dtype)
 
 
 def paired_iou(boxes1: Tensor, boxes2: Tensor) -> Tensor:
-    """Intersection over union of box i in one tensor with box i in the other; differentiable.
+    """Returns the intersection over union of each box with the box in the same row; differentiable.
 
-    Two boxes of zero area have IoU 0 (not NaN), also when they coincide. NaN in a box gives NaN.
+    Two boxes of zero area have IoU 0 (not NaN), even if they coincide. NaN in a box gives NaN.
 
     Args:
         boxes1: xyxy, (N, 4), in any unit.
@@ -126,16 +131,20 @@ def paired_iou(boxes1: Tensor, boxes2: Tensor) -> Tensor:
 
     Raises:
         ValueError: The shapes differ or are not (N, 4).
+
+    Examples:
+        >>> paired_iou(torch.tensor([[0., 0., 2., 2.]]), torch.tensor([[0., 0., 2., 1.]])).tolist()
+        [0.5]
     """
     return _iou_and_union(*_checked(boxes1, boxes2))[0]
 
 
 def paired_giou(boxes1: Tensor, boxes2: Tensor) -> Tensor:
-    """Generalised IoU of box i in one tensor with box i in the other; differentiable.
+    """Returns the generalised IoU of each box with the box in the same row; differentiable.
 
-    ``iou - (enclosing - union) / enclosing`` (Rezatofighi et al., CVPR 2019, algorithm 1), with no epsilon. Two
-    distinct boxes of zero area that span an area give -1; if even the enclosing box has no area the result is 0.
-    Both have a finite gradient. NaN in a box gives NaN.
+    ``iou - (enclosing - union) / enclosing`` (Rezatofighi et al., CVPR 2019, algorithm 1), with no epsilon. If both
+    boxes have zero area, the result is -1 if their enclosing box has an area and 0 otherwise; the gradient is finite
+    in both cases. NaN in a box gives NaN.
 
     Args:
         boxes1: xyxy, (N, 4), in any unit.

@@ -1,4 +1,4 @@
-"""Transforms over one results dict that holds a template and a search frame."""
+"""Transforms that work on one results dict holding a template frame and a search frame."""
 from .crop import box_from_crop, box_to_crop, crop_image
 from .crop_pair import CropPair
 from .load_pair import LoadPair

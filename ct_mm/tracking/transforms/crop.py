@@ -1,4 +1,4 @@
-"""The square crop around a box, from an array or from a file of which no more is decoded than the crop needs."""
+"""Cuts a square crop around a box from an array, or from a file that is decoded only as far as needed."""
 import numpy as np
 
 from ct_mm.tracking.datasets.reading import ImageFile
@@ -9,21 +9,21 @@ __all__ = ['box_from_crop', 'box_to_crop', 'crop_image', 'crop_window']
 
 def crop_image(image: np.ndarray | ImageFile, box_xywh, area_factor: float, output_size: int,
                 reduced: bool = False) -> tuple[np.ndarray, float]:
-    """Cuts a square around a box, see :func:`ct_mm.tracking.runtime.crop.crop_square`.
+    """Cuts a square around a box; see :func:`ct_mm.tracking.runtime.crop.crop_square`.
 
     Args:
-        image: (H, W, 3) uint8; of an ``ImageFile`` no more is decoded than the crop needs.
-        box_xywh: (4,) box in image pixels; it may lie partly or wholly outside of the image.
-        area_factor: Side of the crop over the geometric mean of the box's sides.
+        image: (H, W, 3) uint8. An ``ImageFile`` is decoded only as far as the crop needs.
+        box_xywh: (4,) box in image pixels; it may lie partly or entirely outside the image.
+        area_factor: Ratio of the crop's side to the geometric mean of the box's sides.
         output_size: Side of the result in pixels.
-        reduced: Whether an ``ImageFile`` may be decoded at half its scale where the crop is shrunk to half or less.
-            The pixels differ then. Defaults to False.
+        reduced: Whether an ``ImageFile`` may be decoded at half resolution if the crop is shrunk to half its size or
+            less. This changes the pixels. Defaults to False.
 
     Returns:
         The (output_size, output_size, 3) uint8 crop and the factor from image pixels to crop pixels.
 
     Raises:
-        ValueError: A side of the box is below one pixel.
+        ValueError: A side of the box is shorter than one pixel.
         OSError: The file cannot be read or decoded.
     """
     if reduced and isinstance(image, ImageFile):

@@ -2,30 +2,31 @@
 import cv2
 import numpy as np
 import torch
-from mmcv.transforms import BaseTransform
 from mmengine.structures import InstanceData
 
 from ct_mm.registry import TRANSFORMS
 from ct_mm.tracking.structures.track_data_sample import TrackDataSample
 
-from .pair_sides import pair_sides
+from .pair_sides import PairTransform, pair_sides
 
 
 @TRANSFORMS.register_module()
-class PackTrackInputs(BaseTransform):
-    """Turns a cropped pair into what a tracker's ``loss`` takes.
+class PackTrackInputs(PairTransform):
+    """Converts a cropped pair to the format that a tracker's ``loss`` takes.
 
-    The result holds ``inputs``: ``template`` (3, Ht, Wt), of N > 1 templates (N, 3, Ht, Wt), and ``search``
-    (3, Hs, Ws), contiguous uint8 RGB tensors; and ``data_samples``: a ``TrackDataSample`` with
-    ``gt_instances.bboxes`` (1, 4), xyxy float32 in pixels of the search crop, and the metainfo ``source``, the files
-    the pair came from.
+    The result is a dict with two keys:
+
+    * ``inputs``: ``template`` (3, Ht, Wt), or (N, 3, Ht, Wt) for N > 1 templates, and ``search`` (3, Hs, Ws); both are
+      contiguous uint8 RGB tensors.
+    * ``data_samples``: a ``TrackDataSample`` with ``gt_instances.bboxes`` (1, 4), xyxy float32 in pixels of the search
+      crop, and the metainfo ``source``, the files that the pair came from.
     """
 
     def transform(self, results: dict) -> dict:
         """Packs one pair.
 
         Raises:
-            ValueError: The search box is not an ordered xyxy box, which means that ``CropPair`` is missing before.
+            ValueError: The search box is not an ordered xyxy box, which means that ``CropPair`` has not run before.
         """
         box = np.array(results['search']['bbox'], np.float32)  # (4,)
         if not (box[2] > box[0] and box[3] > box[1]):
@@ -42,6 +43,3 @@ class PackTrackInputs(BaseTransform):
         channels = np.empty((3, *image.shape[:2]), np.uint8)
         cv2.split(image, list(channels))  # seven times as fast as a transposed copy
         return torch.from_numpy(channels)  # (3, H, W)
-
-    def __repr__(self) -> str:
-        return 'PackTrackInputs()'

@@ -1,26 +1,25 @@
-"""PairBrightness: each image becomes a little brighter or darker."""
+"""PairBrightness: makes each image a little brighter or darker."""
 import cv2
 import numpy as np
-from mmcv.transforms import BaseTransform
 
 from ct_mm.registry import TRANSFORMS
 
-from .pair_sides import pair_sides
+from .pair_sides import PairTransform, pair_sides
 
 
 @TRANSFORMS.register_module()
-class PairBrightness(BaseTransform):
-    """Multiplies each image of a pair by its own factor, uniform in [1 - range, 1 + range].
+class PairBrightness(PairTransform):
+    """Multiplies each image of a pair by its own factor, drawn uniformly from [1 - range, 1 + range].
 
-    The factors are drawn apart, as in the OSTrack recipe: the light may change between the frames.
+    The factors are independent, as in the OSTrack recipe: the light may change between the frames.
 
     Args:
-        range: Largest change. Defaults to 0.2, the OSTrack recipe.
+        range: Largest relative change. Defaults to 0.2, the OSTrack recipe.
     """
 
     def __init__(self, range: float = 0.2) -> None:
         if not 0 <= range <= 1:
-            raise ValueError(f'PairBrightness: range must lie in [0, 1], got {range}')
+            raise ValueError(f'PairBrightness: range must be in [0, 1], got {range}')
         self.range = range
 
     def transform(self, results: dict) -> dict:
@@ -30,6 +29,3 @@ class PairBrightness(BaseTransform):
             table = np.clip(np.arange(256) * factor + 0.5, 0, 255).astype(np.uint8)  # (256,)
             side['img'] = cv2.LUT(np.asarray(side['img']), table)
         return results
-
-    def __repr__(self) -> str:
-        return f'PairBrightness(range={self.range})'

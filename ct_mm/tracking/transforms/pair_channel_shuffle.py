@@ -1,18 +1,17 @@
-"""PairChannelShuffle: other colours from few photographs."""
+"""PairChannelShuffle: varies the colours of a small set of photographs."""
 import numpy as np
-from mmcv.transforms import BaseTransform
 
 from ct_mm.registry import TRANSFORMS
 
-from .pair_sides import pair_sides
+from .pair_sides import PairTransform, pair_sides
 
 
 @TRANSFORMS.register_module()
-class PairChannelShuffle(BaseTransform):
-    """Permutes the colour channels, of all images of a pair alike.
+class PairChannelShuffle(PairTransform):
+    """Permutes the colour channels, in the same way for all images of a pair.
 
-    No part of the published recipe: it is for training on a handful of photographs, whose colours would else be
-    learnt by heart.
+    This is not part of the published recipe. Use it to train on a handful of photographs, whose colours the tracker
+    would otherwise memorise.
 
     Args:
         prob: Probability of a permutation (which may be the identity). Defaults to 0.5.
@@ -30,6 +29,3 @@ class PairChannelShuffle(BaseTransform):
             for side in pair_sides(results):
                 side['img'] = np.asarray(side['img'])[..., order]
         return results
-
-    def __repr__(self) -> str:
-        return f'PairChannelShuffle(prob={self.prob})'

@@ -1,27 +1,26 @@
-"""PairDownscale: targets of a few pixels, as a camera far away sees them."""
+"""PairDownscale: simulates targets of a few pixels, as a distant camera sees them."""
 import cv2
 import numpy as np
-from mmcv.transforms import BaseTransform
 
 from ct_mm.registry import TRANSFORMS
 
-from .pair_sides import pair_sides
+from .pair_sides import PairTransform, pair_sides
 
 
 @TRANSFORMS.register_module()
-class PairDownscale(BaseTransform):
+class PairDownscale(PairTransform):
     """Shrinks all frames of a pair by one factor, so that their crops are as coarse as those of a small target.
 
-    No part of the published recipe: photographs hold few targets of 5 to 20 pixels, aerial videos hold little else. The
-    boxes keep their fractions of a pixel unless told otherwise. Put it before ``CropPair``.
+    This is not part of the published recipe. Photographs contain few targets of 5 to 20 pixels, whereas aerial videos
+    contain little else. Boxes keep fractional coordinates unless ``whole_pixels`` is set. Put it before ``CropPair``.
 
     Args:
         prob: Probability of shrinking a pair. Defaults to 0.5.
-        max_factor: Largest factor; the factors are drawn log-uniformly from 1. Defaults to 5.0.
-        min_side: Geometric mean of a target's sides, pixels, below which no target is shrunk. Defaults to 4.0.
-        jpeg: Probability of compressing the shrunk frames as JPEGs, as the videos are. Defaults to 0.3.
-        whole_pixels: Whether a shrunk template's box gets whole pixels, at least one, as annotations have: a pixel is
-            a good part of a small target, and a tracker is given nothing better to begin with. Defaults to False.
+        max_factor: Largest factor; factors are drawn log-uniformly from [1, max_factor]. Defaults to 5.0.
+        min_side: No target is shrunk below this geometric mean of its sides, in pixels. Defaults to 4.0.
+        jpeg: Probability of compressing each shrunk frame as a JPEG, to imitate video compression. Defaults to 0.3.
+        whole_pixels: Whether to round the box of a shrunk template to whole pixels, at least one, as in annotations.
+            One pixel is a large part of a small target, and a tracker starts from no better box. Defaults to False.
     """
 
     def __init__(self, prob: float = 0.5, max_factor: float = 5.0, min_side: float = 4.0, jpeg: float = 0.3,
@@ -46,7 +45,7 @@ class PairDownscale(BaseTransform):
         for side in sides:
             image = np.asarray(side['img'])
             height, width = (max(round(length / factor), 1) for length in image.shape[:2])
-            # by what the whole pixels really give, which is not quite the factor
+            # Sizes are rounded to whole pixels, so the actual scale differs slightly from the factor.
             scale = np.array([width / image.shape[1], height / image.shape[0]])
             image = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
             if rng.random() < self.jpeg:
@@ -54,11 +53,7 @@ class PairDownscale(BaseTransform):
                 image = cv2.imdecode(data, cv2.IMREAD_COLOR)
             side['img'], side['bbox'] = image, np.asarray(side['bbox'], np.float64) * [*scale, *scale]
         if self.whole_pixels:
-            for side in sides[:-1]:  # the searched frame's box is what is learnt, and stays exact
+            for side in sides[:-1]:  # the search frame's box is the training target, so it stays exact
                 corners = np.round([side['bbox'][:2], side['bbox'][:2] + side['bbox'][2:]])  # (2, 2) x1 y1, x2 y2
                 side['bbox'] = np.concatenate([corners[0], np.maximum(corners[1] - corners[0], 1)])
         return results
-
-    def __repr__(self) -> str:
-        return (f'PairDownscale(prob={self.prob}, max_factor={self.max_factor}, min_side={self.min_side}, '
-                f'jpeg={self.jpeg}, whole_pixels={self.whole_pixels})')

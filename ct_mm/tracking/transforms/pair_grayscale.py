@@ -1,24 +1,23 @@
-"""PairGrayscale: all images of a pair lose their colour together."""
+"""PairGrayscale: removes the colour from all images of a pair."""
 import cv2
-from mmcv.transforms import BaseTransform
 
 from ct_mm.registry import TRANSFORMS
 from ct_mm.tracking.datasets.reading import ImageFile
 
-from .pair_sides import pair_sides
+from .pair_sides import PairTransform, pair_sides
 
 
 @TRANSFORMS.register_module()
-class PairGrayscale(BaseTransform):
-    """Turns all RGB images of a pair into grey ones (still three channels), or none.
+class PairGrayscale(PairTransform):
+    """Converts either all RGB images of a pair to grey (still with three channels) or none of them.
 
     Args:
-        prob: Probability. Defaults to 0.05, the OSTrack recipe.
+        prob: Probability of the conversion. Defaults to 0.05, the OSTrack recipe.
     """
 
     def __init__(self, prob: float = 0.05) -> None:
         if not 0 <= prob <= 1:
-            raise ValueError(f'PairGrayscale: prob must lie in [0, 1], got {prob}')
+            raise ValueError(f'PairGrayscale: prob must be in [0, 1], got {prob}')
         self.prob = prob
 
     def transform(self, results: dict) -> dict:
@@ -29,6 +28,3 @@ class PairGrayscale(BaseTransform):
                 side['img'] = image.grey() if isinstance(image, ImageFile) else cv2.cvtColor(
                     cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)  # (H, W, 3)
         return results
-
-    def __repr__(self) -> str:
-        return f'PairGrayscale(prob={self.prob})'

@@ -1,41 +1,44 @@
-"""SamplePair: which frames of a sequence become a training pair."""
+"""SamplePair: chooses the frames of a sequence that form a training pair."""
 import numpy as np
-from mmcv.transforms import BaseTransform
 
 from ct_mm.registry import TRANSFORMS
 
+from .pair_sides import PairTransform
+
 
 @TRANSFORMS.register_module()
-class SamplePair(BaseTransform):
+class SamplePair(PairTransform):
     """Draws template frames and a later search frame, all with the target visible.
 
-    The template frame is uniform over the visible frames that have a visible frame within the next ``max_gap``, the
-    search frame uniform over those. Further templates are drawn, with replacement, from the visible frames within the
-    ``max_gap`` before the template frame. A photograph (``is_still``) gives its one frame each time.
+    The template frame is drawn uniformly from the visible frames that are followed by a visible frame within
+    ``max_gap``. The search frame is drawn uniformly from those following frames. Further templates are drawn, with
+    replacement, from the visible frames within ``max_gap`` before the template frame. A photograph (``is_still``)
+    always yields its only frame.
 
-    This is the causal sampling of PyTracking, from which OSTrack has it (``lib/train/data/sampler.py``). There, a
-    template frame without a later visible one is drawn anew with a gap that is 5 frames wider; here, frames that leave
-    none are not candidates, and a sequence without candidates is passed over. There, the last frame of the gap is left
-    out. There, a video has at least 20 frames, and more than ``2 * (templates + 1)`` of them visible; here that is what
-    ``min_frames`` and ``min_visible`` are for, because short clips of one's own are worth training on.
+    This is the causal sampling of PyTracking and OSTrack (``lib/train/data/sampler.py``), with three differences:
 
-    Reads ``rng`` and ``sequence`` (a ``FrameSequence``); adds ``frame_ids``, the templates in order of time, the search
-    frame last. Returns None, so that another sequence is drawn, if the sequence has no such frames.
+    * If no visible frame follows a template frame, they draw again with a gap wider by 5 frames. Here such frames are
+      not candidates, and a sequence without candidates is skipped.
+    * They exclude the last frame of the gap.
+    * They require at least 20 frames in a video, and more than ``2 * (templates + 1)`` visible ones. Here
+      ``min_frames`` and ``min_visible`` set these limits, so that you can train on your own short clips.
+
+    Reads ``rng`` and ``sequence`` (a ``FrameSequence``). Adds ``frame_ids``: the templates in temporal order, then the
+    search frame. Returns None, so that another sequence is drawn, if the sequence has no such frames.
 
     Args:
         max_gap: Largest distance in frames. Defaults to 200.
         num_templates: Number of template frames. Defaults to 1.
-        min_frames: Videos of fewer frames are passed over. Defaults to 2.
-        min_visible: So are videos of fewer visible frames. Defaults to 2.
+        min_frames: Videos with fewer frames are skipped. Defaults to 2.
+        min_visible: Videos with fewer visible frames are skipped. Defaults to 2.
     """
 
     def __init__(self, max_gap: int = 200, num_templates: int = 1, min_frames: int = 2, min_visible: int = 2) -> None:
-        for name, value in (('max_gap', max_gap), ('num_templates', num_templates), ('min_frames', min_frames),
-                            ('min_visible', min_visible)):
-            if value < 1:
-                raise ValueError(f'SamplePair: {name} must be at least 1, got {value}')
         self.max_gap, self.num_templates = max_gap, num_templates
         self.min_frames, self.min_visible = min_frames, min_visible
+        for name, value in vars(self).items():
+            if value < 1:
+                raise ValueError(f'SamplePair: {name} must be at least 1, got {value}')
 
     def transform(self, results: dict) -> dict | None:
         """Adds ``frame_ids``."""
@@ -46,10 +49,10 @@ class SamplePair(BaseTransform):
             return results if len(visible) else None
         if len(sequence) < self.min_frames or len(visible) < self.min_visible:
             return None
-        # Since frame numbers are sorted, the candidates after visible[i] are visible[i + 1:end[i]].
+        # Frame numbers are sorted, so the candidates after visible[i] are visible[i + 1:end[i]].
         end = np.searchsorted(visible, visible + self.max_gap, side='right')  # (V,)
         usable = end > np.arange(len(visible)) + 1
-        if self.num_templates > 1:  # those before it are visible[begin[i]:i]
+        if self.num_templates > 1:  # the candidates before visible[i] are visible[begin[i]:i]
             begin = np.searchsorted(visible, visible - self.max_gap)  # (V,)
             usable &= begin < np.arange(len(visible))
         starts = np.flatnonzero(usable)
@@ -60,7 +63,3 @@ class SamplePair(BaseTransform):
         earlier = rng.integers(begin[first], first, self.num_templates - 1) if self.num_templates > 1 else []
         results['frame_ids'] = tuple(int(visible[i]) for i in (*np.sort(earlier).astype(int), first, second))
         return results
-
-    def __repr__(self) -> str:
-        return (f'SamplePair(max_gap={self.max_gap}, num_templates={self.num_templates}, '
-                f'min_frames={self.min_frames}, min_visible={self.min_visible})')

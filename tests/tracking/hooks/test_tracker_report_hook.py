@@ -102,7 +102,7 @@ def test_wrong_arguments_are_named_at_once(arguments, message):
         HOOKS.build(dict(type='ct_mm.TrackerReportHook', **arguments))
 
 
-def test_what_is_missing_is_found_before_the_training(make_runner, data_root, tmp_path, monkeypatch):
+def test_missing_files_are_found_before_training(make_runner, data_root, tmp_path, monkeypatch):
     trackers = files()
     trackers['a']['checkpoint'] = 'nowhere.pth'
     with pytest.raises(FileNotFoundError, match='trackers.a.checkpoint=nowhere.pth does not exist'):

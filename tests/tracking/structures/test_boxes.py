@@ -84,6 +84,6 @@ def test_half_precision_pixel_boxes_do_not_overflow():
     assert paired_giou(boxes, boxes).item() == 1
 
 
-def test_unpaired_boxes_are_refused():
+def test_unpaired_boxes_are_rejected():
     with pytest.raises(ValueError, match=r'\(2, 4\) and \(3, 4\)'):
         paired_iou(torch.zeros(2, 4), torch.zeros(3, 4))

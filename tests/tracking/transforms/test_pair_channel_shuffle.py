@@ -9,7 +9,7 @@ def pair(rng):
     return dict(rng=rng, template=dict(img=image), search=dict(img=image + 100))
 
 
-def test_both_images_are_permuted_alike_and_all_permutations_come():
+def test_both_images_are_permuted_alike_and_all_permutations_occur():
     rng, seen = np.random.default_rng(0), set()
     for _ in range(100):
         results = PairChannelShuffle(prob=1.0).transform(pair(rng))

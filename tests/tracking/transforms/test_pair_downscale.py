@@ -44,7 +44,7 @@ def test_a_target_is_not_made_smaller_than_asked():
     assert PairDownscale(prob=1, min_side=8).transform(small)['search']['img'].shape == (90, 60, 3)
 
 
-def test_whole_pixels_are_for_the_template_alone():
+def test_only_template_boxes_are_rounded_to_whole_pixels():
     for seed in range(20):
         exact = PairDownscale(prob=1, max_factor=50, min_side=3).transform(pair(seed))
         whole = PairDownscale(prob=1, max_factor=50, min_side=3, whole_pixels=True).transform(pair(seed))

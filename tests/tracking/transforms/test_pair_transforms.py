@@ -138,17 +138,17 @@ def test_boxes_are_clipped_to_the_crop():
     dict(search=(-30, 40, 18, 12)),
     dict(template=(20, 100, 18, 12)),
 ])
-def test_targets_outside_of_the_image_are_refused(boxes):
+def test_targets_outside_the_image_are_rejected(boxes):
     assert build('CropPair')(pair(**boxes)) is None
 
 
-def test_targets_jittered_out_of_the_crop_are_refused():
+def test_targets_jittered_out_of_the_crop_are_rejected():
     # The crop is as large as the box, and the centre moves by up to 1.5 of its sides.
     refused = sum(build('CropPair', search_factor=1.0)(pair(seed)) is None for seed in range(100))
     assert 40 < refused < 100
 
 
-def test_targets_of_less_than_a_pixel_are_refused():
+def test_targets_smaller_than_a_pixel_are_rejected():
     results = pair()
     results['search']['bbox'] = np.array([60, 40, 0.1, 0.1])
     assert build('CropPair')(results) is None
@@ -195,7 +195,7 @@ def test_the_pipeline_packs_what_a_tracker_takes():
         build('PackTrackInputs')(pair(search=(60, 40, 18, 12)))
 
 
-def test_images_may_be_mirrored_apart():
+def test_images_may_be_mirrored_independently():
     together = 0
     for seed in range(200):
         results = build('PairFlip', joint=False)(pair(seed))

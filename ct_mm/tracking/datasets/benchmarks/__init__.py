@@ -1,4 +1,4 @@
-"""A reader for each benchmark; importing this package registers them."""
+"""One reader per benchmark; importing this package registers them."""
 from .got10k import GOT10kDataset
 from .lasot import LaSOTDataset
 from .lasot_ext import LaSOTExtDataset

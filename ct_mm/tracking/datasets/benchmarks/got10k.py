@@ -1,4 +1,4 @@
-"""GOT-10k, the benchmark whose training and test classes do not overlap."""
+"""GOT-10k, a benchmark whose training and test classes do not overlap."""
 from __future__ import annotations
 
 import os
@@ -13,23 +13,23 @@ from ct_mm.tracking.datasets.reading.annotation_io import read_first_box, read_n
 
 @DATASETS.register_module()
 class GOT10kDataset(SequenceFolder):
-    """GOT-10k (Huang et al., TPAMI 2021) as its authors ship it: 9,335 + 180 + 180 sequences.
+    """GOT-10k (Huang et al., TPAMI 2021) as its authors distribute it: 9,335 + 180 + 180 sequences.
 
-    The target is visible where it is not absent, its cover is above 0 and its box has an area; an evaluation asks the
-    cover alone, as the toolkit does. Of a test sequence only the first box is known; the benchmark's server has the
-    others.
+    In training, the target is visible where it is not absent, its cover is above 0 and its box has an area. Evaluation
+    uses only the cover, as the toolkit does. Only the first box of a test sequence is public; the benchmark's server
+    keeps the others.
 
     Args:
         data_root: The folder that holds ``train``, ``val`` and ``test``.
         split: ``'val'``, ``'test'`` or ``'train'``; ``'train_vot'`` and ``'val_vot'`` are the 7,086 and 1,249 sequences
             of ``train`` on which PyTracking and OSTrack train and validate. Defaults to ``'val'``.
-        sequences: Names to take, in this order. Default: all of the split, in the order of ``list.txt``.
+        sequences: Names to use, in this order. Default: all of the split, in the order of ``list.txt``.
         index_dir: As in :class:`SequenceDataset`. Defaults to ``work_dirs/index``.
         **kwargs: See :class:`SequenceDataset`.
 
     Raises:
         FileNotFoundError: The folder, a sequence or a file of a sequence is missing.
-        ValueError: An annotation is not as it must be; the message names file and line.
+        ValueError: An annotation is invalid; the message names file and line.
     """
 
     tree = """    {root}/
@@ -49,38 +49,33 @@ class GOT10kDataset(SequenceFolder):
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """The label files that say where the target is visible."""
+        """The label files that determine where the target is visible."""
         return ('cover.label', ) if self.test_mode else LABELS
 
     @property
     def folder(self) -> Path:
-        """Where the folders of the split's sequences lie."""
+        """The folder of the split's sequences."""
         return self.data_root / ('train' if self.split.endswith('_vot') else self.split)
 
     def list_units(self) -> list[str]:
-        """Names in ``list.txt``; of those, the official ones of PyTracking's splits."""
-        if not (self.folder / 'list.txt').is_file():
-            raise FileNotFoundError(self.misplaced(f'there is no {self.folder / "list.txt"}', self.data_root))
+        """Returns the names in ``list.txt``, or those of PyTracking's official split."""
+        self.require(self.folder / 'list.txt', self.data_root)
         if self.split == 'val_vot':
             return read_names('got10k_vot_val.txt')
-        names = super().list_units()
-        if self.split == 'train_vot':
-            others = {*read_names('got10k_vot_val.txt'), *read_names('got10k_vot_left_out.txt')}
-            return [name for name in names if name not in others]
-        return names
+        others = {*read_names('got10k_vot_val.txt'), *read_names('got10k_vot_left_out.txt')}
+        return [name for name in super().list_units() if self.split != 'train_vot' or name not in others]
 
     def is_root(self, folder: Path) -> bool:
-        """Whether a folder holds the one of the split."""
+        """Returns whether a folder contains that of the split."""
         return (folder / self.folder.name / 'list.txt').is_file()
 
     def read_unit(self, name: str) -> list[FrameSequence]:
-        """The one sequence of a folder."""
+        """Returns the one sequence of a folder."""
         folder = self.folder / name
         if self.split == 'test':
             frames = FrameFiles.in_folder(folder)
             boxes = read_first_box(folder / 'groundtruth.txt', len(frames))
             return [FrameSequence(name, frames, boxes, first_box_only=True)]
-        for label in LABELS:  # of your own sequences optional, but here the published numbers depend on them
-            if not (folder / label).is_file():
-                raise FileNotFoundError(self.misplaced(f'{folder} has no {label}', folder))
+        for label in LABELS:  # optional in SequenceFolder, but here the published results depend on them
+            self.require(folder / label, folder)
         return super().read_unit(name)

@@ -1,4 +1,4 @@
-"""The extension of LaSOT by classes that LaSOT does not have."""
+"""The extension of LaSOT by new classes."""
 from __future__ import annotations
 
 import os
@@ -10,18 +10,18 @@ from ct_mm.tracking.datasets.benchmarks.lasot import LaSOTDataset
 
 @DATASETS.register_module()
 class LaSOTExtDataset(LaSOTDataset):
-    """The 150 sequences that extend LaSOT (Fan et al., IJCV 2021), 10 of each of 15 classes; all are for testing.
+    """The 150 sequences that extend LaSOT (Fan et al., IJCV 2021), 10 for each of 15 classes; all are for testing.
 
-    Files and rules are LaSOT's.
+    Files and rules are those of LaSOT.
 
     Args:
-        data_root: The folder with one folder per class, or directly with those of the sequences.
-        sequences: Names to take, in this order. Default: all.
+        data_root: The folder with one subfolder per class, or per sequence.
+        sequences: Names to use, in this order. Default: all.
         **kwargs: See :class:`SequenceDataset`.
 
     Raises:
         FileNotFoundError: The folder, a sequence or a file of a sequence is missing.
-        ValueError: An annotation is not as it must be; the message names file and line.
+        ValueError: An annotation is invalid; the message names file and line.
     """
 
     tree = LaSOTDataset.tree.replace('airplane', 'atv')

@@ -1,4 +1,4 @@
-"""NfS, Need for Speed: fast objects at 240 frames a second."""
+"""NfS, Need for Speed: fast objects at 240 frames per second."""
 from __future__ import annotations
 
 import functools
@@ -21,27 +21,29 @@ def _lengths() -> dict[str, int]:
 
 @DATASETS.register_module()
 class NfSDataset(SequenceDataset):
-    """The 100 sequences of Need for Speed (Galoogahi et al., ICCV 2017), at 30 or 240 frames a second.
+    """The 100 sequences of Need for Speed (Galoogahi et al., ICCV 2017), at 30 or 240 frames per second.
 
-    Two layouts are read. The official archives have boxes as corners, with flags for lost and occluded objects that the
-    toolkits' evaluations do not look at, nor does this one. Their annotation of the 30 fps frames is that of the 240
-    fps frames again, so every eighth line counts; and it may have one line more or less than there are frames, so both
-    are cut to the shorter, as GOT-10k's toolkit does. PyTracking's archive (30 fps, ``sequences`` and ``anno``) has
-    annotations of its own, made from the benchmark's result files, which its authors say are not in step everywhere.
-    The numbers of OSTrack and others published with PyTracking are for that archive; with the official one they may
-    differ a little.
+    Two layouts are supported:
 
-    Coordinates are taken as they are, without a shift by a pixel. (GOT-10k's toolkit takes the second corner for width
-    and height.) The names are the benchmark's; PyTracking puts ``nfs_`` in front of them.
+    * The official archives store boxes as corners. Like the toolkits' evaluations, this reader ignores their flags for
+      lost and occluded objects. Their 30 fps annotation repeats the 240 fps annotation, so only every eighth line is
+      used. It may have one line more or less than there are frames; as in GOT-10k's toolkit, both are cut to the
+      shorter length.
+    * PyTracking's archive (30 fps, ``sequences`` and ``anno``) has its own annotations, made from the benchmark's
+      result files. Its authors say that they are not everywhere in sync with the frames. The results of OSTrack and
+      others published with PyTracking refer to this archive; they may differ slightly with the official one.
+
+    Coordinates are used unchanged, without a shift by one pixel. (GOT-10k's toolkit mistakes the second corner for
+    width and height.) The names are the benchmark's; PyTracking prefixes them with ``nfs_``.
 
     Args:
-        data_root: The folder into which the archives of all sequences, or PyTracking's, were unpacked.
-        fps: 30 or 240. Defaults to 30, at which most numbers are published.
+        data_root: The folder into which the archives of all sequences, or PyTracking's archive, were unpacked.
+        fps: 30 or 240. Defaults to 30, the frame rate of most published results.
         **kwargs: See :class:`SequenceDataset`.
 
     Raises:
         FileNotFoundError: A folder or file is missing.
-        ValueError: ``fps`` is neither 30 nor 240, or frames and annotation do not fit together; the message names the
+        ValueError: ``fps`` is neither 30 nor 240, or the annotation does not match the frames; the message names the
             file.
     """
 
@@ -66,41 +68,39 @@ class NfSDataset(SequenceDataset):
         super().__init__(data_root, split=f'{fps}fps', **kwargs)
 
     def list_units(self) -> list[str]:
-        """Names of the 100 sequences."""
+        """Returns the names of the 100 sequences."""
         self._is_pytracking = (self.data_root / 'sequences').is_dir() and (self.data_root / 'anno').is_dir()
         if self._is_pytracking and self.fps != 30:
             raise ValueError(f'NfSDataset: fps={self.fps}, but {self.data_root} has the layout of the archive of '
-                             'PyTracking, which is at 30 fps only; the official archives hold both')
+                             'PyTracking, which has 30 fps only; the official archives have both')
         return list(_lengths())
 
     def missing(self, units: list[str]) -> list[str]:
-        """Sequences without a folder."""
+        """Returns the sequences without a folder."""
         folder = self.data_root / 'sequences' if self._is_pytracking else self.data_root
         return [name for name in units if not (folder / name).is_dir()]
 
     def is_root(self, folder: Path) -> bool:
-        """Whether a folder holds NfS in one of its layouts."""
+        """Returns whether a folder contains NfS in one of its layouts."""
         return any(next(folder.glob(f'{pattern}.txt'), None) for pattern in ('*/30/*', '*/240/*', 'anno/nfs_*'))
 
     def where(self, unit: str, frame: int) -> str:
-        """The line of the annotation file, as far as it can be told."""
+        """Returns the annotation file with the line or, where the line is not known, the frame."""
         truth = self.watch(unit)[1]
         return f'{truth}:1' if frame == 0 else f'{truth}, frame {frame} (0-based)'
 
     def watch(self, name: str) -> list[Path]:
-        """The folder of the frames and the annotation."""
+        """Returns the folder of the frames and the annotation file."""
         if self._is_pytracking:
             return [self.data_root / 'sequences' / name, self.data_root / 'anno' / f'nfs_{name}.txt']
         folder = self.data_root / name / str(self.fps)
         return [folder / name, folder / f'{name}.txt']
 
     def read_unit(self, name: str) -> list[FrameSequence]:
-        """The one sequence of a name."""
+        """Returns the one sequence of a name."""
         folder, truth = self.watch(name)
         for path in (folder, truth):
-            if not path.exists():
-                hint = unpacked_too_deep(self.data_root / name)
-                raise FileNotFoundError(self.misplaced(f'{path} is missing{hint}', truth.parents[1]))
+            self.require(path, truth.parents[1], unpacked_too_deep(self.data_root / name))
         if self._is_pytracking:
             frames = FrameFiles.numbered(folder, first=1, digits=5, count=_lengths()[name])
             boxes = read_numbers(truth, columns=4)  # (T, 4) xywh
@@ -111,12 +111,12 @@ class NfSDataset(SequenceDataset):
         return [FrameSequence(name, frames, boxes)]
 
     def _match(self, frames: FrameFiles, boxes: np.ndarray, truth: Path) -> tuple[FrameFiles, np.ndarray]:
-        """Cuts frames and boxes (N, 4) to the pairs that belong together."""
+        """Cuts frames and boxes (N, 4) to a common length, after taking every eighth box if needed."""
         lines = len(boxes)
         if self.fps == 30 and lines > len(frames) + 1:
             boxes = boxes[::8]
         if not len(frames) or abs(len(boxes) - len(frames)) > 1:
-            rule = ' or one for each of the eight times as many at 240 fps' if self.fps == 30 else ''
+            rule = ' or per frame at 240 fps, which are eight times as many' if self.fps == 30 else ''
             raise ValueError(f'{truth} has {lines} lines, but there are {len(frames)} frames in {frames.folder}; it '
                              f'needs one line per frame{rule}')
         count = min(len(boxes), len(frames))
@@ -124,9 +124,9 @@ class NfSDataset(SequenceDataset):
 
     @staticmethod
     def _read_corners(path: Path) -> np.ndarray:
-        """Boxes (N, 4) xywh from lines ``track x1 y1 x2 y2 frame ...``, the text format of VATIC.
+        """Reads boxes (N, 4) xywh from lines ``track x1 y1 x2 y2 frame ...``, the text format of VATIC.
 
-        The frame numbers count from 0 in some files and from 1 in others, so the order of the lines is what counts.
+        Frame numbers start at 0 in some files and at 1 in others, so they are ignored in favour of the lines' order.
         """
         rows = []
         for number, line in enumerate(read_lines(path), start=1):

@@ -1,4 +1,4 @@
-"""OTB100, the object tracking benchmark."""
+"""OTB100, the Object Tracking Benchmark."""
 from __future__ import annotations
 
 import functools
@@ -16,7 +16,7 @@ _CHALLENGES = dict(
     FM='Fast Motion', IPR='In-Plane Rotation', OPR='Out-of-Plane Rotation', OV='Out-of-View', BC='Background Clutter',
     LR='Low Resolution')
 
-# The benchmark's toolkit begins Tiger1 with frame 6 ("initOmit"), its annotation with frame 1.
+# The benchmark's toolkit starts Tiger1 at frame 6 ("initOmit"), whereas its annotation starts at frame 1.
 _UNUSED_LINES = dict(Tiger1=5)
 
 
@@ -29,11 +29,12 @@ def _targets() -> dict[str, tuple[int, int, str]]:
 class OTB100Dataset(SequenceDataset):
     """The 100 targets of OTB100 (Wu, Lim and Yang, "Object Tracking Benchmark", TPAMI 2015), 59,035 frames.
 
-    The targets lie in 98 folders. Names and frames are PyTracking's: ``Jogging_1`` and ``Jogging_2`` are the two
-    targets of one video; of Human4 only the second counts; David begins with frame 300, Tiger1 with frame 6; and so on.
+    The targets are stored in 98 folders. Names and frames follow PyTracking: ``Jogging_1`` and ``Jogging_2`` are the
+    two targets of one video, only the second target of Human4 is used, David starts at frame 300, Tiger1 at frame 6,
+    and so on.
 
-    The benchmark counts pixels from 1, but PyTracking takes the boxes as they are, and so do all numbers published with
-    it; this reader does the same.
+    The benchmark counts pixels from 1, but PyTracking, and thus all results published with it, uses the boxes
+    unchanged; this reader does the same.
 
     Args:
         data_root: The folder into which the archives of all sequences were unpacked.
@@ -41,7 +42,7 @@ class OTB100Dataset(SequenceDataset):
 
     Raises:
         FileNotFoundError: A folder or file is missing.
-        ValueError: Frames and annotation do not fit together; the message names the file.
+        ValueError: The annotation does not match the frames; the message names the file.
     """
 
     METAINFO = dict(SequenceDataset.METAINFO, benchmark='otb100')
@@ -56,40 +57,38 @@ class OTB100Dataset(SequenceDataset):
         ...                             98 folders in all"""
 
     def list_units(self) -> list[str]:
-        """Names of the 100 targets."""
+        """Returns the names of the 100 targets."""
         return list(_targets())
 
     def missing(self, units: list[str]) -> list[str]:
-        """Targets without a folder."""
+        """Returns the targets without a folder."""
         return [name for name in units if not self._folder(name).is_dir()]
 
     def is_root(self, folder: Path) -> bool:
-        """Whether a folder holds OTB's sequences."""
+        """Returns whether a folder contains OTB's sequences."""
         return next(folder.glob('*/groundtruth_rect*.txt'), None) is not None
 
     def where(self, unit: str, frame: int) -> str:
-        """The line of the annotation file."""
+        """Returns the line of the annotation file."""
         return f'{self._truth(unit)}:{frame + 1 + _UNUSED_LINES.get(unit, 0)}'
 
     def watch(self, name: str) -> list[Path]:
-        """The folder of the images and the annotation."""
+        """Returns the folder of the images and the annotation file."""
         return [self._folder(name) / 'img', self._truth(name)]
 
     def read_unit(self, name: str) -> list[FrameSequence]:
-        """The one sequence of a target."""
-        folder, truth = self._folder(name), self._truth(name)
-        for path in (folder / 'img', truth):
-            if not path.exists():
-                raise FileNotFoundError(self.misplaced(f'{path} is missing{unpacked_too_deep(folder)}', folder))
+        """Returns the one sequence of a target."""
+        images, truth = self.watch(name)
+        for path in (images, truth):
+            self.require(path, truth.parent, unpacked_too_deep(truth.parent))
         first, last, challenges = _targets()[name]
         boxes = read_numbers(truth, columns=4)  # (T, 4) xywh
         unused = _UNUSED_LINES.get(name, 0)
         if len(boxes) != last - first + 1 + unused:
             raise ValueError(f'{truth} has {len(boxes)} lines, but needs {last - first + 1 + unused}: {name} is tested '
-                             f'on the frames {first} to {last}')
+                             f'on frames {first} to {last}')
         attributes = [_CHALLENGES[challenge] for challenge in challenges.split(',')]
-        frames = self._numbered(folder / 'img', first, last)
-        return [FrameSequence(name, frames, boxes[unused:], attributes=attributes)]
+        return [FrameSequence(name, self._numbered(images, first, last), boxes[unused:], attributes=attributes)]
 
     def _folder(self, name: str) -> Path:
         return self.data_root / name.partition('_')[0]
@@ -100,16 +99,16 @@ class OTB100Dataset(SequenceDataset):
 
     @staticmethod
     def _numbered(folder: Path, first: int, last: int) -> FrameFiles:
-        """The frames by the numbers that are their names: Board's have five digits, and KiteSurf was once in PNG."""
+        """Returns the frames by the number in their name: Board's have five digits, and KiteSurf used to be in PNG."""
         images, names = FrameFiles.in_folder(folder), {}
         for name in map(images.name, range(len(images))):
             stem = os.path.splitext(name)[0]
             if stem.isdecimal() and first <= int(stem) <= last:
                 if int(stem) in names:
-                    raise ValueError(f'{folder} holds both {names[int(stem)]} and {name}, but a frame only once')
+                    raise ValueError(f'{folder} contains the same frame twice, as {names[int(stem)]} and as {name}')
                 names[int(stem)] = name
         missing = [number for number in range(first, last + 1) if number not in names]
         if missing:
-            raise ValueError(f'{folder} has no frame {missing[0]}; {len(missing)} of the frames {first} to {last} are '
+            raise ValueError(f'{folder} has no frame {missing[0]}; {len(missing)} of frames {first} to {last} are '
                              'missing. Unpack the archive again')
         return FrameFiles(folder, [names[number] for number in range(first, last + 1)])

@@ -1,4 +1,4 @@
-"""What all readers of annotated sequences share."""
+"""The base class of all readers of annotated sequences."""
 from __future__ import annotations
 
 import difflib
@@ -18,43 +18,44 @@ from torch.utils.data import Dataset
 from ct_mm.package_files import resolve_path
 from ct_mm.tracking.datasets.reading import FrameSequence, annotation_io
 from ct_mm.tracking.datasets.reading.folder_listing import folder_listing
+from ct_mm.tracking.datasets.reading.frame_sequence import boxes_have_area
 from ct_mm.tracking.datasets.reading.sequence_index import SequenceIndex
 from ct_mm.tracking.structures import TrackDataSample
 
 
 class SequenceDataset(Dataset, metaclass=ABCMeta):
-    """Annotated sequences: one item each for testing, and the source of frames for training pairs.
+    """Annotated sequences: one item per sequence for testing, and the source of frames for training pairs.
 
-    All annotations are read and checked before the first item is given out, so that a fault in the last sequence does
-    not surface hours into an evaluation; frames are read only when they are asked for. What was read is kept in
-    ``index_dir`` (see :class:`SequenceIndex`).
+    All annotations are read and checked in the constructor, so that an error in the last sequence does not surface
+    hours into an evaluation. Frames are read on demand. The annotations are stored in ``index_dir`` (see
+    :class:`SequenceIndex`).
 
-    A subclass writes ``list_units``, ``read_unit`` and ``watch`` and sets ``tree``, ``SPLITS`` and the ``benchmark`` of
-    ``METAINFO``; better messages come from ``missing``, ``is_root`` and ``where``.
+    A subclass implements ``list_units``, ``read_unit`` and ``watch`` and sets ``tree``, ``SPLITS`` and the
+    ``benchmark`` of ``METAINFO``. Override ``missing``, ``is_root`` and ``where`` for better error messages.
 
-    In an evaluation (``test_mode=True``) anything wrong with a sequence is an error. In training a sequence that cannot
-    be read is left out with a warning, up to ``max_bad_sequences``. Whatever a reader says, the object is not visible
-    where its box is not finite or has no area; some published annotations have such boxes, even of negative size.
+    In evaluation (``test_mode=True``), any problem with a sequence is an error. In training, an unreadable sequence is
+    skipped with a warning, up to ``max_bad_sequences``. Whatever ``read_unit`` returns, the object is not visible where
+    its box is not finite or has no area: some published annotations contain such boxes, even with negative sizes.
 
     Args:
-        data_root: Folder of the data set; ``ct_mm::`` in front means inside the package.
-        split: Part of the data set, one of ``SPLITS``, if it has parts.
-        sequences: Names of the units to take, in this order. Default: all of the split.
+        data_root: Folder of the dataset; a leading ``ct_mm::`` stands for the package's folder.
+        split: Part of the dataset, one of ``SPLITS``, if it has parts.
+        sequences: Names of the units to use, in this order. Default: all of the split.
         test_mode: Whether this is for evaluation. Defaults to True.
-        index_dir: Folder of the indices of all data sets. Default: ``work_dirs/index``, in the current folder; None
-            keeps none.
-        max_bad_sequences: How many faulty sequences a training leaves out before it gives up. Defaults to 10.
-        metainfo: Added to the ``metainfo`` of the data set. Default: None.
+        index_dir: Folder of the indices of all datasets, or None to store no index. Defaults to ``work_dirs/index`` in
+            the current folder.
+        max_bad_sequences: Number of faulty sequences that training skips before it stops. Defaults to 10.
+        metainfo: Added to the ``metainfo`` of the dataset. Default: None.
 
     Raises:
-        FileNotFoundError: The data set is not where it should be; the message shows the tree expected and found.
-        ValueError: An argument or an annotation is not as it must be; the message names file and line or frame.
+        FileNotFoundError: The dataset is not where it should be; the message shows the expected and the actual tree.
+        ValueError: An argument or an annotation is invalid; the message names file and line or frame.
     """
 
     #: The expected folder tree, shown in errors; ``{root}`` stands for ``data_root``.
     tree = ''
     SPLITS: tuple[str, ...] = ()
-    #: Whether an evaluation needs the benchmark's flags as they are, without what the boxes say.
+    #: Whether evaluation uses the benchmark's visibility flags unchanged, even where a box has no area.
     scores_flags = False
     METAINFO: dict = dict(task_name='sot', benchmark='custom')
 
@@ -67,7 +68,7 @@ class SequenceDataset(Dataset, metaclass=ABCMeta):
         self._metainfo.update(metainfo or {})
         self.title = f'{type(self).__name__}{f" {split}" if split else ""}'
         if self.SPLITS and split not in self.SPLITS:
-            raise ValueError(f'{type(self).__name__}: split={split!r}, but there is: {", ".join(self.SPLITS)}')
+            raise ValueError(f'{type(self).__name__}: split={split!r} must be one of {", ".join(self.SPLITS)}')
         if not self.data_root.is_dir():
             raise FileNotFoundError(self.misplaced(f'{self.data_root} is not a folder', self.data_root.parent))
         self._bad: list[str] = []
@@ -75,7 +76,7 @@ class SequenceDataset(Dataset, metaclass=ABCMeta):
         absent = self.missing(units)
         if absent:
             shown = ', '.join(absent[:5]) + (', ...' if len(absent) > 5 else '')
-            others = '' if len(absent) == len(units) else '; `sequences=[...]` takes only those that it names'
+            others = '' if len(absent) == len(units) else '; set `sequences=[...]` to use only some of them'
             raise FileNotFoundError(self.misplaced(
                 f'{len(absent)} of {len(units)} sequences are missing: {shown}{others}', self.folder))
         self._index = self._make_index(units, self._index_folder(index_dir))
@@ -84,45 +85,45 @@ class SequenceDataset(Dataset, metaclass=ABCMeta):
 
     @abstractmethod
     def list_units(self) -> list[str]:
-        """Names of all units of the split, in the benchmark's order; cheap, reads no annotation.
+        """Returns the names of all units of the split, in the benchmark's order; fast, reads no annotation.
 
         Raises:
-            FileNotFoundError: The data set is not as expected; the message is made by ``misplaced``.
+            FileNotFoundError: The dataset is not as expected; create the message with ``misplaced``.
         """
 
     @abstractmethod
     def read_unit(self, name: str) -> Sequence[FrameSequence]:
-        """The sequences of one unit, in most data sets one.
+        """Returns the sequences of one unit, in most datasets a single one.
 
         Raises:
             OSError: A file is missing or damaged.
-            ValueError: An annotation is not as it must be; the message names file and line.
+            ValueError: An annotation is invalid; the message names file and line.
         """
 
     @abstractmethod
     def watch(self, name: str) -> Sequence[str | os.PathLike]:
-        """The files and folders that ``read_unit`` reads: if one of them changes, the unit is read again."""
+        """Returns the files and folders that ``read_unit`` reads; if one of them changes, the unit is read again."""
 
     @property
     def folder(self) -> Path:
-        """Where the units lie, ``data_root`` or a folder in it."""
+        """The folder of the units: ``data_root`` or a folder inside it."""
         return self.data_root
 
     def missing(self, units: list[str]) -> list[str]:
-        """Those of the units that are not there at all; cheap. An incomplete copy is an error in training, too."""
+        """Returns the units that do not exist at all; fast. An incomplete copy is an error in training, too."""
         return []
 
     def is_root(self, folder: Path) -> bool:
-        """Whether a folder looks like the ``data_root`` of this data set, for a hint to a user who gave another one."""
+        """Returns whether a folder looks like the ``data_root`` of this dataset, to suggest it in an error message."""
         return False
 
     def where(self, unit: str, frame: int) -> str:
-        """Where the annotation of a frame (0-based) is, for messages; a file and a line if there is one."""
+        """Returns the place of a frame's annotation (0-based) for messages; a file and a line if possible."""
         return f'{unit}, frame {frame} (0-based)'
 
     @property
     def metainfo(self) -> dict:
-        """A copy of the facts about the data set, as MMEngine's metrics and visualizers expect it."""
+        """A copy of the dataset's metainfo, as MMEngine's metrics and visualizers expect it."""
         return dict(self._metainfo)
 
     @property
@@ -139,14 +140,14 @@ class SequenceDataset(Dataset, metaclass=ABCMeta):
         return len(self._index)
 
     def get_sequence(self, index: int) -> FrameSequence:
-        """Returns sequence ``index`` with its frames not yet read."""
+        """Returns sequence ``index``; its frames have not been read yet."""
         return self._index[index]
 
     def __getitem__(self, index: int) -> dict:
-        """Returns one sequence as a tracker's ``predict`` takes it.
+        """Returns one sequence in the format that a tracker's ``predict`` takes.
 
         Args:
-            index: Number of the sequence.
+            index: Index of the sequence.
 
         Returns:
             ``{'inputs': {'video': FrameSequence}, 'data_samples': TrackDataSample}``; the sample's metainfo holds
@@ -154,30 +155,30 @@ class SequenceDataset(Dataset, metaclass=ABCMeta):
             ``attributes`` and ``first_box_only``.
         """
         sequence = self.get_sequence(index)
-        sample = TrackDataSample(
-            metainfo=dict(
-                sequence_name=sequence.name,
-                image_size=sequence.image_size,
-                gt_boxes=sequence.boxes,
-                visible=sequence.visible,
-                attributes=sequence.attributes,
-                first_box_only=sequence.first_box_only))
+        sample = TrackDataSample(metainfo=dict(
+            sequence_name=sequence.name, image_size=sequence.image_size, gt_boxes=sequence.boxes,
+            visible=sequence.visible, attributes=sequence.attributes, first_box_only=sequence.first_box_only))
         return dict(inputs=dict(video=sequence), data_samples=sample)
 
+    def require(self, path: Path, looked_in: Path, hint: str = '') -> None:
+        """Raises a FileNotFoundError with the content of ``looked_in`` and a hint if a file or folder is missing."""
+        if not path.exists():
+            raise FileNotFoundError(self.misplaced(f'{path} is missing{hint}', looked_in))
+
     def misplaced(self, problem: str, looked_in: str | os.PathLike) -> str:
-        """The message of an error about missing files: the problem, the tree expected, and what is there instead.
+        """Returns an error message about missing files: the problem, the expected tree, and what was found instead.
 
         Args:
             problem: What is wrong, one clause.
-            looked_in: The folder whose content tells the user most.
+            looked_in: The folder whose content the message shows.
         """
         message = (f'{self.title}: {problem}\nexpected:\n{self.tree.replace("{root}", str(self.data_root))}\n'
                    f'{folder_listing(looked_in)}')
         likely = self._likely_root()
-        return message if likely is None else f'{message}\n{likely} looks right: give it as data_root'
+        return message if likely is None else f'{message}\n{likely} looks right: set data_root to it'
 
     def _likely_root(self) -> Path | None:
-        """The folder that the user may have meant: above or below ``data_root``, or beside it if it does not exist."""
+        """Returns a folder that the user may have meant: above or below ``data_root``, or next to a missing one."""
         root = Path(os.path.abspath(self.data_root))
         if self.is_root(root):
             return None
@@ -194,28 +195,27 @@ class SequenceDataset(Dataset, metaclass=ABCMeta):
         known = set(units)
         for name in sequences:
             if name not in known:
-                near = ', '.join(difflib.get_close_matches(name, units) or units[:10]) or 'none at all'
-                raise ValueError(f'{self.title}: sequences names {name!r}, which is not in {self.data_root}; there is: '
-                                 f'{near}')
-        repeated = sorted(name for name, count in Counter(sequences).items() if count > 1)
-        if repeated:
-            raise ValueError(f'{self.title}: sequences names {repeated} more than once')
+                near = ', '.join(difflib.get_close_matches(name, units) or units[:10]) or 'none'
+                raise ValueError(f'{self.title}: sequences contains {name!r}, which is not in {self.data_root}; '
+                                 f'available: {near}')
+        if repeated := repeated_names(sequences):
+            raise ValueError(f'{self.title}: sequences contains {repeated} more than once')
         return list(sequences)
 
     def _make_index(self, units: list[str], folder: Path | None) -> SequenceIndex:
-        """The sequences of all units; a data set may keep them in another way that has the same methods."""
+        """Returns the sequences of all units; a subclass may return another class with the same methods."""
         return SequenceIndex(units, self.watch, self._read_checked, folder, self.title,
                              None if self.test_mode else self._leave_out, self._code())
 
     def _index_folder(self, index_dir: str | os.PathLike | None) -> Path | None:
         if index_dir is None:
             return None
-        # A faulty sequence stops an evaluation but not a training, so the two have indices of their own.
+        # A faulty sequence stops evaluation but not training, so each has its own index.
         key = f'{self.data_root.resolve()}|{self.split}|{self.test_mode}'
         return Path(index_dir) / f'{type(self).__name__}-{hashlib.sha256(key.encode()).hexdigest()[:12]}'
 
     def _code(self) -> str:
-        """A digest of the code that reads the annotations, so that no index outlives a change of it."""
+        """Returns a digest of the code that reads the annotations, so that changed code rebuilds the index."""
         modules = {cls.__module__ for cls in type(self).__mro__ if issubclass(cls, SequenceDataset)}
         files = [getattr(sys.modules[name], '__file__', None) for name in sorted(modules | {annotation_io.__name__})]
         return hashlib.sha256(b''.join(Path(file).read_bytes() for file in files if file)).hexdigest()[:16]
@@ -230,17 +230,21 @@ class SequenceDataset(Dataset, metaclass=ABCMeta):
         if len(sequence) < 2 and not sequence.is_still:
             raise ValueError(f'{self.title}: sequence {sequence.name!r} ({sequence.frame_name(0)}) has a single frame: '
                              'there is nothing to track')
-        boxes = sequence.boxes  # (T, 4)
-        has_area = np.isfinite(boxes).all(axis=1) & (boxes[:, 2:] > 0).all(axis=1)  # (T,)
+        has_area = boxes_have_area(sequence.boxes)  # (T,)
         if self.test_mode and not has_area[0]:
-            raise ValueError(f'{self.where(unit, 0)}: the box of the first frame is {boxes[0].tolist()}, but a tracker '
-                             'starts from it, so it must be finite and larger than zero')
+            raise ValueError(f'{self.where(unit, 0)}: the box of the first frame is {sequence.boxes[0].tolist()}, but '
+                             'a tracker starts from it, so it must be finite and larger than zero')
         if not (self.test_mode and self.scores_flags):
             sequence.visible &= has_area
 
     def _leave_out(self, unit: str, error: Exception) -> None:
         self._bad.append(unit)
-        print_log(f'{self.title}: {unit} is left out: {error}', logger='current', level=logging.WARNING)
+        print_log(f'{self.title}: skipping {unit}: {error}', logger='current', level=logging.WARNING)
         if len(self._bad) > self.max_bad_sequences:
             raise ValueError(f'{self.title}: {len(self._bad)} sequences cannot be used ({", ".join(self._bad)}), more '
                              f'than max_bad_sequences={self.max_bad_sequences}') from error
+
+
+def repeated_names(names: Sequence[str]) -> list[str]:
+    """Returns the names that occur more than once, sorted."""
+    return sorted(name for name, count in Counter(names).items() if count > 1)

@@ -2,14 +2,13 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from ct_mm.registry import DATASETS
-from ct_mm.tracking.datasets.benchmarks.sequence_dataset import SequenceDataset
+from ct_mm.tracking.datasets.benchmarks.sequence_dataset import SequenceDataset, repeated_names
 from ct_mm.tracking.datasets.reading import FrameFiles, FrameSequence
 from ct_mm.tracking.datasets.reading.annotation_io import read_lines, read_numbers, read_series
 
@@ -19,22 +18,26 @@ LABELS = ('absence.label', 'cover.label')
 
 @DATASETS.register_module()
 class SequenceFolder(SequenceDataset):
-    """Sequences of your own, one folder each with ``groundtruth.txt`` (xywh in pixels).
+    """Your own sequences, each in its own folder with ``groundtruth.txt`` (xywh in pixels).
 
-    The object is visible where its box is finite and larger than zero (the rule of GOT-10k and LaSOT), and, if the
-    label files exist, where it is not absent and its cover is above 0. Box coordinates are taken as they are.
+    The object is visible where its box is finite and larger than zero (the rule of GOT-10k and LaSOT). If the label
+    files exist, it must also not be absent and its cover must be above 0. Box coordinates are used unchanged.
 
     Args:
-        data_root: The folder that holds one sub folder per sequence (the tree is shown in the error message if it is
-            not as expected).
-        sequences: Names of the sequences to use, in this order. Default: those of ``list.txt`` if that file exists,
-            else all sub folders by name.
-        index_dir: As in :class:`SequenceDataset`. Default: None, no index is kept.
+        data_root: The folder with one subfolder per sequence. If it is not as expected, the error shows the tree.
+        sequences: Names of the sequences to use, in this order. Default: those in ``list.txt`` if that file exists,
+            otherwise all subfolders by name.
+        index_dir: As in :class:`SequenceDataset`. Default: None, no index is stored.
         **kwargs: See :class:`SequenceDataset`.
 
     Raises:
         FileNotFoundError: The folder, a sequence, or a ``groundtruth.txt`` is missing.
-        ValueError: A sequence or an annotation file is not as it must be; the message names the file and line.
+        ValueError: A sequence or an annotation file is invalid; the message names the file and line.
+
+    Examples:
+        >>> dataset = SequenceFolder('ct_mm::demo/clips')
+        >>> dataset.names, dataset.get_sequence(0).image_size
+        (['bunny'], (640, 360))
     """
 
     tree = """    {root}/
@@ -53,60 +56,55 @@ class SequenceFolder(SequenceDataset):
         super().__init__(data_root, sequences=sequences, index_dir=index_dir, **kwargs)
 
     def list_units(self) -> list[str]:
-        """Names in ``list.txt``, else all folders."""
+        """Returns the names in ``list.txt``, or all folders if it does not exist."""
         list_file = self.folder / 'list.txt'
         if not list_file.is_file():
             return sorted(self._folders())
         names = [line for line in read_lines(list_file) if line]
-        repeated = sorted(name for name, count in Counter(names).items() if count > 1)
-        if repeated:
-            raise ValueError(f'{list_file} names {repeated} more than once')
+        if repeated := repeated_names(names):
+            raise ValueError(f'{list_file} contains {repeated} more than once')
         return names
 
     def missing(self, units: list[str]) -> list[str]:
-        """Units without a folder."""
+        """Returns the units without a folder."""
         folders = self._folders()
         return [unit for unit in units if unit not in folders]
 
     def is_root(self, folder: Path) -> bool:
-        """Whether there are sequences in a folder."""
+        """Returns whether a folder contains sequences."""
         return next(folder.glob('*/groundtruth.txt'), None) is not None
 
     def where(self, unit: str, frame: int) -> str:
-        """The line of the annotation file."""
+        """Returns the line of the annotation file."""
         return f'{self.folder / unit / "groundtruth.txt"}:{frame + 1}'
 
     def watch(self, name: str) -> list[Path]:
-        """The folder and the annotation files."""
+        """Returns the folder and the annotation files."""
         folder = self.folder / name
         return [folder, *(folder / file for file in ('groundtruth.txt', *LABELS))]
 
     def read_unit(self, name: str) -> list[FrameSequence]:
-        """The one sequence of a folder."""
+        """Returns the one sequence of a folder."""
         folder = self.folder / name
         truth = folder / 'groundtruth.txt'
-        if not truth.is_file():
-            raise FileNotFoundError(self.misplaced(f'{folder} has no groundtruth.txt', folder))
+        self.require(truth, folder)
         boxes = read_numbers(truth, columns=4)  # (T, 4) xywh
         visible = np.ones(len(boxes), dtype=bool)
         for label in LABELS:
-            path = folder / label
-            if path.is_file():
-                values = read_series(path)  # (T,)
-                if len(values) != len(boxes):
-                    raise ValueError(f'{path} has {len(values)} lines, but {truth} has {len(boxes)}')
+            if (folder / label).is_file():
+                values = read_series(folder / label, like=truth, count=len(boxes))  # (T,)
                 if label in self.labels:
                     visible &= values == 0 if label == 'absence.label' else values > 0
         frames = self._frames(folder)
         if isinstance(frames, FrameFiles) and len(frames) != len(boxes):
-            raise ValueError(f'{truth} has {len(boxes)} lines, but {folder} has {len(frames)} frames; it needs one '
-                             'line per frame')
+            raise ValueError(f'{truth} has {len(boxes)} lines, but {folder} has {len(frames)} frames; each frame needs '
+                             'one line')
         sequence = FrameSequence(name, frames, boxes, visible)
         sequence.check_length()
         return [sequence]
 
     def _choose(self, units: list[str], sequences: Sequence[str] | None) -> list[str]:
-        # Whoever names sequences may name some that are not in list.txt.
+        # `sequences` may contain names that are not in list.txt.
         return super()._choose(units if sequences is None else sorted(self._folders()), sequences)
 
     def _folders(self) -> set[str]:
@@ -114,11 +112,10 @@ class SequenceFolder(SequenceDataset):
             return {entry.name for entry in entries if entry.is_dir() and entry.name[0] != '.'}
 
     def _frames(self, folder: Path) -> FrameFiles | Path:
-        """The image files of a sequence in order, or its one video file."""
+        """Returns the image files of a sequence in order, or its one video file."""
         images = FrameFiles.in_folder(folder)
         videos = [name for name in os.listdir(folder) if name.lower().endswith(_VIDEOS) and name[0] != '.']
         if len(videos) > 1 or bool(len(images)) == bool(videos):
-            found = f'{len(images)} images and {len(videos)} videos'
-            raise ValueError(self.misplaced(f'{folder} must hold either image files or one video file, but has {found}',
-                                            folder))
+            raise ValueError(self.misplaced(f'{folder} must hold either image files or one video file, but has '
+                                            f'{len(images)} images and {len(videos)} videos', folder))
         return folder / videos[0] if videos else images

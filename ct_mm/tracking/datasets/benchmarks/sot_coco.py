@@ -19,21 +19,21 @@ from ct_mm.tracking.datasets.reading.still_index import StillIndex
 class SOTCocoDataset(SequenceDataset):
     """Each annotated object of COCO (Lin et al., ECCV 2014) as a still: a sequence of one frame for image pairs.
 
-    Crowds (``iscrowd``) are left out. Boxes are taken as they are; they are named after photograph and annotation, such
-    as ``000000000009-1038967``. Nothing but the boxes is kept of the annotation, as one array for all processes.
+    Crowds (``iscrowd``) are skipped. Boxes are used unchanged. Each sequence is named after photograph and annotation,
+    such as ``000000000009-1038967``. Only the boxes are kept, in one array that all processes share.
 
     Args:
         data_root: The folder that holds ``annotations`` and the photographs.
         split: Name of the part. Defaults to ``'train2017'``.
-        min_side: Both sides of a box must be longer than this, in pixels. Defaults to 50, which STARK and OSTrack note
-            beside each box; their sampler does not look at that note, though, so what they train on has
-            ``min_side=0`` (every box with an area).
-        test_mode: Defaults to False, as this is no benchmark of trackers.
+        min_side: Both sides of a box must be longer than this, in pixels. Defaults to 50. STARK and OSTrack flag such
+            boxes as valid, but their sampler ignores the flag, so they effectively train with ``min_side=0`` (every box
+            with an area).
+        test_mode: Defaults to False, because this is not a tracking benchmark.
         **kwargs: See :class:`SequenceDataset`.
 
     Raises:
         FileNotFoundError: A folder, the annotation, or photographs that it names are missing.
-        ValueError: The annotation is not COCO's; the message names the file and the entry.
+        ValueError: The annotation is not in COCO's format; the message names the file and the entry.
     """
 
     METAINFO = dict(SequenceDataset.METAINFO, benchmark='coco')
@@ -52,10 +52,9 @@ class SOTCocoDataset(SequenceDataset):
         super().__init__(data_root, split=split, test_mode=test_mode, **kwargs)
 
     def list_units(self) -> list[str]:
-        """The one annotation file."""
+        """Returns the name of the one annotation file."""
         name = f'instances_{self.split}.json'
-        if not (self.data_root / 'annotations' / name).is_file():
-            raise FileNotFoundError(self.misplaced(f'annotations/{name} is missing', self.data_root))
+        self.require(self.data_root / 'annotations' / name, self.data_root)
         folders = [self.data_root / self.split, self.data_root / 'images' / self.split]
         self._images = next((folder for folder in folders if folder.is_dir()), None)
         if self._images is None:
@@ -63,15 +62,15 @@ class SOTCocoDataset(SequenceDataset):
         return [name]
 
     def is_root(self, folder: Path) -> bool:
-        """Whether a folder holds the annotation."""
+        """Returns whether a folder contains the annotation."""
         return (folder / 'annotations' / f'instances_{self.split}.json').is_file()
 
     def watch(self, name: str) -> list[Path]:
-        """The annotation and the folder of the photographs."""
+        """Returns the annotation file and the folder of the photographs."""
         return [self.data_root / 'annotations' / name, self._images]
 
     def read_unit(self, name: str) -> list[FrameSequence]:
-        """All stills; the data set itself keeps them as an array instead."""
+        """Returns all stills; the dataset itself stores them as an array instead."""
         index = StillIndex(lambda: self._read_objects(name), [], self._images, self.min_side)
         return [index[number] for number in range(len(index))]
 
@@ -81,20 +80,20 @@ class SOTCocoDataset(SequenceDataset):
                           self._code(), self.title)
 
     def _read_objects(self, name: str) -> np.ndarray:
-        """The objects that are no crowds, as :class:`StillIndex` takes them, (N,)."""
+        """Returns the objects that are not crowds in the format of :class:`StillIndex`, (N,)."""
         path = self.data_root / 'annotations' / name
-        print_log(f'{self.title}: reading {path} ({path.stat().st_size / 1e6:.0f} MB), this once', logger='current')
+        print_log(f'{self.title}: reading {path} ({path.stat().st_size / 1e6:.0f} MB)', logger='current')
         try:
             with open(path, encoding='utf-8') as file:
                 content = json.load(file, object_hook=_without_outlines)
         except (ValueError, RecursionError) as error:
-            raise ValueError(f'{path} is not a whole JSON file ({error}); unpack it again') from error
+            raise ValueError(f'{path} is not a complete JSON file ({error}); unpack it again') from error
         if not (isinstance(content, dict) and {'images', 'annotations'} <= set(content)):
-            raise ValueError(f'{path} is no annotation of COCO: it must hold images and annotations')
+            raise ValueError(f'{path} is not a COCO annotation: it must contain images and annotations')
         try:
             files = {image['id']: os.fsencode(image['file_name']) for image in content['images']}
         except (KeyError, TypeError) as error:
-            raise ValueError(f'{path}: each of images needs id and file_name ({error!r})') from error
+            raise ValueError(f'{path}: each entry of images needs id and file_name ({error!r})') from error
         rows = []
         for number, entry in enumerate(content['annotations']):
             try:
@@ -104,7 +103,7 @@ class SOTCocoDataset(SequenceDataset):
                         raise ValueError('the box is not finite')
                     rows.append((files[entry['image_id']], int(entry['id']), (x, y, w, h)))
             except (KeyError, TypeError, ValueError) as error:
-                raise ValueError(f'{path}: annotations[{number}] is not an object of COCO ({error!r}): '
+                raise ValueError(f'{path}: annotations[{number}] is not a COCO object ({error!r}): '
                                  f'{str(entry)[:200]}') from error
         longest = max(map(len, files.values()), default=1)
         objects = np.array(rows, dtype=[('file', f'S{longest}'), ('id', np.int64), ('box', np.float64, (4, ))])
@@ -122,6 +121,6 @@ class SOTCocoDataset(SequenceDataset):
 
 
 def _without_outlines(node: dict) -> dict:
-    """Outlines are nine tenths of the file; dropped while it is read, they never are in memory all at once."""
+    """Drops outlines, nine tenths of the file, while it is parsed, so that they are never all in memory at once."""
     node.pop('segmentation', None)
     return node

@@ -16,23 +16,23 @@ from ct_mm.tracking.datasets.reading.voc_xml import read_objects
 class SOTImageNetVIDDataset(SequenceDataset):
     """One sequence for each object of each video of ImageNet-VID (Russakovsky et al., IJCV 2015).
 
-    A sequence, ``VIDEO-TRACK``, goes from the first to the last frame that has the object; the box is NaN where it has
-    none in between. (PyTracking ends its sequence at the first such gap.) As in PyTracking, an occluded object is not
-    visible, and a box is (xmin, ymin, xmax - xmin, ymax - ymin). Objects seen in a single frame are left out: they give
-    no pair.
+    A sequence, ``VIDEO-TRACK``, extends from the first to the last frame that contains the object; in between, the box
+    is NaN where the object is absent. (PyTracking ends its sequence at the first such gap.) As in PyTracking, an
+    occluded object is not visible, and a box is (xmin, ymin, xmax - xmin, ymax - ymin). Objects that appear in a single
+    frame are skipped, because they yield no pair.
 
-    The first use reads a million small files and says how long that takes; from then on the index is used. A file that
-    is overwritten in place is not noticed, one that comes or goes is.
+    The first use reads a million small files and logs the remaining time; later the index is used. The index notices
+    added and removed files, but not a file that is overwritten in place.
 
     Args:
-        data_root: The folder that holds ``Data`` and ``Annotations``, in the archive ``ILSVRC`` or ``ILSVRC2015``.
+        data_root: The folder that holds ``Data`` and ``Annotations``; ``ILSVRC`` or ``ILSVRC2015`` in the archive.
         split: ``'train'`` or ``'val'``. Defaults to ``'train'``.
-        test_mode: Defaults to False, as this is no benchmark of trackers.
+        test_mode: Defaults to False, because this is not a tracking benchmark.
         **kwargs: See :class:`SequenceDataset`.
 
     Raises:
         FileNotFoundError: A folder is missing.
-        ValueError: An annotation is not as it must be; the message names the file.
+        ValueError: An annotation is invalid; the message names the file.
     """
 
     METAINFO = dict(SequenceDataset.METAINFO, benchmark='imagenet_vid')
@@ -49,34 +49,33 @@ class SOTImageNetVIDDataset(SequenceDataset):
         super().__init__(data_root, split=split, test_mode=test_mode, **kwargs)
 
     def list_units(self) -> list[str]:
-        """Videos of the split, as paths below ``train`` or ``val``."""
+        """Returns the videos of the split, as paths below ``train`` or ``val``."""
         root = self.data_root / 'Annotations/VID' / self.split
-        if not root.is_dir():
-            raise FileNotFoundError(self.misplaced(f'{root} is missing', self.data_root))
-        # Training videos lie in four folders, those for validation do not.
+        self.require(root, self.data_root)
+        # Training videos are divided among four folders, unlike validation videos.
         pattern = 'ILSVRC*_VID_train_*/*' if self.split == 'train' else '*'
         return sorted(folder.relative_to(root).as_posix() for folder in root.glob(pattern) if folder.is_dir())
 
     def missing(self, units: list[str]) -> list[str]:
-        """Videos without frames."""
+        """Returns the videos without frames."""
         return [unit for unit in units if not self.watch(unit)[0].is_dir()]
 
     def is_root(self, folder: Path) -> bool:
-        """Whether a folder holds the two parts of the data set."""
+        """Returns whether a folder contains both parts of the dataset."""
         return (folder / 'Annotations/VID').is_dir() and (folder / 'Data/VID').is_dir()
 
     def watch(self, name: str) -> list[Path]:
-        """The folders of the frames and of their annotations."""
+        """Returns the folders of the frames and of their annotations."""
         return [self.data_root / part / 'VID' / self.split / name for part in ('Data', 'Annotations')]
 
     def read_unit(self, name: str) -> list[FrameSequence]:
-        """The sequences of one video, one for each object."""
+        """Returns the sequences of one video, one for each object."""
         frames, annotations = self.watch(name)
         images = FrameFiles.in_folder(frames)
         paths = sorted(annotations.glob('*.xml'))
         if [path.stem for path in paths] != [os.path.splitext(images.name(i))[0] for i in range(len(images))]:
             raise ValueError(f'{frames} has {len(images)} images and {annotations} has {len(paths)} annotations; each '
-                             'image needs one of its name')
+                             'image needs an annotation of the same name')
         boxes: dict[str, np.ndarray] = {}
         visible: dict[str, np.ndarray] = {}
         for number, path in enumerate(paths):
@@ -84,14 +83,13 @@ class SOTImageNetVIDDataset(SequenceDataset):
                 track, box, is_visible = self._parse(entry, path)
                 if track not in boxes:
                     boxes[track], visible[track] = np.full((len(paths), 4), np.nan), np.zeros(len(paths), bool)
-                if np.isnan(boxes[track][number, 0]):  # PyTracking takes the first of two boxes, too
+                if np.isnan(boxes[track][number, 0]):  # like PyTracking, use the first of two boxes
                     boxes[track][number], visible[track][number] = box, is_visible
         sequences = []
         for track in boxes:
             present = np.flatnonzero(np.isfinite(boxes[track][:, 0]))
-            first, last = int(present[0]), int(present[-1])
-            if last > first:
-                span = slice(first, last + 1)
+            if len(present) > 1:
+                span = slice(int(present[0]), int(present[-1]) + 1)
                 sequences.append(FrameSequence(f'{Path(name).name}-{track}', images[span], boxes[track][span],
                                                visible[track][span]))
         return sequences

@@ -1,4 +1,4 @@
-"""TNL2K, tracking by natural language, here tracked by its boxes."""
+"""TNL2K, a benchmark of tracking by natural language, used here with its boxes."""
 from __future__ import annotations
 
 from pathlib import Path
@@ -9,7 +9,7 @@ from ct_mm.tracking.datasets.reading import FrameFiles, FrameSequence
 from ct_mm.tracking.datasets.reading.annotation_io import read_numbers, read_table
 from ct_mm.tracking.datasets.reading.image_file import read_image
 
-# Their annotations have one line too many at the end, as those of the training sequences they were made from.
+# Their annotations have one surplus line at the end, like those of the training sequences they were made from.
 _SURPLUS_LINE = ('advSamp_Baseball_game_002-Done', 'advSamp_monitor_bikeyellow')
 # The one frame that is damaged in archives from before April 2022.
 _DAMAGED = 'test_015_Sord_video_Q01_done', '00000492.png'
@@ -19,9 +19,9 @@ _DAMAGED = 'test_015_Sord_video_Q01_done', '00000492.png'
 class TNL2KDataset(SequenceDataset):
     """The 700 test sequences of TNL2K (Wang et al., CVPR 2021).
 
-    Names of frames differ from sequence to sequence (number of digits, first number, jpg or png), so the frames are
-    those in the folder, in the order of their numbers. A box without area tells that the target is absent. Boxes are
-    taken as they are. The sentences in ``language.txt`` are not used.
+    Frame names differ between sequences (number of digits, first number, jpg or png), so all images in the folder are
+    used, in the order of their numbers. A box without area marks the target as absent. Boxes are used unchanged. The
+    sentences in ``language.txt`` are not used.
 
     Args:
         data_root: The folder that holds one folder per sequence.
@@ -29,8 +29,8 @@ class TNL2KDataset(SequenceDataset):
 
     Raises:
         FileNotFoundError: A folder or file is missing.
-        OSError: The frame that early archives have damaged is damaged.
-        ValueError: Frames and annotation do not fit together; the message names the file.
+        OSError: The frame that is damaged in early archives is damaged.
+        ValueError: The annotation does not match the frames; the message names the file.
     """
 
     METAINFO = dict(SequenceDataset.METAINFO, benchmark='tnl2k')
@@ -41,46 +41,40 @@ class TNL2KDataset(SequenceDataset):
         ...                             700 folders"""
 
     def list_units(self) -> list[str]:
-        """Names of the 700 test sequences."""
+        """Returns the names of the 700 test sequences."""
         return [name for name, in read_table('tnl2k_test.txt')]
 
     def missing(self, units: list[str]) -> list[str]:
-        """Sequences without a folder."""
+        """Returns the sequences without a folder."""
         return [name for name in units if not (self.data_root / name).is_dir()]
 
     def is_root(self, folder: Path) -> bool:
-        """Whether a folder holds sequences of TNL2K."""
+        """Returns whether a folder contains sequences of TNL2K."""
         return any((path.parent / 'imgs').is_dir() for path in folder.glob('*/groundtruth.txt'))
 
     def where(self, unit: str, frame: int) -> str:
-        """The line of the annotation file."""
+        """Returns the line of the annotation file."""
         return f'{self.data_root / unit / "groundtruth.txt"}:{frame + 1}'
 
     def watch(self, name: str) -> list[Path]:
-        """The folder of the frames and the annotation."""
+        """Returns the folder of the frames and the annotation file."""
         return [self.data_root / name / 'imgs', self.data_root / name / 'groundtruth.txt']
 
     def read_unit(self, name: str) -> list[FrameSequence]:
-        """The one sequence of a folder."""
+        """Returns the one sequence of a folder."""
         folder, truth = self.watch(name)
         for path in (folder, truth):
-            if not path.exists():
-                raise FileNotFoundError(self.misplaced(f'{path} is missing', path.parent))
+            self.require(path, path.parent)
         frames, boxes = FrameFiles.in_folder(folder), read_numbers(truth, columns=4)  # (T, 4) xywh
         if name in _SURPLUS_LINE and len(boxes) == len(frames) + 1:
             boxes = boxes[:-1]
         if len(boxes) != len(frames):
             raise ValueError(f'{truth} has {len(boxes)} lines, but there are {len(frames)} frames in {folder}; it '
                              'needs one line per frame')
-        if name == _DAMAGED[0]:
-            self._check_damaged(folder / _DAMAGED[1])
-        return [FrameSequence(name, frames, boxes)]
-
-    @staticmethod
-    def _check_damaged(path: Path) -> None:
-        if path.is_file():
+        if name == _DAMAGED[0] and (folder / _DAMAGED[1]).is_file():
             try:
-                read_image(path)
+                read_image(folder / _DAMAGED[1])
             except OSError as error:
-                raise OSError(f'{error}. Early archives of TNL2K have this one frame damaged; its authors offer the '
-                              'whole file beside their evaluation toolkit: put it there') from error
+                raise OSError(f'{error}. This one frame is damaged in early archives of TNL2K; its authors offer the '
+                              'intact file next to their evaluation toolkit: replace the frame with it') from error
+        return [FrameSequence(name, frames, boxes)]

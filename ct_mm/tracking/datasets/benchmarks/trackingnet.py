@@ -1,4 +1,4 @@
-"""TrackingNet, 30,132 sequences for training and 511 for testing."""
+"""TrackingNet, with 30,132 sequences for training and 511 for testing."""
 from __future__ import annotations
 
 import os
@@ -15,20 +15,19 @@ from ct_mm.tracking.datasets.reading.annotation_io import read_first_box, read_n
 class TrackingNetDataset(SequenceDataset):
     """TrackingNet (Müller et al., ECCV 2018) as its development kit unpacks it.
 
-    The target is visible where its box has an area; nothing else is annotated. Of a test sequence only the first box is
-    known; the benchmark's server has the others.
+    The target is visible where its box has an area; nothing else is annotated. Only the first box of a test sequence is
+    public; the benchmark's server keeps the others.
 
     Args:
         data_root: The folder that holds ``TRAIN_0`` to ``TRAIN_11`` and ``TEST``.
         split: ``'train'`` or ``'test'``. Defaults to ``'test'``.
-        parts: Which parts of the training set to use; most published trackers train on ``[0, 1, 2, 3]``.
-            Default: all 12.
-        sequences: Names to take, in this order. Default: all of the split, part by part, by name.
+        parts: Parts of the training set to use; most published trackers train on ``[0, 1, 2, 3]``. Default: all 12.
+        sequences: Names to use, in this order. Default: all of the split, part by part, by name.
         **kwargs: See :class:`SequenceDataset`.
 
     Raises:
         FileNotFoundError: The folder, a part, or the frames of a sequence are missing.
-        ValueError: An argument or an annotation is not as it must be; the message names file and line.
+        ValueError: An argument or an annotation is invalid; the message names file and line.
     """
 
     tree = """    {root}/
@@ -44,18 +43,16 @@ class TrackingNetDataset(SequenceDataset):
         if not chosen or not chosen <= set(range(12)):
             raise ValueError(f'TrackingNetDataset: parts={parts!r} must be some of the numbers 0 to 11')
         if parts is not None and split == 'test':
-            raise ValueError(f'TrackingNetDataset: parts={parts!r} is of no use, for the test set is not in parts')
+            raise ValueError(f'TrackingNetDataset: remove parts={parts!r}, because the test set has no parts')
         self.parts = ['TEST'] if split == 'test' else [f'TRAIN_{part}' for part in sorted(chosen)]
         self._part_of: dict[str, str] = {}
         super().__init__(data_root, split=split, sequences=sequences, **kwargs)
 
     def list_units(self) -> list[str]:
-        """Names of the annotation files, part by part."""
+        """Returns the names of the annotation files, part by part."""
         for part in self.parts:
             anno = self.data_root / part / 'anno'
-            if not anno.is_dir():
-                choice = '; `parts` chooses others' if self.split == 'train' else ''
-                raise FileNotFoundError(self.misplaced(f'there is no {anno}{choice}', self.data_root))
+            self.require(anno, self.data_root, '; set `parts` to use other parts' if self.split == 'train' else '')
             names = sorted(file[:-4] for file in os.listdir(anno) if file.endswith('.txt') and file[0] != '.')
             for name in names:
                 if self._part_of.setdefault(name, part) != part:
@@ -63,7 +60,11 @@ class TrackingNetDataset(SequenceDataset):
         return list(self._part_of)
 
     def missing(self, units: list[str]) -> list[str]:
-        """Units without a folder of frames; those that are not unpacked are said to be so."""
+        """Returns the units without a folder of frames.
+
+        Raises:
+            FileNotFoundError: Some units are still packed; the message says how to unpack them.
+        """
         frames, zips = {}, {}
         for part in self.parts:
             for found, folder in ((frames, 'frames'), (zips, 'zips')):
@@ -75,24 +76,24 @@ class TrackingNetDataset(SequenceDataset):
             part = self.data_root / self._part_of[packed[0]]
             raise FileNotFoundError(self.misplaced(
                 f'{len(packed)} of {len(units)} sequences are not unpacked, such as {part / "zips" / packed[0]}.zip; '
-                'extract_frame.py of the development kit does it', part))
+                'unpack them with extract_frame.py of the development kit', part))
         return absent
 
     def is_root(self, folder: Path) -> bool:
-        """Whether a folder holds the annotation of a part that is asked for."""
+        """Returns whether a folder contains the annotation of a requested part."""
         return any((folder / part / 'anno').is_dir() for part in self.parts)
 
     def where(self, unit: str, frame: int) -> str:
-        """The line of the annotation file."""
+        """Returns the line of the annotation file."""
         return f'{self.watch(unit)[0]}:{frame + 1}'
 
     def watch(self, name: str) -> list[str]:
-        """The annotation file and the folder of the frames."""
+        """Returns the annotation file and the folder of the frames."""
         part = os.path.join(self.data_root, self._part_of[name])  # pathlib would take seconds for 30,000 sequences
         return [os.path.join(part, 'anno', f'{name}.txt'), os.path.join(part, 'frames', name)]
 
     def read_unit(self, name: str) -> list[FrameSequence]:
-        """The one sequence of an annotation file."""
+        """Returns the one sequence of an annotation file."""
         truth, folder = self.watch(name)
         if self.split == 'test':
             frames = FrameFiles.numbered(folder, first=0, digits=1)

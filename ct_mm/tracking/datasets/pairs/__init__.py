@@ -1,4 +1,4 @@
-"""What a training draws: pairs of frames from several sources; importing this package registers them."""
+"""Training pairs of frames from several sources; importing this package registers them."""
 from .composite_pairs import CompositePairs
 from .draw_sampler import DrawSampler
 from .packed_pairs import PackedPairs

@@ -1,59 +1,57 @@
-"""BadFrames: what a training has skipped, over all of its workers."""
+"""BadFrames: counts the frames that training skips in all of its workers."""
 import logging
 
-import numpy as np
-import torch
 from mmengine.dist import get_rank
 from mmengine.logging import print_log
 from torch.utils.data import get_worker_info
 
-_BYTES = 512  # of a message that are kept
-_SHOWN = 10  # messages in the error
+from .worker_memory import SharedTexts
+
+_BYTES = 512  # maximum length of a stored message
+_SHOWN = 10  # maximum number of messages in the error
 
 
 class BadFrames:
-    """Names each bad frame once in the log, and gives up when there are too many.
+    """Logs each bad frame once, and raises an error when there are too many.
 
-    The messages lie in shared memory, so that all workers of a data loader, forked or spawned, and of all epochs, count
-    together. Each rank of a distributed training counts for itself.
+    The messages are stored in shared memory, so that all workers of a data loader, forked or spawned, share one count
+    in all epochs. Each rank of a distributed training counts separately.
 
     Args:
-        limit: Most bad frames that are put up with.
+        limit: Maximum number of bad frames that training tolerates.
     """
 
     def __init__(self, limit: int) -> None:
         if limit < 0:
             raise ValueError(f'max_bad_frames must not be negative, got {limit}')
         self.limit = limit
-        self._table = torch.zeros(limit + 1, _BYTES, dtype=torch.uint8).share_memory_()
+        self._texts = SharedTexts(limit + 1, _BYTES)
 
     def messages(self) -> list[str]:
-        """What was wrong, one message for each bad frame, in no particular order."""
-        rows = self._table.numpy()
-        return sorted({row.tobytes().rstrip(b'\0').decode(errors='replace') for row in rows[rows[:, 0] > 0]})
+        """Returns one message for each bad frame, sorted."""
+        return sorted({*self._texts} - {''})
 
     def add(self, error: Exception) -> None:
-        """Notes one bad frame.
+        """Records one bad frame.
 
         Args:
-            error: Its message names the frame and is the same each time the frame is met.
+            error: Its message names the frame and is the same every time this frame is read.
 
         Raises:
-            RuntimeError: There are more than ``limit``; the message names them and the way out.
+            RuntimeError: There are more than ``limit`` bad frames; the message names them and the way out.
         """
-        message = str(error).encode()[:_BYTES]
-        rows = self._table.numpy()  # (limit + 1, _BYTES)
-        if any(row.tobytes().rstrip(b'\0') == message for row in rows[rows[:, 0] > 0]):
+        texts = [*self._texts]
+        if str(error).encode()[:_BYTES].decode(errors='replace') in texts:
             return
-        # Workers begin at different rows, so that they do not write to the same one at the same time.
+        # Workers start at different rows, so that they do not write to the same one at the same time.
         worker = get_worker_info()
-        start = 0 if worker is None else worker.id * len(rows) // worker.num_workers
-        free = next((row for row in (*rows[start:], *rows[:start]) if not row[0]), None)
+        start = 0 if worker is None else worker.id * len(texts) // worker.num_workers
+        free = next((row for row in (*range(start, len(texts)), *range(start)) if not texts[row]), None)
         if free is not None:
-            free[:len(message)] = np.frombuffer(message, np.uint8)
+            self._texts[free] = str(error)
         count = len(self.messages())
-        # The other ranks of a distributed training show nothing below an error.
-        print_log(f'bad frame {count}, of at most {self.limit}, is skipped and another pair drawn: {error}',
+        # Other ranks than the first log nothing below the level of an error.
+        print_log(f'skipping bad frame {count} (at most {self.limit}) and drawing another pair: {error}',
                   logger='current', level=logging.ERROR if get_rank() else logging.WARNING)
         if count > self.limit or free is None:
             raise RuntimeError(self._report()) from error

@@ -1,4 +1,4 @@
-"""Painting segments onto a canvas, and what a camera does to the result: functions without state."""
+"""Pure functions that paint segments onto a canvas and imitate a camera."""
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -17,7 +17,7 @@ class Cutout:
 
 @dataclass(frozen=True)
 class Layer:
-    """A cutout where it falls on the canvas: ``rgb`` (h, w, 3), ``alpha`` (h, w), both uint8, at pixel (x, y)."""
+    """A cutout placed on the canvas: ``rgb`` (h, w, 3) and ``alpha`` (h, w), both uint8, at pixel (x, y)."""
     x: int
     y: int
     rgb: np.ndarray
@@ -25,29 +25,29 @@ class Layer:
 
     @property
     def window(self) -> tuple[slice, slice]:
-        """Rows and columns of the canvas."""
+        """The rows and columns of the canvas that the layer covers."""
         height, width = self.alpha.shape
         return slice(self.y, self.y + height), slice(self.x, self.x + width)
 
 
 def cut_out(photograph: Photograph, segment: Segment, feather: bool = True) -> Cutout:
-    """Cuts one segment out.
+    """Cuts a segment out of a photograph.
 
     Args:
-        photograph: Where from.
-        segment: Which.
-        feather: Soften the edge over one pixel. Without it the alpha is the exact mask.
+        photograph: The photograph.
+        segment: One of its segments.
+        feather: Whether to soften the edge over one pixel. If False, the alpha is the exact mask. Defaults to True.
     """
     x, y, w, h = segment.box
     rgb = cv2.copyMakeBorder(photograph.image[y:y + h, x:x + w], 2, 2, 2, 2, cv2.BORDER_REPLICATE)
     alpha = cv2.copyMakeBorder(segment.mask, 2, 2, 2, 2, cv2.BORDER_CONSTANT, value=0)
-    if feather:  # eroding first keeps the colours of the old surroundings out of the soft edge
+    if feather:  # eroding first keeps the colours of the original surroundings out of the soft edge
         alpha = cv2.blur(cv2.erode(alpha, np.ones((3, 3), np.uint8)), (3, 3))
     return Cutout(rgb, alpha)
 
 
 def recolour(cutout: Cutout, rng: np.random.Generator) -> Cutout:
-    """The same shape and texture in other colours and another brightness."""
+    """Returns the same shape and texture in other colours and another brightness."""
     hsv = cv2.cvtColor(cutout.rgb, cv2.COLOR_RGB2HSV)
     hsv[..., 0] = (hsv[..., 0].astype(np.int32) + rng.integers(40, 140)) % 180
     gain = rng.uniform(0.5, 0.7) if hsv[..., 2].mean() > 100 else rng.uniform(1.5, 2.0)
@@ -56,15 +56,16 @@ def recolour(cutout: Cutout, rng: np.random.Generator) -> Cutout:
 
 
 def bend(cutout: Cutout, rng: np.random.Generator, strength: float) -> Cutout:
-    """The same cutout bent smoothly, as things do that walk or turn.
+    """Bends a cutout smoothly, like an object that walks or turns.
 
     Args:
-        cutout: What to bend.
-        rng: The source of chance.
-        strength: Standard deviation of the displacement at 4 x 4 places, as a part of the sides; it is cut off at two.
+        cutout: The cutout.
+        rng: The random generator.
+        strength: Standard deviation of the displacement of 4 x 4 grid points, relative to the sides. Displacements are
+            clipped at two standard deviations.
     """
     height, width = cutout.alpha.shape
-    margin = int(np.ceil(2 * strength * max(height, width)))  # what moves outward is not to be lost
+    margin = int(np.ceil(2 * strength * max(height, width)))  # room for parts that move outward
     rgb = cv2.copyMakeBorder(cutout.rgb, margin, margin, margin, margin, cv2.BORDER_REPLICATE)
     alpha = cv2.copyMakeBorder(cutout.alpha, margin, margin, margin, margin, cv2.BORDER_CONSTANT, value=0)
     places = np.clip(rng.standard_normal((2, 4, 4)), -2, 2) * strength * np.array([width, height])[:, None, None]
@@ -76,14 +77,14 @@ def bend(cutout: Cutout, rng: np.random.Generator, strength: float) -> Cutout:
 
 
 def placement(size: tuple[int, int], centre, scale, angle: float, shear: float = 0.0) -> np.ndarray:
-    """The (2, 3) matrix that carries the pixels of an image of ``size`` (w, h) onto the canvas.
+    """Returns the (2, 3) matrix that maps pixels of an image to pixels of the canvas.
 
     Args:
         size: Width and height of the image in pixels.
-        centre: (x, y) on the canvas that the image's middle falls on.
+        centre: (x, y) of the image's centre on the canvas, in pixels.
         scale: (x, y) factors along the image's own axes.
         angle: Rotation in radians.
-        shear: Horizontal shear.
+        shear: Horizontal shear. Defaults to 0.
     """
     c, s = np.cos(angle), np.sin(angle)
     linear = np.array([[c, -s], [s, c]]) @ np.array([[1, shear], [0, 1]]) @ np.diag(scale)  # (2, 2)
@@ -92,15 +93,15 @@ def placement(size: tuple[int, int], centre, scale, angle: float, shear: float =
 
 
 def warp(cutout: Cutout, matrix: np.ndarray, canvas_size: tuple[int, int]) -> Layer | None:
-    """Carries a cutout onto a canvas; only the part that falls on the canvas is computed.
+    """Warps a cutout onto a canvas; only the part inside the canvas is computed.
 
     Args:
-        cutout: What to carry.
+        cutout: The cutout.
         matrix: (2, 3), from pixels of the cutout to pixels of the canvas.
         canvas_size: (width, height) in pixels.
 
     Returns:
-        The layer, or None if nothing falls on the canvas.
+        The layer, or None if the cutout lies outside the canvas.
     """
     rgb, alpha = cutout.rgb, cutout.alpha
     while abs(np.linalg.det(matrix[:, :2])) < 0.25 and min(alpha.shape) >= 4:  # bilinear sampling alone would alias
@@ -117,20 +118,19 @@ def warp(cutout: Cutout, matrix: np.ndarray, canvas_size: tuple[int, int]) -> La
         return None
     shifted = matrix - np.array([[0, 0, low[0]], [0, 0, low[1]]])
     region = (int(high[0] - low[0]), int(high[1] - low[1]))
-    return Layer(
-        int(low[0]), int(low[1]), cv2.warpAffine(rgb, shifted, region, borderMode=cv2.BORDER_REPLICATE),
-        cv2.warpAffine(alpha, shifted, region))
+    return Layer(int(low[0]), int(low[1]), cv2.warpAffine(rgb, shifted, region, borderMode=cv2.BORDER_REPLICATE),
+                 cv2.warpAffine(alpha, shifted, region))
 
 
 def paint(canvas: np.ndarray, layer: Layer) -> None:
-    """Blends a layer over a canvas, (H, W, 3) uint8, in place."""
+    """Blends a layer onto a canvas, (H, W, 3) uint8, in place."""
     alpha = layer.alpha[..., None].astype(np.uint16)  # (h, w, 1)
     under = canvas[layer.window]
     canvas[layer.window] = ((layer.rgb * alpha + under * (255 - alpha) + 127) // 255).astype(np.uint8)
 
 
 def behind(layer: Layer, front: Layer, canvas_size: tuple[int, int]) -> Layer:
-    """The layer with that part made transparent that lies behind ``front``."""
+    """Returns the layer with the part behind ``front`` made transparent."""
     cover = np.zeros(canvas_size[::-1], np.uint8)
     cover[front.window] = front.alpha
     alpha = layer.alpha.astype(np.uint16) * (255 - cover[layer.window]) // 255
@@ -138,18 +138,16 @@ def behind(layer: Layer, front: Layer, canvas_size: tuple[int, int]) -> Layer:
 
 
 def tight_box(layer: Layer) -> np.ndarray | None:
-    """(4,) float64 xywh in pixels of the canvas around all pixels at least half covered; None if there are none."""
+    """Returns the (4,) float64 xywh box, in canvas pixels, around all pixels that are at least half opaque, or None."""
     solid = layer.alpha >= 128
     columns, rows = np.flatnonzero(solid.any(0)), np.flatnonzero(solid.any(1))
     if not len(columns):
         return None
-    return np.array([
-        layer.x + columns[0], layer.y + rows[0], columns[-1] - columns[0] + 1, rows[-1] - rows[0] + 1
-    ], np.float64)
+    return np.array([layer.x + columns[0], layer.y + rows[0], np.ptp(columns) + 1, np.ptp(rows) + 1], np.float64)
 
 
 def relight(image: np.ndarray, rng: np.random.Generator, strength: float) -> np.ndarray:
-    """Random gain, offset, gamma and colour cast; ``strength`` 1 is a clearly different light, 0 changes nothing."""
+    """Applies random gain, offset, gamma and colour cast; ``strength`` 1 is a clear change of light, 0 is none."""
     gain = np.exp(strength * (0.2 * rng.standard_normal() + 0.05 * rng.standard_normal(3)))  # (3,)
     gamma = np.exp(strength * 0.2 * rng.standard_normal())
     offset = strength * 10 * rng.standard_normal()
@@ -158,7 +156,7 @@ def relight(image: np.ndarray, rng: np.random.Generator, strength: float) -> np.
 
 
 def camera(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """What a cheap camera does, each with a small probability: blur, motion blur, noise, JPEG."""
+    """Imitates a cheap camera: applies blur, motion blur, noise and JPEG compression, each with a small probability."""
     blur, noise, jpeg = rng.random(3)
     if blur < 0.15:
         image = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.4, 1.3))
@@ -181,5 +179,5 @@ def camera(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 @lru_cache(maxsize=4)
 def _grain(height: int, width: int) -> np.ndarray:
-    """A sheet of noise to take windows from; drawing it afresh for every frame would cost 3 ms."""
+    """Returns a sheet of noise from which windows are cut; drawing new noise for every frame would take 3 ms."""
     return np.random.default_rng(0).standard_normal((height + 256, width + 256, 3), np.float32)

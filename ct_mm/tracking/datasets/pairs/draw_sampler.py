@@ -1,4 +1,4 @@
-"""DrawSampler: which draw numbers a rank gets in an epoch."""
+"""DrawSampler: distributes the draw numbers of an epoch among ranks."""
 import math
 from collections.abc import Iterator
 
@@ -10,14 +10,20 @@ from ct_mm.registry import DATA_SAMPLERS
 
 @DATA_SAMPLERS.register_module()
 class DrawSampler(Sampler):
-    """Yields draw numbers ``epoch * len(dataset) + i`` for the i of this rank (every ``world_size``-th).
+    """Yields the draw numbers ``epoch * len(dataset) + i`` with every ``world_size``-th i, starting at the rank.
 
-    All ranks get equally many; numbers from the front of the epoch fill up the last ranks.
+    All ranks get the same number of draws; if necessary, the last ranks repeat draws from the start of the epoch.
 
     Args:
         dataset: A dataset whose items are functions of the draw number, such as ``PairDataset``.
-        seed: Accepted because MMEngine passes it; the seed of the pairs is the dataset's.
-        shuffle: Accepted because configs carry it; draws are random already, so their order is never changed.
+        seed: Ignored; MMEngine passes it, but the dataset has its own seed.
+        shuffle: Ignored; configs contain it, but draws are already random.
+
+    Examples:
+        >>> sampler = DrawSampler(range(3))
+        >>> sampler.set_epoch(2)
+        >>> list(sampler)
+        [6, 7, 8]
     """
 
     def __init__(self, dataset, seed: int | None = None, shuffle: bool = False) -> None:

@@ -1,4 +1,4 @@
-"""Writes the pairs of a training to files that ``PackedPairs`` reads."""
+"""Writes training pairs to files that ``PackedPairs`` reads."""
 from __future__ import annotations
 
 import json
@@ -10,37 +10,37 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from ct_mm.engine.whole_file import remove_unfinished, whole_file, write_text
+from ct_mm.engine.whole_file import remove_unfinished, write_text
 from ct_mm.registry import DATASETS
+from ct_mm.tracking.datasets.reading.mapped_arrays import save_array
 
 from .packed_pairs import INDEX_FILE, shard_names
-from .pair_dataset import PairDataset
 
-#: Transforms that a packed pair has not gone through: they are the reader's.
+#: Transforms that are not applied before packing, but when the pairs are read.
 LEFT_TO_READER = ('ct_mm.PairBrightness', 'ct_mm.PackTrackInputs')
 
 
 def pack_pairs(dataset: dict, folder: str | os.PathLike, pairs: int, workers: int = 1, pairs_per_shard: int = 1000,
                progress: Callable[[int], None] | None = None) -> int:
-    """Makes the pairs of draws 0 to ``pairs`` of a ``PairDataset`` and writes their crops.
+    """Makes the first ``pairs`` draws of a ``PairDataset`` and writes their crops.
 
-    Each shard appears whole or not at all; an interrupted call goes on with the shards that are missing. The outcome
-    does not depend on the number of workers.
+    Each file appears complete or not at all. Call the function again after an interruption to make only the missing
+    shards. The result does not depend on the number of workers.
 
     Args:
-        dataset: Config of the ``PairDataset``. ``PairBrightness`` and ``PackTrackInputs`` of its pipeline are left
-            out.
-        folder: Where to; made if missing.
-        pairs: How many.
-        workers: Processes.
-        pairs_per_shard: Pairs of one set of files.
-        progress: Called with the number of pairs done.
+        dataset: Config of the ``PairDataset``. ``PairBrightness`` and ``PackTrackInputs`` are removed from its
+            pipeline.
+        folder: Output folder; created if it does not exist.
+        pairs: Number of pairs.
+        workers: Number of processes. Defaults to 1.
+        pairs_per_shard: Number of pairs in one shard. Defaults to 1000.
+        progress: Called with the number of pairs made so far.
 
     Returns:
-        Number of pairs that were made now; those already there are not counted.
+        Number of pairs made by this call, without those that already existed.
 
     Raises:
-        ValueError: The folder holds pairs made in another way.
+        ValueError: The folder holds pairs made with other settings, or a pair has several templates.
     """
     folder = Path(folder)
     dataset = dict(dataset, pipeline=[step for step in dataset['pipeline'] if step['type'] not in LEFT_TO_READER])
@@ -50,7 +50,7 @@ def pack_pairs(dataset: dict, folder: str | os.PathLike, pairs: int, workers: in
     tasks = [(number, min(pairs_per_shard, pairs - number * pairs_per_shard)) for number in shards
              if not all((folder / name).is_file() for name in shard_names(number))]
     done = 0
-    # spawned, because a process that was forked beside the threads of PyTorch or OpenCV may wait for them for ever
+    # Processes are spawned, because a process forked while PyTorch or OpenCV threads run may wait for them forever.
     with multiprocessing.get_context('spawn').Pool(workers, _start, (dataset, folder, pairs_per_shard)) as pool:
         for made in pool.imap_unordered(_make_shard, tasks):
             done += made
@@ -61,21 +61,21 @@ def pack_pairs(dataset: dict, folder: str | os.PathLike, pairs: int, workers: in
 
 
 def _claim(folder: Path, facts: dict) -> None:
-    """Refuses a folder of other pairs."""
+    """Marks the folder as being filled with these pairs, or raises an error if it holds others."""
     claim = folder / f'making_{INDEX_FILE}'
     for file in (claim, folder / INDEX_FILE):
         if file.is_file():
             old = json.loads(file.read_text(encoding='utf-8'))
             differing = [key for key in facts if old[key] != facts[key]]
             if differing:
-                raise ValueError(f'{folder} holds pairs of another {" and ".join(differing)}; name another folder or '
-                                 'remove it')
+                raise ValueError(f'{folder} holds pairs made with another value of {" and ".join(differing)}; choose '
+                                 'another folder or remove this one')
     remove_unfinished(folder, '*.npy')
     write_text(claim, json.dumps(facts, indent=1))
 
 
 def _start(dataset: dict, folder: Path, pairs_per_shard: int) -> None:
-    global _work  # of a worker process: what all of its tasks share
+    global _work  # of a worker process; shared by all of its tasks
     cv2.setNumThreads(0)
     _work = DATASETS.build(dataset), folder, pairs_per_shard
 
@@ -83,17 +83,11 @@ def _start(dataset: dict, folder: Path, pairs_per_shard: int) -> None:
 def _make_shard(task: tuple[int, int]) -> int:
     number, size = task
     dataset, folder, pairs_per_shard = _work
-    made = [_finished(dataset, number * pairs_per_shard + place) for place in range(size)]
+    made = [dataset[number * pairs_per_shard + place] for place in range(size)]
+    if any(isinstance(pair['template'], list) for pair in made):
+        raise ValueError('pack_pairs: only pairs of one template and one search region can be packed')
     arrays = (np.stack([np.asarray(pair[side]['img']) for pair in made]) for side in ('template', 'search'))
     boxes = np.stack([[pair[side]['bbox'] for side in ('template', 'search')] for pair in made]).astype(np.float32)
     for name, array in zip(shard_names(number), (*arrays, boxes)):
-        with whole_file(folder / name) as unfinished, open(unfinished, 'wb') as file:
-            np.save(file, array)
+        save_array(folder / name, array)
     return size
-
-
-def _finished(dataset: PairDataset, draw: int) -> dict:
-    pair = dataset[draw]
-    if isinstance(pair['template'], list) or not {'template', 'search'} <= pair.keys():
-        raise ValueError('pack_pairs: only pairs of one template and one search region can be packed')
-    return pair

@@ -1,4 +1,4 @@
-"""SegmentFolder: photographs with label maps beside them (the layout of BSDS500 exports)."""
+"""SegmentFolder: photographs with label maps in the same folder (the layout of BSDS500 exports)."""
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,13 +16,13 @@ class SegmentFolder(SegmentPhotos):
 
     Args:
         data_root: The folder.
-        splits: Take only files whose name begins with one of these, e.g. ``['train', 'val']``. Defaults to all.
+        splits: Use only files whose name begins with one of these, such as ``['train', 'val']``. Default: all.
         suffix: Ending of a photograph's name. Defaults to ``'.jpg'``.
-        segments_suffix: What takes its place in the name of the label map. Defaults to ``'_segments.png'``.
+        segments_suffix: Ending of the label map's name, which replaces ``suffix``. Defaults to ``'_segments.png'``.
         **kwargs: See :class:`SegmentPhotos`.
 
     Raises:
-        FileNotFoundError: The folder or all of its photographs are missing, or a photograph has no label map.
+        FileNotFoundError: The folder does not exist or has no photographs, or a photograph has no label map.
     """
 
     def __init__(self, data_root: str | Path, splits: Sequence[str] = ('', ), suffix: str = '.jpg',
@@ -31,15 +31,12 @@ class SegmentFolder(SegmentPhotos):
         self.data_root, self.suffix, self.segments_suffix = Path(data_root), suffix, segments_suffix
         splits = [splits] if isinstance(splits, str) else splits
         found = sorted(self.data_root.glob(f'*{suffix}')) if self.data_root.is_dir() else []
-        self.names = [
-            str(path) for path in found
-            if path.name.startswith(tuple(splits)) and not path.name.endswith(segments_suffix)
-        ]
+        self.names = [str(path) for path in found
+                      if path.name.startswith(tuple(splits)) and not path.name.endswith(segments_suffix)]
         if not self.names:
-            raise FileNotFoundError(
-                f'SegmentFolder: no photographs in data_root={str(self.data_root)!r} for splits={list(splits)}; '
-                f'expected\n  {self.data_root.name}/{splits[0]}NAME{suffix}\n'
-                f'  {self.data_root.name}/{splits[0]}NAME{segments_suffix}')
+            expected = f'{self.data_root.name}/{splits[0]}NAME'
+            raise FileNotFoundError(f'SegmentFolder: no photographs in data_root={str(self.data_root)!r} for splits='
+                                    f'{list(splits)}; expected\n  {expected}{suffix}\n  {expected}{segments_suffix}')
         missing = [name for name in self.names if not self._labels(name).is_file()]
         if missing:
             raise FileNotFoundError(f'SegmentFolder: {len(missing)} of {len(self.names)} photographs have no label '
@@ -49,17 +46,17 @@ class SegmentFolder(SegmentPhotos):
         return Path(name[:-len(self.suffix)] + self.segments_suffix)
 
     def read(self, index: int) -> tuple[np.ndarray, list[np.ndarray]]:
-        """Image (H, W, 3) uint8 RGB and one label map (H, W) uint8.
+        """Returns an image (H, W, 3) uint8 RGB and one label map (H, W) uint8.
 
         Raises:
-            ValueError: A file is damaged, or the label map is not of the photograph's size.
+            OSError: A file is damaged.
+            ValueError: The label map is in colour, or its size differs from the photograph's.
         """
-        name = self.names[index]
-        image, labels = read_image(name), read_image(self._labels(name))
+        file = self._labels(self.names[index])
+        image, labels = read_image(self.names[index]), read_image(file)
         if (labels != labels[..., :1]).any():
-            raise ValueError(f'{self._labels(name)} is a colour image; expected an 8-bit grey label map')
-        labels = labels[..., 0]  # (H, W)
-        if image.shape[:2] != labels.shape:
-            raise ValueError(f'{self._labels(name)} is {labels.shape[1]}x{labels.shape[0]}, but its photograph '
-                             f'is {image.shape[1]}x{image.shape[0]}')
-        return image, [labels]
+            raise ValueError(f'{file} is a colour image; expected an 8-bit grey label map')
+        if image.shape != labels.shape:
+            raise ValueError(f'{file} is {labels.shape[1]}x{labels.shape[0]}, but its photograph is '
+                             f'{image.shape[1]}x{image.shape[0]}')
+        return image, [labels[..., 0]]

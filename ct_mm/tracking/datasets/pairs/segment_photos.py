@@ -1,4 +1,4 @@
-"""Photographs cut into segments: what composites are made of."""
+"""Photographs divided into segments, from which composites are made."""
 from dataclasses import dataclass
 
 import cv2
@@ -21,12 +21,12 @@ class Segment:
 
 @dataclass(frozen=True)
 class Photograph:
-    """An image and those of its segments that make good targets.
+    """An image and its segments that make good targets.
 
     Attributes:
-        name: File or data set entry, for messages.
+        name: File or dataset entry, for messages.
         image: (H, W, 3) uint8 RGB.
-        segments: Targets; may be empty.
+        segments: The targets; may be empty.
     """
     name: str
     image: np.ndarray
@@ -34,24 +34,24 @@ class Photograph:
 
 
 class SegmentPhotos:
-    """Base of the sources of segments. A subclass sets ``names`` and implements :meth:`read`.
+    """Base class of the sources of segments. A subclass sets ``names`` and implements :meth:`read`.
 
-    Photographs are read when they are first asked for, made smaller, and kept (about 0.3 MB each).
+    A photograph is read on first access, reduced in size, and cached (about 0.3 MB each).
 
-    A segment is a target if it takes up 1 % to 35 % of the photograph, touches one border at most, fills its box and
-    its convex hull, is neither tiny nor a sliver, has texture of its own, and stands out from what surrounds it: no
-    tracker can tell a patch of plain sky from the sky beside it.
+    A segment is a target if it covers 1 % to 35 % of the photograph, touches at most one border, fills most of its box
+    and its convex hull, is neither tiny nor a sliver, has texture, and differs from its surroundings: no tracker can
+    distinguish a patch of plain sky from the sky next to it.
 
     Args:
-        max_side: Longer side of the kept photograph in pixels. Defaults to 400.
+        max_side: Longer side of the cached photograph in pixels. Defaults to 400.
         area: Smallest and largest area of a target relative to the photograph. Defaults to (0.01, 0.35).
-        min_side: Shortest side of a target's box in pixels of the kept photograph. Defaults to 16.
-        min_fill: Least area of the segment relative to its box. Defaults to 0.4.
-        min_solidity: Least area of the segment relative to its convex hull. Defaults to 0.65.
-        max_borders: How many borders of the photograph a target may touch. Defaults to 1.
-        max_aspect: Largest ratio of the sides of a target's box. Defaults to 4.
-        min_texture: Least standard deviation of the grey values inside, in levels of 255. Defaults to 14.
-        min_contrast: Least distance between the mean RGB colours inside and around. Defaults to 20.
+        min_side: Minimum shorter side of a target's box in pixels of the cached photograph. Defaults to 16.
+        min_fill: Minimum area of the segment relative to its box. Defaults to 0.4.
+        min_solidity: Minimum area of the segment relative to its convex hull. Defaults to 0.65.
+        max_borders: Number of borders of the photograph that a target may touch. Defaults to 1.
+        max_aspect: Maximum ratio of the sides of a target's box. Defaults to 4.
+        min_texture: Minimum standard deviation of the grey values (0 to 255) inside the segment. Defaults to 14.
+        min_contrast: Minimum distance between the mean RGB colours (0 to 255) inside and around it. Defaults to 20.
     """
 
     names: list[str]
@@ -71,7 +71,7 @@ class SegmentPhotos:
         return self._cache.get_or_make(int(index), self._load)
 
     def read(self, index: int) -> tuple[np.ndarray, list[np.ndarray]]:
-        """Image (H, W, 3) uint8 RGB and label maps, each (H, W) of integers; labels need not be connected."""
+        """Returns an image (H, W, 3) uint8 RGB and integer label maps, each (H, W); labels need not be connected."""
         raise NotImplementedError
 
     def _load(self, index: int) -> Photograph:
@@ -89,7 +89,7 @@ class SegmentPhotos:
         return Photograph(self.names[index], image, targets)
 
     def find_targets(self, image: np.ndarray, labels: np.ndarray) -> list[Segment]:
-        """The segments that pass every test in the class docstring, in the order of their labels.
+        """Returns the segments that pass every test in the class docstring, in the order of their labels.
 
         Args:
             image: (H, W, 3) uint8 RGB.
@@ -119,14 +119,14 @@ class SegmentPhotos:
         x, y, w, h = segment.box
         inside = segment.mask > 0
         outline, _ = cv2.findContours(segment.mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-        # A contour runs through pixel centres, hence half of its length more to the area.
+        # A contour passes through pixel centres, so half of its length is added to the area.
         hull = cv2.convexHull(np.concatenate(outline))
         hull_area = cv2.contourArea(hull) + cv2.arcLength(hull, True) / 2 + 1
         if inside.sum() < self.min_solidity * hull_area:
             return False
         if grey[y:y + h, x:x + w][inside].std() < self.min_texture:
             return False
-        pad = max(4, round(0.15 * max(w, h)))  # the ring around the segment that it must stand out from
+        pad = max(4, round(0.15 * max(w, h)))  # width of the ring around the segment, whose colour must differ
         top, left = max(y - pad, 0), max(x - pad, 0)
         patch = image[top:y + h + pad, left:x + w + pad]
         solid = np.zeros(patch.shape[:2], np.uint8)

@@ -1,4 +1,4 @@
-"""SequencePairs: training pairs from annotated sequences."""
+"""SequencePairs: draws training pairs from annotated sequences."""
 import functools
 
 import numpy as np
@@ -14,17 +14,17 @@ from ct_mm.tracking.transforms.sample_pair import SamplePair
 class SequencePairs:
     """A source of pairs for ``PairDataset``: frames of one annotated sequence.
 
-    The sequence is drawn uniformly, the frames by ``SamplePair``. A log line tells what decodes JPEGs.
+    The sequence is drawn uniformly, the frames by ``SamplePair``. The name of the JPEG decoder is logged.
 
     Args:
-        dataset: Config of a dataset with ``get_sequence(i) -> FrameSequence``, e.g. ``ct_mm.SequenceFolder``. With
-            ``test_mode=False`` it leaves out sequences that it cannot read, instead of refusing to train.
-        max_gap: Largest distance of template and search frame. Defaults to 200.
+        dataset: Config of a dataset with ``get_sequence(i) -> FrameSequence``, such as ``ct_mm.SequenceFolder``. With
+            ``test_mode=False`` it skips sequences that it cannot read instead of raising an error.
+        max_gap: Largest distance between template and search frame, in frames. Defaults to 200.
         num_templates: Number of template frames. Defaults to 1.
-        min_frames: Videos of fewer frames are passed over. Defaults to 2.
-        min_visible: So are videos of fewer visible frames. Defaults to 2.
-        partial: Whether only that part of a frame is decoded which the crop needs. The pairs are the same. Defaults to
-            True.
+        min_frames: Videos with fewer frames are skipped. Defaults to 2.
+        min_visible: Videos with fewer visible frames are skipped. Defaults to 2.
+        partial: Whether to decode only the part of a frame that the crop needs. The pairs are the same either way.
+            Defaults to True.
     """
 
     def __init__(self, dataset: dict, max_gap: int = 200, num_templates: int = 1, min_frames: int = 2,
@@ -34,7 +34,7 @@ class SequencePairs:
         _tell_decoder()
 
     def draw_pair(self, rng: np.random.Generator) -> dict | None:
-        """One pair as ``LoadPair`` gives it, or None if the drawn sequence has no frames for one."""
+        """Returns one pair in the format of ``LoadPair``, or None if the drawn sequence has no suitable frames."""
         sequence = self.dataset.get_sequence(int(rng.integers(len(self.dataset))))
         results = self._sample(dict(rng=rng, sequence=sequence))
         return None if results is None else self._load(results)

@@ -1,4 +1,4 @@
-"""SkimageSegments: composites without any data set, from the photographs inside the scikit-image wheel."""
+"""SkimageSegments: segments for composites from the photographs in the scikit-image wheel, without any dataset."""
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,15 +13,15 @@ from .segment_photos import SegmentPhotos
 
 @DATASETS.register_module()
 class SkimageSegments(SegmentPhotos):
-    """The natural colour photographs that scikit-image carries, cut by graph-based segmentation.
+    """The natural colour photographs of scikit-image, divided by graph-based segmentation.
 
-    For tests, demos and first steps: nothing is downloaded. Six photographs make no tracker that is worth much.
+    Use it for tests, demos and first steps: nothing is downloaded. Six photographs are not enough for a good tracker.
 
-    The segmentation is that of Felzenszwalb and Huttenlocher (IJCV 2004), which has no randomness, at several
-    scales; a region that is found again at another scale is not taken twice.
+    The segmentation is that of Felzenszwalb and Huttenlocher (IJCV 2004), which is deterministic, at several scales. A
+    region that is found at more than one scale is used only once.
 
     Args:
-        names: Files of ``skimage/data`` without their suffix. Defaults to the natural colour photographs.
+        names: Files in ``skimage/data`` without their suffix. Default: the natural colour photographs.
         scales: Scales of the segmentation; larger ones give larger regions. Defaults to (100, 300, 900).
         **kwargs: See :class:`SegmentPhotos`.
 
@@ -51,10 +51,9 @@ class SkimageSegments(SegmentPhotos):
             self.names.append(str(found[0]))
 
     def read(self, index: int) -> tuple[np.ndarray, list[np.ndarray]]:
-        """Image (H, W, 3) uint8 RGB and one label map (H, W) for each scale."""
+        """Returns an image (H, W, 3) uint8 RGB and one label map (H, W) for each scale."""
         image = read_image(self.names[index])
         scale = self.max_side / max(image.shape[:2])
-        if scale < 1:  # before the segmentation, whose time grows with the image
+        if scale < 1:  # segmenting a smaller image is faster
             image = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-        labels = [self._segment(image, scale=scale, sigma=0.8, min_size=150) for scale in self.scales]
-        return image, labels
+        return image, [self._segment(image, scale=scale, sigma=0.8, min_size=150) for scale in self.scales]

@@ -1,4 +1,4 @@
-"""VideoBackgrounds: what composites stand before when the camera really moves."""
+"""VideoBackgrounds: backgrounds for composites in which a real camera moves."""
 from pathlib import Path
 
 import cv2
@@ -11,20 +11,21 @@ from .worker_memory import LocalCache
 
 @DATASETS.register_module()
 class VideoBackgrounds:
-    """Frames of unlabelled videos. A draw gives two frames of one video, so the background changes as videos do.
+    """Frames of unlabelled videos. A draw returns two frames of one video, so the background changes realistically.
 
-    Videos are decoded when they are first asked for; what is kept is small (about 0.25 MB a frame).
+    A video is decoded on first access; the cached frames are small (about 0.25 MB each).
 
     Args:
-        data_root: Folder of videos.
+        data_root: Folder of the videos.
         suffix: Ending of their names. Defaults to ``'.mp4'``.
-        every: Of so many frames one is kept. Defaults to 8.
-        max_frames: Most frames kept of one video, from its start. Defaults to 60.
-        max_side: Longer side of a kept frame in pixels. Defaults to 400.
-        max_gap: Most kept frames between the two of a draw. Defaults to 6.
+        every: Every n-th frame is cached. Defaults to 8.
+        max_frames: Maximum number of cached frames per video, from its start. Defaults to 60.
+        max_side: Longer side of a cached frame in pixels. Defaults to 400.
+        max_gap: Maximum distance between the two frames of a draw, in cached frames. Defaults to 6.
 
     Raises:
-        FileNotFoundError: There is no such folder or no video in it.
+        FileNotFoundError: The folder does not exist or contains no video.
+        ValueError: An argument is out of range.
     """
 
     def __init__(self, data_root: str | Path, suffix: str = '.mp4', every: int = 8, max_frames: int = 60,
@@ -38,7 +39,7 @@ class VideoBackgrounds:
         self._cache = LocalCache()
 
     def draw(self, rng: np.random.Generator) -> tuple[tuple[np.ndarray, np.ndarray], str]:
-        """Two frames (H, W, 3), RGB uint8, of one video and their name for messages.
+        """Returns two frames of one video, (H, W, 3) RGB uint8, and their name for messages.
 
         Raises:
             OSError: The video cannot be decoded.
@@ -56,7 +57,7 @@ class VideoBackgrounds:
                 if number % self.every == 0:
                     done, image = capture.retrieve()
                     if not done:
-                        raise OSError(f'{name}: frame {number} (0-based) could not be decoded')
+                        raise OSError(f'{name}: frame {number} (0-based) cannot be decoded')
                     scale = min(self.max_side / max(image.shape[:2]), 1)
                     size = (round(image.shape[1] * scale), round(image.shape[0] * scale))
                     image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
@@ -65,5 +66,5 @@ class VideoBackgrounds:
         finally:
             capture.release()
         if not frames:
-            raise OSError(f'{name}: OpenCV cannot read a frame of this video')
+            raise OSError(f'{name}: OpenCV cannot read any frame of this video')
         return frames

@@ -1,4 +1,4 @@
-"""Frames and annotations in files, and sequences of them; no PyTorch is imported."""
+"""Reading of frames, annotations and sequences from files, without importing PyTorch."""
 from .frame_files import FrameFiles
 from .frame_sequence import BadFrameError, FrameSequence
 from .image_file import ImageFile, read_image

@@ -1,7 +1,8 @@
-"""Reading the text files of benchmarks, with errors that name file and line."""
+"""Reads the text files of benchmarks; errors name file and line."""
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ _TABLES = Path(__file__).parents[1] / 'splits'
 
 
 def read_lines(path: str | Path) -> list[str]:
-    """Reads the lines of a text file, stripped, without blank lines at its end.
+    """Reads the lines of a text file, stripped, without blank lines at the end.
 
     Args:
         path: Path of the file, UTF-8 with or without a byte order mark.
@@ -20,8 +21,8 @@ def read_lines(path: str | Path) -> list[str]:
         The lines.
 
     Raises:
-        FileNotFoundError: There is no such file.
-        ValueError: It is not a text file.
+        FileNotFoundError: The file does not exist.
+        ValueError: The file is not a text file.
     """
     try:
         text = Path(path).read_text(encoding='utf-8-sig')
@@ -35,24 +36,24 @@ def read_numbers(path: str | Path, columns: int) -> np.ndarray:
 
     Args:
         path: Path of the file, one row per frame.
-        columns: How many numbers each row must have.
+        columns: Number of columns that each row must have.
 
     Returns:
-        (T, columns) float64; ``nan`` in the file is NaN here.
+        (T, columns) float64; ``nan`` in the file becomes NaN.
 
     Raises:
-        FileNotFoundError: There is no such file.
+        FileNotFoundError: The file does not exist.
         ValueError: The file is empty, or a line is not a row of ``columns`` numbers; the message names file and line.
     """
     lines = read_lines(path)
     if not lines:
         raise ValueError(f'{path} is empty; it needs one line of {columns} numbers per frame')
-    try:  # in C, for files without a fault
+    try:  # fast, for well-formed files
         values = np.loadtxt(lines, delimiter=',' if ',' in lines[0] else None, comments=None, ndmin=2)
         if values.shape == (len(lines), columns):
             return values
     except ValueError:
-        pass  # mixed separators, or a fault that the slow way below can name
+        pass  # mixed separators, or an error whose line the slow path below reports
     rows = []
     for number, line in enumerate(lines, start=1):
         fields = _SEPARATOR.split(line)
@@ -68,49 +69,76 @@ def read_numbers(path: str | Path, columns: int) -> np.ndarray:
 
 
 def read_first_box(path: str | Path, length: int) -> np.ndarray:
-    """Reads the annotation of a test sequence whose other boxes the benchmark's server keeps.
+    """Reads the annotation of a test sequence of which only the first box is public.
 
     Args:
         path: Path of the file with one line of four numbers.
-        length: How many frames the sequence has.
+        length: Number of frames of the sequence.
 
     Returns:
         (length, 4) float64, NaN from the second row on.
 
     Raises:
-        FileNotFoundError: There is no such file.
-        ValueError: It is not one line of four numbers.
+        FileNotFoundError: The file does not exist.
+        ValueError: The file is not one line of four numbers.
     """
     given = read_numbers(path, columns=4)
     if len(given) != 1:
-        raise ValueError(f'{path} has {len(given)} lines, but of a test sequence only the first box is given out')
+        raise ValueError(f'{path} has {len(given)} lines, but must have one: only the first box of a test sequence is '
+                         'public')
     boxes = np.full((length, 4), np.nan)
     boxes[:1] = given
     return boxes
 
 
-def read_series(path: str | Path) -> np.ndarray:
-    """Reads one number per frame, all on one line with commas (LaSOT's flags) or one on each line (GOT-10k's).
+def read_series(path: str | Path, like: str | Path = '', count: int | None = None) -> np.ndarray:
+    """Reads one number per frame, either all on one line with commas (LaSOT's flags) or one on each line (GOT-10k's).
 
     Args:
         path: Path of the file.
+        like: Path of the file that has one line per frame, for the error message.
+        count: Number of lines in ``like``. Default: any number of values is accepted.
 
     Returns:
         (T,) float64.
 
     Raises:
-        FileNotFoundError: There is no such file.
-        ValueError: The file is empty, or something in it is no number; the message names file and line.
+        FileNotFoundError: The file does not exist.
+        ValueError: The file is empty, contains something other than numbers, or has another number of values than
+            ``count``; the message names the file, and the line where one is wrong.
     """
     values = []
     for number, line in enumerate(read_lines(path), start=1):
         try:
             values += map(float, line.split(',') if ',' in line else line.split())
         except ValueError as error:
-            raise ValueError(f'{path}:{number}: {line[:80]!r} does not hold numbers alone ({error})') from error
+            raise ValueError(f'{path}:{number}: {line[:80]!r} does not consist of numbers ({error})') from error
     if not values:
-        raise ValueError(f'{path} is empty; it needs one number per frame')
+        raise ValueError(f'{path} is empty')
+    if count not in (None, len(values)):
+        raise ValueError(f'{path} has {len(values)} values, but {like} has {count} lines')
     return np.array(values, dtype=np.float64)
+
+
+def read_attributes(path: str | Path, names: Sequence[str]) -> list[str] | None:
+    """Reads which of a benchmark's challenges a sequence has.
+
+    Args:
+        path: Path of the file with one flag, 0 or 1, for each name.
+        names: Names of the challenges in the order of the flags.
+
+    Returns:
+        The names whose flag is 1, or None if the file does not exist.
+
+    Raises:
+        ValueError: The file does not hold one flag for each name; the message names the file.
+    """
+    if not Path(path).is_file():
+        return None
+    flags = read_series(path)  # (len(names),)
+    if len(flags) != len(names) or not np.isin(flags, (0, 1)).all():
+        raise ValueError(f'{path} must hold {len(names)} flags, each 0 or 1, but holds {flags.tolist()}')
+    return [name for name, flag in zip(names, flags) if flag]
 
 
 def read_table(name: str) -> list[list[str]]:
@@ -120,7 +148,7 @@ def read_table(name: str) -> list[list[str]]:
         name: Its file name in ``ct_mm/tracking/datasets/splits``.
 
     Returns:
-        The fields of each row, which blanks separate in the file; lines that begin with ``#`` are comments.
+        The fields of each row, separated by blanks in the file. Lines that begin with ``#`` are comments.
     """
     return [line.split() for line in read_lines(_TABLES / name) if line and not line.startswith('#')]
 
@@ -129,8 +157,8 @@ def read_names(name: str) -> list[str]:
     """Reads a list of sequences that ships with the package.
 
     Args:
-        name: Its file name in ``ct_mm/tracking/datasets/splits``. A row is what some names begin with, and after it
-            what each of them ends with.
+        name: Its file name in ``ct_mm/tracking/datasets/splits``. Each row holds a common beginning of some names,
+            followed by the ending of each of them.
 
     Returns:
         The names in the order of the file.

@@ -1,7 +1,8 @@
-"""One annotated sequence whose frames are read only when asked for."""
+"""One annotated sequence whose frames are read on demand."""
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import cv2
@@ -14,19 +15,24 @@ from ct_mm.tracking.datasets.reading.image_file import ImageFile
 class BadFrameError(ValueError):
     """A frame can be read, but its annotation is unusable; the message names the frame.
 
-    A training skips such a frame as it skips one that cannot be read (``OSError``); see ``PairDataset``.
+    Training skips such a frame just like one that cannot be read (``OSError``); see ``PairDataset``.
     """
+
+
+def boxes_have_area(boxes: np.ndarray) -> np.ndarray:
+    """Returns (T,) bool, whether each of the boxes (T, 4), xywh, is finite and has a positive width and height."""
+    return np.isfinite(boxes).all(axis=1) & (boxes[:, 2:] > 0).all(axis=1)
 
 
 class FrameSequence:
     """The frames of one video or image folder together with one box per frame.
 
-    Nothing but the annotation is held in memory, and no file stays open, so a sequence can be pickled and shared by
-    worker processes. It is deliberately no ``collections.abc.Sequence``: collate functions and data preprocessors
-    of MMEngine would unpack it frame by frame.
+    Only the annotation is held in memory and no file stays open, so a sequence can be pickled and shared by worker
+    processes. The class deliberately does not derive from ``collections.abc.Sequence``: MMEngine's collate functions
+    and data preprocessors would unpack it frame by frame.
 
-    Iterating a video decodes it once, in order. ``sequence[i]`` decodes from the start up to frame i, because the seeks
-    of video containers are not frame-exact; for random access (training) frames as image files are faster.
+    Iterating over a video decodes it once, in order. ``sequence[i]`` decodes from the start up to frame i, because
+    seeking in video containers is not frame-exact. For random access (training), image files are faster.
 
     Args:
         name: Name of the sequence, for results and messages.
@@ -36,14 +42,19 @@ class FrameSequence:
             a positive size, the rule of GOT-10k and LaSOT.
         attributes: Names of the challenges that the benchmark lists for this sequence, such as ``'Fast Motion'``.
             Default: None, the benchmark lists none.
-        first_box_only: Whether only the first box is known (the rest is kept by the benchmark's server); the other rows
-            of ``boxes`` are NaN then. Defaults to False.
-        is_still: Whether this is a photograph and no video, so that one frame may serve as template and as search
-            frame. Defaults to False.
+        first_box_only: Whether only the first box is known because the benchmark's server keeps the others; the other
+            rows of ``boxes`` are then NaN. Defaults to False.
+        is_still: Whether this is a photograph instead of a video, so that its one frame may serve as both template and
+            search frame. Defaults to False.
 
     Raises:
         FileNotFoundError: The video file does not exist.
-        ValueError: The numbers of frames, boxes and visibility flags differ, or there is no frame.
+        ValueError: The numbers of frames, boxes and visibility flags differ, or there are no frames.
+
+    Examples:
+        >>> sequence = FrameSequence('dog', ['0.jpg', '1.jpg'], [[10, 20, 30, 40], [12, 20, 30, 0]])
+        >>> len(sequence), sequence.visible.tolist()
+        (2, [True, False])
     """
 
     def __init__(self, name: str, frames: str | Path | Sequence[str | Path], boxes: np.ndarray,
@@ -65,9 +76,7 @@ class FrameSequence:
                 raise FileNotFoundError(f'sequence {name!r}: no video file {self.frames}')
         elif len(self.frames) != len(self.boxes):
             raise ValueError(f'sequence {name!r}: {len(self.frames)} frames but {len(self.boxes)} boxes')
-        if visible is None:
-            visible = np.isfinite(self.boxes).all(axis=1) & (self.boxes[:, 2:] > 0).all(axis=1)
-        self.visible = np.array(visible, dtype=bool)  # (T,)
+        self.visible = np.array(boxes_have_area(self.boxes) if visible is None else visible, dtype=bool)  # (T,)
         if self.visible.shape != (len(self.boxes), ):
             raise ValueError(f'sequence {name!r}: visible must be ({len(self.boxes)},), one flag per box, but is '
                              f'{self.visible.shape}')
@@ -81,25 +90,25 @@ class FrameSequence:
 
     @property
     def image_size(self) -> tuple[int, int]:
-        """(width, height) in pixels, read from the first frame when first asked for."""
+        """(width, height) in pixels, read from the first frame on first access."""
         if self._image_size is None:
             height, width = self[0].shape[:2]
             self._image_size = (width, height)
         return self._image_size
 
     def frame_name(self, index: int) -> str:
-        """Where frame ``index`` (0-based) comes from, for messages: a file, or a video with a frame number."""
+        """Returns the source of frame ``index`` (0-based) for messages: a file, or a video and a frame number."""
         return f'{self.frames} (frame {index})' if self.is_video else self.frames[index]
 
     def open_frame(self, index: int) -> ImageFile | np.ndarray:
-        """One frame of which only what is looked at is decoded; that of a video is decoded at once.
+        """Opens one frame. An image file is decoded on demand, only as far as needed; a video frame is decoded now.
 
         Args:
             index: 0-based; negative numbers count from the end.
 
         Raises:
-            IndexError: There is no such frame.
-            OSError: A frame of a video cannot be decoded. An image file raises it when it is first looked at.
+            IndexError: The frame does not exist.
+            OSError: A video frame cannot be decoded. An image file raises this error on first access.
         """
         return self[index] if self.is_video else ImageFile(self.frames[self._position(index)])
 
@@ -113,20 +122,17 @@ class FrameSequence:
             RGB uint8, (H, W, 3).
 
         Raises:
-            IndexError: There is no such frame.
+            IndexError: The frame does not exist.
             OSError: The frame cannot be read or decoded; the message names the file and the frame.
         """
         position = self._position(index)
         if not self.is_video:
-            return self._read_image(position)
-        capture = self._open()
-        try:
+            return np.asarray(ImageFile(self.frames[position]))
+        with self._opened() as capture:
             for number in range(position):
                 if not capture.grab():
-                    raise self._too_short(number)
+                    raise self._wrong_length(number)
             return self._decode(capture, position)
-        finally:
-            capture.release()
 
     def __iter__(self) -> Iterator[np.ndarray]:
         """Yields all frames in order, RGB uint8 (H, W, 3); a video is decoded once.
@@ -136,71 +142,64 @@ class FrameSequence:
         """
         if not self.is_video:
             for position in range(len(self)):
-                yield self._read_image(position)
+                yield self[position]
             return
-        capture = self._open()
-        try:
+        with self._opened() as capture:
             for position in range(len(self)):
                 yield self._decode(capture, position)
-            surplus = 0
-            while capture.grab():
-                surplus += 1
-        finally:
-            capture.release()
+            surplus = _count_frames(capture)
         if surplus:
-            raise self._too_long(len(self) + surplus)
+            raise self._wrong_length(len(self) + surplus)
 
     def check_length(self) -> None:
-        """Compares the number of frames of a video with the number of boxes; image files were counted already.
+        """Checks that a video has as many frames as there are boxes; image files have already been counted.
 
-        The number in the video's header is trusted if it fits. Since headers can be wrong, the frames are counted by
-        decoding if it does not.
+        The frame count in the video's header is trusted if it matches. Headers can be wrong, so otherwise the frames
+        are counted by decoding them.
 
         Raises:
             OSError: The video has more or fewer frames than there are boxes, or cannot be opened.
         """
-        if not self.is_video:
-            return
-        capture = self._open()
-        try:
-            if int(capture.get(cv2.CAP_PROP_FRAME_COUNT)) == len(self):
-                return
-            count = 0
-            while capture.grab():
-                count += 1
-        finally:
-            capture.release()
-        if count < len(self):
-            raise self._too_short(count)
-        if count > len(self):
-            raise self._too_long(count)
+        if self.is_video:
+            with self._opened() as capture:
+                count = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
+                if count != len(self):
+                    count = _count_frames(capture)
+            if count != len(self):
+                raise self._wrong_length(count)
 
     def _position(self, index: int) -> int:
         position = index + len(self) if index < 0 else index
         if not 0 <= position < len(self):
-            raise IndexError(f'sequence {self.name!r} has {len(self)} frames, there is no frame {index}')
+            raise IndexError(f'sequence {self.name!r} has {len(self)} frames, but frame {index} was requested')
         return position
 
-    def _read_image(self, position: int) -> np.ndarray:
-        return np.asarray(ImageFile(self.frames[position]))
-
-    def _open(self) -> cv2.VideoCapture:
+    @contextmanager
+    def _opened(self) -> Iterator[cv2.VideoCapture]:
         capture = cv2.VideoCapture(self.frames)
-        if not capture.isOpened():
-            raise OSError(f'{self.frames}: OpenCV cannot open this video file (sequence {self.name!r})')
-        return capture
+        try:
+            if not capture.isOpened():
+                raise OSError(f'{self.frames}: OpenCV cannot open this video file (sequence {self.name!r})')
+            yield capture
+        finally:
+            capture.release()
 
     def _decode(self, capture: cv2.VideoCapture, position: int) -> np.ndarray:
         success, image = capture.read()
         if not success:
-            raise self._too_short(position)
+            raise self._wrong_length(position)
         return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)  # (H, W, 3)
 
-    def _too_short(self, position: int) -> OSError:
-        return OSError(f'{self.frames}: frame {position} (0-based) could not be decoded; {position} frames could, but '
-                       f'there are {len(self)} boxes for sequence {self.name!r}. The file is damaged, or the '
-                       'annotation has more lines than the video has frames')
+    def _wrong_length(self, count: int) -> OSError:
+        """Returns the error of a video of which ``count`` frames can be decoded."""
+        problem, cause = '', 'the annotation needs one line per frame'
+        if count < len(self):
+            problem = f'frame {count} (0-based) cannot be decoded; '
+            cause = 'the video is damaged, or the annotation has more lines than the video has frames'
+        return OSError(f'{self.frames}: {problem}{count} frames could be decoded, but sequence {self.name!r} has '
+                       f'{len(self)} boxes: {cause}')
 
-    def _too_long(self, count: int) -> OSError:
-        return OSError(f'{self.frames}: {count} frames could be decoded, but there are {len(self)} boxes for sequence '
-                       f'{self.name!r}; the annotation needs one line per frame')
+
+def _count_frames(capture: cv2.VideoCapture) -> int:
+    """Counts the frames from the current position to the end of a video."""
+    return sum(1 for _ in iter(capture.grab, False))

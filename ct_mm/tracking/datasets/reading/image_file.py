@@ -1,4 +1,4 @@
-"""An image file of which only what is looked at is decoded."""
+"""An image file that is decoded only as far as it is accessed."""
 from __future__ import annotations
 
 import copy
@@ -17,15 +17,15 @@ class ImageFile:
     """An image file that behaves like an RGB uint8 array (H, W, 3).
 
     ``image.shape`` reads the file, ``image[top:bottom, left:right]`` decodes it down to row ``bottom``, and
-    ``np.asarray(image)`` decodes all of it. The pixels are the same in each case, bit for bit. Rows once decoded are
-    kept, and views share them. A file is checked as a whole before anything of it is decoded: OpenCV decodes the
-    beginning of a truncated JPEG and leaves the rest grey, without an error.
+    ``np.asarray(image)`` decodes all of it. The pixels are identical in all cases. Decoded rows are cached, and views
+    share the cache. The file is checked for truncation before decoding, because OpenCV decodes the beginning of a
+    truncated JPEG and leaves the rest grey, without an error.
 
-    A part costs as much as the whole where libjpeg must decode all of a file (progressive JPEGs), where OpenCV has to
-    (other formats, CMYK, images turned by Exif data), and where simplejpeg is not installed.
+    A part costs as much as the whole image for progressive JPEGs, for files that OpenCV must decode (other formats,
+    CMYK, images rotated by Exif data), and if simplejpeg is not installed.
 
     Args:
-        path: Path of an image in any format that OpenCV reads. It is opened when it is first needed.
+        path: Path of an image in any format that OpenCV reads. The file is opened on first access.
     """
 
     dtype = np.dtype(np.uint8)
@@ -41,39 +41,39 @@ class ImageFile:
         """(H, W, 3).
 
         Raises:
-            FileNotFoundError: There is no such file.
+            FileNotFoundError: The file does not exist.
             OSError: The file is empty, truncated or not an image; the message names it.
         """
         return *self._pixels.size, 3
 
     def mirrored(self) -> ImageFile:
-        """The image mirrored left to right."""
+        """Returns a view of the image mirrored left to right."""
         view = copy.copy(self)
         view._mirrored = not self._mirrored
         return view
 
     def grey(self) -> ImageFile:
-        """The image without its colours, still with three channels."""
+        """Returns a view of the image without colours, still with three channels."""
         view = copy.copy(self)
         view._grey = True
         return view
 
     def expect(self, bottom: int) -> None:
-        """Tells that rows up to ``bottom`` will be looked at, so that they are decoded in one go."""
+        """Announces that rows up to ``bottom`` will be accessed, so that they are decoded in one pass."""
         self._pixels.expected = max(self._pixels.expected, bottom)
 
     def __getitem__(self, key: tuple[slice, slice]) -> np.ndarray:
-        """``image[top:bottom, left:right]``, (bottom - top, right - left, 3).
+        """Returns ``image[top:bottom, left:right]``, (bottom - top, right - left, 3).
 
         Raises:
-            FileNotFoundError: There is no such file.
+            FileNotFoundError: The file does not exist.
             OSError: The file is empty, truncated or not an image; the message names it.
-            TypeError: The key is anything but two slices without steps.
+            TypeError: The key is not two slices without steps.
         """
         if not (isinstance(key, tuple) and len(key) == 2
                 and all(isinstance(part, slice) and part.step in (None, 1) for part in key)):
-            raise TypeError(f'an ImageFile takes image[top:bottom, left:right], not image[{key}]; np.asarray(image) '
-                            'gives all of it')
+            raise TypeError(f'an ImageFile takes image[top:bottom, left:right], not image[{key}]; use '
+                            'np.asarray(image) for the whole image')
         height, width = self._pixels.size
         (top, bottom, _), (left, right, _) = key[0].indices(height), key[1].indices(width)
         if self._mirrored:
@@ -85,29 +85,30 @@ class ImageFile:
         return np.array(self[:, :], dtype=dtype, copy=copy)
 
     def shrunken(self, left: int, top: int, side: int, size: int) -> np.ndarray | None:
-        """Resamples a square of the image from a decode at half its scale.
+        """Resamples a square of the image after decoding the image at half resolution.
 
-        The pixels are not those of a full decode: each is a mean over the image, where interpolation in the full image
-        takes points of it. At a quarter of the scale they would differ more than twice as much for little more speed.
+        The pixels differ from those of a full decode: each is a mean over an area, whereas interpolation in the full
+        image samples points. At a quarter of the resolution they would differ more than twice as much for little more
+        speed.
 
         Args:
-            left: Left border in pixels; like the others it may lie outside of the image, where the result is black.
+            left: Left border in pixels. The square may extend outside the image, where the result is black.
             top: Upper border in pixels.
             side: Side of the square in pixels.
-            size: Side of the result.
+            size: Side of the result in pixels.
 
         Returns:
-            (size, size, 3), or None if the square is less than twice the result or the file is no common JPEG.
+            (size, size, 3), or None if ``side`` is less than twice ``size`` or the file is not a common JPEG.
         """
         if side < 2 * size or not self._pixels.is_common_jpeg:
             return None
         height, width = self._pixels.size
         rows = min(max(math.ceil((top + side) / 2) + 1, 1), -(-height // 2))
         step = side / size  # image pixels for each pixel of the result
-        x, y = left + step / 2, top + step / 2  # middle of its first pixel
+        x, y = left + step / 2, top + step / 2  # centre of its first pixel
         x, right = (width - x, -step) if self._mirrored else (x, step)
         matrix = np.array([[right, 0, x], [0, step, y]]) / 2
-        matrix[:, 2] -= 0.5  # OpenCV counts from the middle of a pixel
+        matrix[:, 2] -= 0.5  # in OpenCV the origin is the centre of a pixel
         half = self._pixels.rows(rows, halved=True)
         return self._finish(cv2.warpAffine(half, matrix, (size, size), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP))
 
@@ -121,14 +122,14 @@ class ImageFile:
 
 
 class _Pixels:
-    """The content of a file and what is decoded of it, shared by all views."""
+    """The content of a file and its decoded rows, shared by all views."""
 
     def __init__(self, path: str) -> None:
         self.path = path
         self.expected = 0
         self._data: bytes | None = None
         self._header: jpeg.JpegHeader | None = None
-        self._decoded: dict[bool, np.ndarray] = {}  # the upper rows of the image, and of the halved one
+        self._decoded: dict[bool, np.ndarray] = {}  # upper rows of the image (False) and of the halved image (True)
 
     @property
     def size(self) -> tuple[int, int]:
@@ -139,12 +140,12 @@ class _Pixels:
 
     @property
     def is_common_jpeg(self) -> bool:
-        """Whether the file is a JPEG without peculiarities."""
+        """Whether the file is a JPEG that any libjpeg decodes alike; see ``JpegHeader.common``."""
         self._load()
         return self._header is not None and self._header.common
 
     def rows(self, stop: int, halved: bool = False) -> np.ndarray:
-        """The upper ``stop`` rows or more, RGB uint8 (R, W, 3)."""
+        """Returns at least the upper ``stop`` rows, RGB uint8 (R, W, 3)."""
         decoded = self._decoded.get(halved)
         if decoded is None or len(decoded) < stop:
             if self.is_common_jpeg:
@@ -177,7 +178,7 @@ class _Pixels:
 
 
 def _png_is_complete(data: bytes) -> bool:
-    """Walks the chunks (length, name, data, checksum) to IEND."""
+    """Walks through the chunks (length, name, data, checksum) and returns whether IEND is present."""
     position = len(_PNG_SIGNATURE)
     while position + 12 <= len(data):
         length = int.from_bytes(data[position:position + 4], 'big')
@@ -197,7 +198,7 @@ def read_image(path: str | os.PathLike) -> np.ndarray:
         RGB uint8, (H, W, 3); a grey image has three equal channels.
 
     Raises:
-        FileNotFoundError: There is no such file.
+        FileNotFoundError: The file does not exist.
         OSError: The file is empty, truncated or not an image; the message names it. OpenCV alone would decode the
             beginning of a truncated JPEG and leave the rest grey.
     """

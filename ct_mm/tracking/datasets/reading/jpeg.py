@@ -1,11 +1,11 @@
-"""JPEG data: what the header says, whether the end is there, and the pixels of the upper part.
+"""Reads JPEG headers, detects truncated files, and decodes the upper rows of an image.
 
-libjpeg-turbo decodes from the top, and most of its time goes into the Huffman code, which can only be read in order. So
-what lies below the wanted rows is never read; what lies above is decoded and dropped.
+libjpeg-turbo decodes from top to bottom and spends most of its time on the Huffman code, which can only be read in
+order. So rows below the requested part are never read, and rows above it are decoded and dropped.
 
 References:
-    ITU-T T.81, annex B (markers). simplejpeg, https://github.com/jfolz/simplejpeg: libjpeg-turbo in a wheel, whose
-    pixels are those of OpenCV bit for bit, and which says nothing about data that it was not asked to decode.
+    ITU-T T.81, annex B (markers). simplejpeg, https://github.com/jfolz/simplejpeg, is libjpeg-turbo in a wheel: its
+    pixels are identical to OpenCV's, and it does not complain about data that it was not asked to decode.
 """
 from __future__ import annotations
 
@@ -21,27 +21,27 @@ try:
 except ImportError:
     simplejpeg = None
 
-#: What JPEG data begin with.
+#: The first bytes of JPEG data.
 SIGNATURE = b'\xff\xd8'
 
-# In the entropy-coded data 0xFF before 0x00 is a data byte and before 0xD0-0xD7 a restart.
+# In entropy-coded data, 0xFF is a data byte if 0x00 follows, and a restart marker if 0xD0-0xD7 follows.
 _MARKER = re.compile(rb'\xff([\x01-\xcf\xd8-\xfe])')
-_FRAMES = {*range(0xc0, 0xd0)} - {0xc4, 0xc8, 0xcc}  # markers of a frame header: all C0-CF but DHT, JPG and DAC
-# Chroma of half height is interpolated with the next row of it, two rows of the image further down.
+_FRAMES = {*range(0xc0, 0xd0)} - {0xc4, 0xc8, 0xcc}  # markers of a frame header: all of C0-CF except DHT, JPG and DAC
+# Chroma of half height is interpolated with its next row, which lies two image rows further down.
 _MARGIN = 2
 
 
 class JpegHeader(NamedTuple):
-    """What stands before the pixels of a JPEG.
+    """The part of a JPEG before the pixels.
 
     Attributes:
-        height: Rows of the image.
-        width: Columns of the image.
-        height_at: Where the two bytes of the height are.
-        data_at: Where the first scan begins.
-        one_scan: Whether the pixels come once, from top to bottom (not progressive, not one channel after the other).
-        common: Whether any libjpeg gives the same pixels without further ado: baseline or progressive with 8 bits, grey
-            or three channels, and no Exif data, by whose orientation OpenCV turns an image.
+        height: Number of rows.
+        width: Number of columns.
+        height_at: Offset of the two bytes that store the height.
+        data_at: Offset of the first scan.
+        one_scan: Whether one scan holds all pixels from top to bottom (not progressive, no separate channels).
+        common: Whether any libjpeg decodes the same pixels: baseline or progressive with 8 bits, one or three channels,
+            and no Exif data, because OpenCV rotates an image by its Exif orientation.
     """
     height: int
     width: int
@@ -52,18 +52,18 @@ class JpegHeader(NamedTuple):
 
 
 def read_header(data: bytes) -> JpegHeader | None:
-    """Walks the segments up to the first scan, past embedded thumbnails.
+    """Walks through the segments up to the first scan, skipping embedded thumbnails.
 
     Returns:
-        The header, or None if the data end before a scan begins.
+        The header, or None if the data ends before a scan begins.
     """
     position, frame, has_exif = len(SIGNATURE), None, False
     while (marker := _MARKER.search(data, position)) is not None:
         code, start = marker.group(1)[0], marker.end()
-        if code in (0x01, 0xd8):  # TEM and SOI carry no length
+        if code in (0x01, 0xd8):  # TEM and SOI have no length field
             position = start
             continue
-        position = start + int.from_bytes(data[start:start + 2], 'big')  # a length counts itself
+        position = start + int.from_bytes(data[start:start + 2], 'big')  # the length includes its own two bytes
         if code == 0xd9 or position > len(data) or position < start + 2:
             return None
         if code in _FRAMES and position >= start + 8:
@@ -76,19 +76,19 @@ def read_header(data: bytes) -> JpegHeader | None:
                 return None
             kind, height_at, precision, height, width, channels = frame
             common = (kind in (0xc0, 0xc1, 0xc2) and precision == 8 and channels in (1, 3) and not has_exif
-                      and 0 < height * width < 2**30)  # the largest image that OpenCV takes
+                      and 0 < height * width < 2**30)  # OpenCV's limit
             return JpegHeader(height, width, height_at, position, kind != 0xc2 and data[start + 2] == channels, common)
     return None
 
 
 def is_complete(data: bytes, header: JpegHeader | None) -> bool:
-    """Whether the end marker of the image is there; bytes after it are allowed.
+    """Returns whether the image's end marker is present; bytes after it are allowed.
 
     OpenCV and libjpeg decode the beginning of a truncated JPEG and leave the rest grey, without an error.
     """
     if header is None:
         return False
-    if header.one_scan:  # no other segment follows, whose bytes might look like the marker
+    if header.one_scan:  # no other segment follows, so no segment data can look like the marker
         return data.rfind(b'\xff\xd9', header.data_at) >= 0
     position = header.data_at
     while (marker := _MARKER.search(data, position)) is not None:
@@ -101,17 +101,17 @@ def is_complete(data: bytes, header: JpegHeader | None) -> bool:
 
 
 def decode(data: bytes, header: JpegHeader, rows: int | None = None, halved: bool = False) -> np.ndarray | None:
-    """Decodes a JPEG, or its upper rows.
+    """Decodes a JPEG or its upper rows.
 
     Args:
         data: The content of the file.
-        header: What :func:`read_header` returned; it must be ``common``.
-        rows: How many rows of the result are wanted. Default: all.
-        halved: Whether the image is decoded at half its scale. Defaults to False.
+        header: The result of :func:`read_header`; it must be ``common``.
+        rows: Number of rows needed. Default: all.
+        halved: Whether to decode the image at half resolution. Defaults to False.
 
     Returns:
-        RGB uint8 (H, W, 3), halved (ceil(H / 2), ceil(W / 2), 3); or the upper ``rows`` rows of that where it is less
-        work. They are the same, bit for bit. None if the data cannot be decoded.
+        RGB uint8 (H, W, 3), or (ceil(H / 2), ceil(W / 2), 3) if ``halved``. Only the upper ``rows`` rows are returned
+        if that saves work; they are identical to those of the full image. None if the data cannot be decoded.
     """
     if simplejpeg is None:
         return decode_with_opencv(data, cv2.IMREAD_REDUCED_COLOR_2 if halved else cv2.IMREAD_COLOR)
@@ -120,11 +120,11 @@ def decode(data: bytes, header: JpegHeader, rows: int | None = None, halved: boo
         height = min(height, (rows + _MARGIN) * scale)
     if height == header.height:
         rows = None
-    else:  # a decoder that is told of fewer rows stops there
+    else:  # write a smaller height into the header, at which the decoder stops
         data = bytearray(data)
         data[header.height_at:header.height_at + 2] = height.to_bytes(2, 'big')
     try:
-        # Not strict, as OpenCV: bytes between the last row and the end marker are a warning.
+        # Like OpenCV, not strict: bytes between the last row and the end marker only cause a warning.
         return simplejpeg.decode_jpeg(
             data, min_height=-(-height // scale), min_width=-(-width // scale), strict=False)[:rows]
     except ValueError:
@@ -143,14 +143,13 @@ def decode_with_opencv(data: bytes, flag: int = cv2.IMREAD_COLOR) -> np.ndarray 
     """
     try:
         image = cv2.imdecode(np.frombuffer(data, np.uint8), flag)  # (H, W, 3), BGR
-    except cv2.error:  # such as a size that cannot be
+    except cv2.error:  # for example, an impossible image size
         return None
     return None if image is None else cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
 
 
 def decoder_name() -> str:
-    """What decodes the JPEGs of this process, one clause for the log."""
+    """Returns a sentence for the log about the decoder that this process uses for JPEGs."""
     if simplejpeg is None:
-        return ("OpenCV decodes each JPEG as a whole; simplejpeg (pip install 'ct-mm[fast]') decodes no more rows than "
-                'needed')
-    return f'simplejpeg {simplejpeg.__version__} decodes no more rows of a JPEG than needed'
+        return "OpenCV decodes whole JPEGs; simplejpeg (pip install 'ct-mm[fast]') decodes only the needed rows"
+    return f'simplejpeg {simplejpeg.__version__} decodes only the needed rows of a JPEG'

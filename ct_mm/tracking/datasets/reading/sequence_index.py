@@ -1,10 +1,9 @@
-"""The annotations of a benchmark in one file, so that a set of millions of frames opens at once."""
+"""Stores the annotations of a benchmark in one file, so that a dataset of millions of frames opens at once."""
 from __future__ import annotations
 
 import hashlib
 import json
 import os
-import stat
 import time
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
@@ -15,15 +14,16 @@ import numpy as np
 from filelock import FileLock
 from mmengine.logging import print_log
 
-from ct_mm.engine.whole_file import whole_file, write_text
+from ct_mm.engine.whole_file import write_text
 from ct_mm.tracking.datasets.reading import FrameFiles, FrameSequence
+from ct_mm.tracking.datasets.reading.mapped_arrays import MappedArrays, save_array, signature
 
-_VERSION = 2  # of what the index file holds; another number is read anew
-_REPORT_AFTER = 5.0  # seconds of indexing without a word
+_VERSION = 2  # of the index file's format; an index of another version is rebuilt
+_REPORT_AFTER = 5.0  # seconds of indexing between two log lines
 
 
 class _Entry(NamedTuple):
-    """One sequence without its boxes and flags: those are ``length`` rows of the arrays, from row ``start`` on."""
+    """One sequence without its boxes and flags, which are ``length`` rows of the arrays, starting at row ``start``."""
     name: str
     frames: str | list  # path of a video, or FrameFiles.to_json()
     start: int
@@ -33,29 +33,29 @@ class _Entry(NamedTuple):
     is_still: bool
 
 
-class SequenceIndex:
-    """Sequences whose boxes lie in one array that all processes map instead of copying.
+class SequenceIndex(MappedArrays):
+    """Sequences whose boxes are stored in one array that all processes map instead of copying.
 
-    A *unit* is what lies in one place of the data set: mostly one sequence, or a video with one sequence for each of
-    its objects. The index keeps a signature of each unit: paths, modification times and sizes of the files and folders
-    that it consists of. Units whose signature changed, and new ones, are read again; the others are taken from the
-    file. A folder's time tells that a frame was added or removed, not that one was overwritten; pixels are never in the
-    index. What was read before an error or an interruption is kept, too.
+    A *unit* is stored in one place of the dataset: usually one sequence, or a video with one sequence for each of its
+    objects. The index stores a signature of each unit: the paths, modification times and sizes of its files and
+    folders. Units with a changed signature and new units are read again; all others are taken from the index. The
+    modification time of a folder shows that a frame was added or removed, but not that one was overwritten; pixels are
+    never stored. Units read before an error or an interruption are stored, too.
 
     Args:
         units: Names of the units in order.
-        watch: Files and folders that a unit is read from; called with its name.
-        read: Reads a unit's sequences; called with its name.
-        folder: Where the index is kept. Default: nowhere, all units are read.
-        title: Name of the data set, for the log.
-        on_error: Called with a unit's name and the ``OSError`` or ``ValueError`` that ``read`` raised; the unit is left
-            out if it returns. Default: the error is raised.
-        reader: What the result depends on besides the files, such as a digest of the code of ``read``; an index made
-            by another reader is made anew. Default: ''.
+        watch: Called with a unit's name; returns the files and folders from which it is read.
+        read: Called with a unit's name; returns its sequences.
+        folder: Folder of the index. Default: None, all units are read and no index is stored.
+        title: Name of the dataset, for the log.
+        on_error: Called with a unit's name and the ``OSError`` or ``ValueError`` that ``read`` raised; if it returns,
+            the unit is skipped. Default: the error is raised.
+        reader: Anything else that the result depends on, such as a digest of the code of ``read``; an index made by
+            another reader is rebuilt. Default: ''.
 
     Raises:
         OSError: The index cannot be written, or a unit cannot be read.
-        ValueError: A unit is not as it must be.
+        ValueError: A unit is invalid.
     """
 
     def __init__(self, units: Sequence[str], watch: Callable[[str], Sequence[str | os.PathLike]],
@@ -67,9 +67,9 @@ class SequenceIndex:
             try:
                 self._folder.mkdir(parents=True, exist_ok=True)
             except OSError as error:
-                raise OSError(f'{title}: the folder {folder} of the index cannot be made ({error}); set index_dir to '
-                              'another folder, or to None to keep no index') from error
-        # The processes of one training start together: the first one reads, the others find its index.
+                raise OSError(f'{title}: cannot create the index folder {folder} ({error}); set index_dir to another '
+                              'folder, or to None to store no index') from error
+        # The processes of one training start together: the first one reads, and the others find its index.
         with nullcontext() if self._folder is None else FileLock(self._folder / 'lock'):
             entries = self._load(list(units), watch, read, on_error)
         self._entries = [entry for unit in units for entry in entries.get(unit, ())]
@@ -87,40 +87,21 @@ class SequenceIndex:
     def __getitem__(self, index: int) -> FrameSequence:
         entry = self._entries[index]
         rows = slice(entry.start, entry.start + entry.length)
-        return FrameSequence(
-            entry.name,
-            entry.frames if isinstance(entry.frames, str) else FrameFiles.from_json(entry.frames),
-            self._boxes[rows],
-            self._visible[rows],
-            attributes=entry.attributes,
-            first_box_only=entry.first_box_only,
-            is_still=entry.is_still)
-
-    def __getstate__(self) -> dict:
-        """Mapped arrays travel to another process as the names of their files."""
-        state = dict(self.__dict__)
-        for key in ('_boxes', '_visible'):
-            if isinstance(state[key], np.memmap):
-                state[key] = Path(state[key].filename)
-        return state
-
-    def __setstate__(self, state: dict) -> None:
-        self.__dict__.update(state)
-        for key in ('_boxes', '_visible'):
-            if isinstance(state[key], Path):
-                setattr(self, key, np.load(state[key], mmap_mode='r'))
+        frames = entry.frames if isinstance(entry.frames, str) else FrameFiles.from_json(entry.frames)
+        return FrameSequence(entry.name, frames, self._boxes[rows], self._visible[rows], entry.attributes,
+                             entry.first_box_only, entry.is_still)
 
     def _load(self, units: list[str], watch: Callable, read: Callable, on_error: Callable | None) -> dict:
-        """Sets ``_boxes`` (sum of T, 4) and ``_visible`` (sum of T,) and gives the entries of each unit."""
+        """Sets ``_boxes`` (sum of T, 4) and ``_visible`` (sum of T,) and returns the entries of each unit."""
         stored = self._stored()
-        signatures = {unit: _signature(watch(unit)) for unit in units}
+        signatures = {unit: signature(watch(unit)) for unit in units}
         stale = [unit for unit in units if unit not in stored or stored[unit][0] != signatures[unit]]
         fresh: dict[str, list[FrameSequence]] = {}
         try:
             self._read_all(stale, read, on_error, fresh)
         finally:
             changed = set(stale)
-            # Units that were not asked for this time (another choice of sequences) stay in the file.
+            # Stored units that are not requested now (another choice of sequences) stay in the index.
             kept = {unit: value for unit, value in stored.items() if unit not in changed}
             if fresh:
                 kept = self._merge(kept, fresh, signatures)
@@ -145,10 +126,10 @@ class SequenceIndex:
                 print_log(f'{self._title}: indexed {number} of {len(units)}, {left:.0f} s left', logger='current')
 
     def _merge(self, kept: dict, fresh: dict[str, list[FrameSequence]], signatures: dict[str, str]) -> dict:
-        """Joins kept and fresh units into new arrays without the rows that nothing refers to any more."""
+        """Joins kept and fresh units into new arrays, dropping rows that are no longer used."""
         boxes, visible, merged, start = [np.empty((0, 4))], [np.empty(0, bool)], {}, 0
-        for unit, (signature, entries) in kept.items():
-            merged[unit] = signature, []
+        for unit, (unchanged, entries) in kept.items():
+            merged[unit] = unchanged, []
             for entry in entries:
                 boxes.append(self._boxes[entry.start:entry.start + entry.length])
                 visible.append(self._visible[entry.start:entry.start + entry.length])
@@ -160,18 +141,16 @@ class SequenceIndex:
                 boxes.append(sequence.boxes)
                 visible.append(sequence.visible)
                 frames = sequence.frames
-                if not sequence.is_video:  # the paths of a list need no folder, for they are joined to it
+                if not sequence.is_video:  # the paths of a list are complete, so the folder is ''
                     frames = (frames if isinstance(frames, FrameFiles) else FrameFiles('', frames)).to_json()
-                attributes = None if sequence.attributes is None else list(sequence.attributes)
-                merged[unit][1].append(
-                    _Entry(sequence.name, frames, start, len(sequence), attributes, sequence.first_box_only,
-                           sequence.is_still))
+                merged[unit][1].append(_Entry(sequence.name, frames, start, len(sequence), sequence.attributes,
+                                              sequence.first_box_only, sequence.is_still))
                 start += len(sequence)
         self._boxes, self._visible = np.concatenate(boxes), np.concatenate(visible)
         return merged
 
     def _stored(self) -> dict[str, tuple[str, list[_Entry]]]:
-        """Signature and entries of each unit of the index file; sets the arrays. Empty if there is nothing to use."""
+        """Sets the arrays and returns signature and entries of each unit in the index file, or {} if unusable."""
         self._boxes, self._visible = np.empty((0, 4)), np.empty(0, bool)
         if self._folder is None or not (self._folder / 'index.json').is_file():
             return {}
@@ -187,15 +166,14 @@ class SequenceIndex:
             if (boxes.shape, visible.shape) != ((rows, 4), (rows, )):
                 raise ValueError(f'{rows} frames, but boxes {boxes.shape} and flags {visible.shape}')
         except (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError) as error:
-            # Damaged, which is no harm: an index can always be made again.
-            print_log(f'{self._title}: the index in {self._folder} cannot be read ({error!r}) and is made anew',
-                      logger='current')
+            # A damaged index does no harm, because it can be rebuilt.
+            print_log(f'{self._title}: cannot read the index in {self._folder} ({error!r}); rebuilding it', 'current')
             return {}
         self._boxes, self._visible = boxes, visible
         return units
 
     def _store(self, units: dict[str, tuple[str, list[_Entry]]]) -> None:
-        """Writes arrays first and the file that names them last, each whole or not at all; then maps the arrays."""
+        """Writes the arrays and then the file that names them, each complete or not at all; then maps the arrays."""
         text = json.dumps(units)
         digest = hashlib.sha256(text.encode())
         arrays = {'boxes': self._boxes, 'visible': self._visible}
@@ -204,24 +182,9 @@ class SequenceIndex:
         digest = digest.hexdigest()[:16]
         files = {name: self._folder / f'{name}-{digest}.npy' for name in arrays}
         for name, path in files.items():
-            with whole_file(path) as unfinished, open(unfinished, 'wb') as stream:
-                np.save(stream, arrays[name])
+            save_array(path, arrays[name])
         head = json.dumps(dict(title=self._title, version=_VERSION, reader=self._reader, digest=digest))
         write_text(self._folder / 'index.json', f'{head[:-1]}, "units": {text}}}')
         self._boxes, self._visible = (np.load(path, mmap_mode='r') for path in files.values())
         for old in set(self._folder.glob('*-*.npy')) - set(files.values()):
-            old.unlink()  # a process that has it mapped keeps it
-
-
-def _signature(paths: Sequence[str | os.PathLike]) -> str:
-    """A digest of paths, modification times and sizes; of a missing file, which ``read`` deals with, of its path."""
-    parts = []
-    for path in paths:
-        try:
-            status = os.stat(path)
-        except (FileNotFoundError, NotADirectoryError):
-            parts.append(f'{path}|')
-        else:
-            size = '' if stat.S_ISDIR(status.st_mode) else status.st_size  # of a folder, the file system's affair
-            parts.append(f'{path}|{status.st_mtime_ns}|{size}')
-    return hashlib.blake2b('\n'.join(parts).encode(errors='surrogateescape'), digest_size=8).hexdigest()
+            old.unlink()  # processes that have mapped it can still read it

@@ -1,7 +1,6 @@
-"""The objects of a set of photographs, as one array that all processes map."""
+"""The objects of a set of photographs, stored as one array that all processes map."""
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -10,29 +9,30 @@ import numpy as np
 from filelock import FileLock
 from mmengine.logging import print_log
 
-from ct_mm.engine.whole_file import whole_file
 from ct_mm.tracking.datasets.reading import FrameSequence
+from ct_mm.tracking.datasets.reading.mapped_arrays import MappedArrays, save_array, signature
 
 
-class StillIndex:
-    """Photographs with one box each, kept as rows of an array: a Python object each would be a million.
+class StillIndex(MappedArrays):
+    """Photographs with one box each, stored as rows of an array instead of a million Python objects.
 
-    It has the methods of :class:`SequenceIndex`. The array is read once and kept in a file whose name tells what it was
-    read from; if that changed, it is read again.
+    It has the methods of :class:`SequenceIndex`. The array is read once and stored in a file whose name depends on its
+    sources; if they change, it is read again.
 
     Args:
-        read: Reads the array: ``file`` (name of the image as bytes), ``id`` (number of the object) and ``box`` (4,)
-            xywh in pixels of each object.
-        watched: Files and folders that the array is read from; a file's size and time, and a folder's time, count.
+        read: Reads a structured array with the fields ``file`` (name of the image as bytes), ``id`` (number of the
+            object) and ``box`` (4,) xywh in pixels.
+        watched: Files and folders that the array is read from. The array is read again if the size or modification time
+            of a file, or the modification time of a folder, changes.
         images: Folder of the images.
-        min_side: Objects of which one side is not longer than this are not part of the index, in pixels. Defaults to 0.
-        folder: Where the array is kept. Default: nowhere.
-        reader: What the array depends on besides the files, such as a digest of the code of ``read``. Default: ''.
-        title: Name of the data set, for the log.
+        min_side: Only objects with both sides longer than this, in pixels, are part of the index. Defaults to 0.
+        folder: Folder of the array file. Default: None, nothing is stored.
+        reader: Anything else that the array depends on, such as a digest of the code of ``read``. Default: ''.
+        title: Name of the dataset, for the log.
 
     Raises:
         OSError: A file cannot be read, or the array cannot be written.
-        ValueError: ``read`` found a fault.
+        ValueError: ``read`` found an invalid annotation.
     """
 
     def __init__(self, read: Callable[[], np.ndarray], watched: Sequence[Path], images: Path, min_side: float = 0,
@@ -44,7 +44,7 @@ class StillIndex:
             folder.mkdir(parents=True, exist_ok=True)
             with FileLock(folder / 'lock'):
                 self._objects = self._load(read, watched, folder, reader)
-        # The array holds all objects, so that another min_side needs no reading.
+        # The array holds all objects, so that another min_side does not require reading them again.
         self._rows = np.flatnonzero((self._objects['box'][:, 2:] > min_side).all(axis=1)).astype(np.int32)  # (S,)
 
     def __len__(self) -> int:
@@ -52,7 +52,7 @@ class StillIndex:
 
     @property
     def lengths(self) -> np.ndarray:
-        """Number of frames of each photograph, (S,): one."""
+        """Number of frames of each photograph, (S,), always 1."""
         return np.ones(len(self), dtype=np.int64)
 
     @property
@@ -65,39 +65,18 @@ class StillIndex:
         path = self._images / os.fsdecode(self._objects['file'][row])
         return FrameSequence(self._name(row), [path], self._objects['box'][row][None], is_still=True)
 
-    def __getstate__(self) -> dict:
-        """A mapped array travels to another process as the name of its file."""
-        objects = self._objects
-        return dict(self.__dict__, _objects=Path(objects.filename) if isinstance(objects, np.memmap) else objects)
-
-    def __setstate__(self, state: dict) -> None:
-        self.__dict__.update(state)
-        if isinstance(self._objects, Path):
-            self._objects = np.load(self._objects, mmap_mode='r')
-
     def _name(self, row: int) -> str:
         stem = os.path.splitext(os.fsdecode(self._objects['file'][row]))[0]
         return f'{stem}-{self._objects["id"][row]}'
 
     def _load(self, read: Callable[[], np.ndarray], watched: Sequence[Path], folder: Path, reader: str) -> np.ndarray:
-        file = folder / f'objects-{self._digest(watched, reader)}.npy'
+        file = folder / f'objects-{signature(watched, reader)}.npy'
         if file.is_file():
             try:
                 return np.load(file, mmap_mode='r')
-            except (OSError, EOFError, ValueError) as error:  # damaged: an index can always be made again
-                print_log(f'{self._title}: the index {file} cannot be read ({error!r}) and is made anew',
-                          logger='current')
-        objects = read()
-        with whole_file(file) as unfinished, open(unfinished, 'wb') as stream:
-            np.save(stream, objects)
+            except (OSError, EOFError, ValueError) as error:  # a damaged index does no harm, because it can be rebuilt
+                print_log(f'{self._title}: cannot read the index {file} ({error!r}); rebuilding it', 'current')
+        save_array(file, read())
         for old in set(folder.glob('objects-*.npy')) - {file}:
-            old.unlink()  # a process that has it mapped keeps it
+            old.unlink()  # processes that have mapped it can still read it
         return np.load(file, mmap_mode='r')
-
-    @staticmethod
-    def _digest(watched: Sequence[Path], reader: str) -> str:
-        parts = [reader]
-        for path in watched:
-            status = path.stat()
-            parts.append(f'{path}|{status.st_mtime_ns}|{0 if path.is_dir() else status.st_size}')
-        return hashlib.sha256('\n'.join(parts).encode(errors='surrogateescape')).hexdigest()[:16]

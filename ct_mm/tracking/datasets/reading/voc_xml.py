@@ -1,4 +1,4 @@
-"""Reading annotations in the XML of Pascal VOC, as ImageNet has them."""
+"""Reads annotations in the XML format of Pascal VOC, which ImageNet uses."""
 from __future__ import annotations
 
 from pathlib import Path
@@ -10,19 +10,20 @@ _FIELDS = frozenset(('trackid', 'xmin', 'ymin', 'xmax', 'ymax', 'occluded'))
 def read_objects(path: str | Path) -> list[dict[str, str]]:
     """Reads the objects of one image.
 
-    Files from others may declare entities that swell up to fill the memory, or that name other files. The parser is
-    Expat itself, since it reports such declarations, and a file that makes one is refused: nothing is ever expanded.
-    ``xml.etree.ElementTree`` has no way to refuse them.
+    An untrusted file may declare entities that expand until memory is full, or that refer to other files. Expat reports
+    such declarations, so that this function can reject the file before anything is expanded.
+    ``xml.etree.ElementTree`` has no way to reject them.
 
     Args:
         path: Path of the XML file.
 
     Returns:
-        ``trackid``, ``xmin``, ``ymin``, ``xmax``, ``ymax`` and ``occluded`` of each object, as far as it has them.
+        For each object, a dict with those of ``trackid``, ``xmin``, ``ymin``, ``xmax``, ``ymax`` and ``occluded`` that
+        it has.
 
     Raises:
-        FileNotFoundError: There is no such file.
-        ValueError: It is not XML, or declares entities; the message names file and line.
+        FileNotFoundError: The file does not exist.
+        ValueError: The file is not XML or declares entities; the message names file and line.
     """
     objects: list[dict[str, str]] = []
     text: list[str] = []

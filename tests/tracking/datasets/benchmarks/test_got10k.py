@@ -36,7 +36,7 @@ def root(tmp_path, monkeypatch):
     for number in (2, 1):
         add_sequence(data, 'val', number)
     add_sequence(data, 'test', 1, BOXES[:1])
-    for number in (1, 2, 5, 6):  # 2 is of val_vot, 5 left out
+    for number in (1, 2, 5, 6):  # 2 is in val_vot, 5 in neither split
         add_sequence(data, 'train', number)
     return data
 
@@ -48,20 +48,21 @@ def test_a_validation_sequence(root):
     item = dataset[0]
     sample = item['data_samples']
     assert sample.gt_boxes.tolist() == [[float(n) for n in row.split(',')] for row in BOXES]
-    assert sample.visible.tolist() == [True, False, False, True]  # the last is flagged absent, yet covered
+    assert sample.visible.tolist() == [True, False, False, True]  # the last is marked as absent, but has a cover
     training = GOT10kDataset(root, split='val', test_mode=False)
     assert training.get_sequence(0).visible.tolist() == [True, False, False, False]
     assert (sample.image_size, sample.first_box_only) == ((30, 20), False)
     assert [round(image.mean()) for image in item['inputs']['video']] == [40, 80, 120, 160]
 
 
-def test_a_test_sequence_has_its_first_box_alone(root):
+def test_only_the_first_box_of_a_test_sequence_is_known(root):
     sample = GOT10kDataset(root, split='test')[0]['data_samples']
     assert sample.first_box_only and sample.gt_boxes.shape == (4, 4)
     assert sample.gt_boxes[0].tolist() == [347, 443, 429, 272] and np.isnan(sample.gt_boxes[1:]).all()
     assert sample.visible.tolist() == [True, False, False, False]
     (root / 'test' / 'GOT-10k_Test_000001' / 'groundtruth.txt').write_text('\n'.join(BOXES[:2]))
-    with pytest.raises(ValueError, match=r'groundtruth\.txt has 2 lines, but of a test sequence only the first box'):
+    with pytest.raises(ValueError,
+                       match=r'groundtruth\.txt has 2 lines, but must have one: only the first box of a test sequence'):
         GOT10kDataset(root, split='test')
 
 
@@ -101,8 +102,9 @@ def test_a_part_of_the_archives_that_is_not_unpacked(root):
 
 
 @pytest.mark.parametrize('damage, message', [
-    (lambda folder: (folder / 'cover.label').unlink(), r'(?s)Val_000001 has no cover\.label\n.*found in.*absence'),
-    (lambda folder: (folder / 'absence.label').write_text('0\n0\n'), r'absence\.label has 2 lines, but .* has 4'),
+    (lambda folder: (folder / 'cover.label').unlink(), r'(?s)Val_000001.cover\.label is missing\n.*found in.*absence'),
+    (lambda folder: (folder / 'absence.label').write_text('0\n0\n'),
+     r'absence\.label has 2 values, but .*groundtruth\.txt has 4 lines'),
     (lambda folder: (folder / 'cover.label').write_text('8\n8\n8\nfull\n'), r'cover\.label:4: '),
     (lambda folder: (folder / '00000002.jpg').unlink(), r'groundtruth\.txt has 4 lines, but .* has 3 frames'),
     (lambda folder: (folder / 'groundtruth.txt').write_text('0,0,0,0\n' * 4), r'Val_000001.groundtruth\.txt:1: the'),
@@ -114,11 +116,11 @@ def test_faults_are_named(root, damage, message):
         GOT10kDataset(root)
 
 
-def test_a_root_one_level_off_is_pointed_out(root):
+def test_a_root_one_level_off_is_recognised(root):
     for given in (root / 'val', root.parent, root.parent / 'GOT10k'):
-        with pytest.raises(FileNotFoundError, match='/got10k looks right: give it as data_root$'):
+        with pytest.raises(FileNotFoundError, match='/got10k looks right: set data_root to it$'):
             GOT10kDataset(given)
-    with pytest.raises(ValueError, match="split='validation', but there is: train, train_vot, val_vot, val, test"):
+    with pytest.raises(ValueError, match="split='validation' must be one of train, train_vot, val_vot, val, test"):
         GOT10kDataset(root, split='validation')
 
 

@@ -55,7 +55,7 @@ def test_a_test_sequence(root):
     assert item['inputs']['video'].frame_name(3) == str(root / 'airplane' / 'airplane-1' / 'img' / '00000004.jpg')
 
 
-def test_train_is_what_is_there_and_not_test(root, monkeypatch):
+def test_training_takes_all_present_sequences_outside_the_test_set(root, monkeypatch):
     said = []
     monkeypatch.setattr(
         'ct_mm.tracking.datasets.benchmarks.lasot.print_log', lambda message, **kwargs: said.append(message))
@@ -84,12 +84,12 @@ def test_the_test_set_must_be_complete(root):
 def test_attributes_of_the_toolkit(root):
     attributes = root / 'annos' / 'att'
     attributes.mkdir(parents=True)
-    (attributes / 'airplane-1.txt').write_text('0,1,0,0,0,1,0,0,1,0,0,0,1,0\n')  # as the toolkit has it
+    (attributes / 'airplane-1.txt').write_text('0,1,0,0,0,1,0,0,1,0,0,0,1,0\n')  # in the format of the toolkit
     dataset = LaSOTDataset(root, sequences=['airplane-1', 'tiger-6'])
     assert dataset.get_sequence(0).attributes == ('Partial Occlusion', 'Rotation', 'Scale Variation', 'Low Resolution')
     assert dataset.get_sequence(1).attributes is None
     (attributes / 'tiger-6.txt').write_text('1,0,1')
-    with pytest.raises(ValueError, match=r'tiger-6\.txt has 3 flags, but there are 14 attributes'):
+    with pytest.raises(ValueError, match=r'tiger-6\.txt must hold 14 flags, each 0 or 1, but holds \['):
         LaSOTDataset(root, sequences=['airplane-1', 'tiger-6'])
     (attributes / 'tiger-6.txt').write_text('0,0,0,0,0,0,0,0,0,0,1,0,0,1')  # the index notices the new file
     sequence = LaSOTDataset(root, sequences=['tiger-6']).get_sequence(0)
@@ -97,13 +97,13 @@ def test_attributes_of_the_toolkit(root):
 
 
 def test_oddities_of_the_releases(root):
-    # A box of negative height (tiger-6, frame 118), flags that end with a line break, an image too many (airplane-15).
+    # A box of negative height (tiger-6, frame 118), flags that end with a line break, a surplus image (airplane-15).
     shutil.rmtree(root / 'tiger' / 'tiger-6')
     boxes, flags = [BOXES[0], '613,731,247,-11', *BOXES[:2]], '0,0,0,0\n'
     add_sequence(root / 'tiger', 'tiger-6', boxes, flags, flags, images=5)
     sequence = LaSOTDataset(root, sequences=['tiger-6']).get_sequence(0)
     assert len(sequence) == 4 and sequence.frames[-1].endswith('00000004.jpg')
-    assert sequence.visible.all()  # scoring tells frames that are flagged from frames without a box
+    assert sequence.visible.all()  # scoring distinguishes flagged frames from frames without a box
     training = LaSOTDataset(root, sequences=['tiger-6'], test_mode=False).get_sequence(0)
     assert training.visible.tolist() == [True, False, True, True]
     assert sequence.boxes[1].tolist() == [613, 731, 247, -11]
@@ -114,15 +114,16 @@ def edit(path, text):
 
 
 @pytest.mark.parametrize('damage, message', [
-    (edit('groundtruth.txt', '\n'.join(BOXES[:3])), r'full_occlusion\.txt has 4 flags, but .*txt has 3 lines'),
+    (edit('groundtruth.txt', '\n'.join(BOXES[:3])), r'full_occlusion\.txt has 4 values, but .*txt has 3 lines'),
     (edit('groundtruth.txt', '\n'.join(['nan,1,2,3', *BOXES[1:]])), r'tiger-6.groundtruth\.txt:1: the box of'),
     (edit('groundtruth.txt', '\n'.join([*BOXES[:2], '1,2,3', BOXES[3]])), r'groundtruth\.txt:3: .*3 numbers'),
     (edit('groundtruth.txt', ''), r'groundtruth\.txt is empty'),
-    (edit('out_of_view.txt', '0,0,0'), r'out_of_view\.txt has 3 flags, but .*has 4 lines'),
+    (edit('out_of_view.txt', '0,0,0'), r'out_of_view\.txt has 3 values, but .*has 4 lines'),
     (edit('out_of_view.txt', '0,0,no,0'), r'out_of_view\.txt:1: '),
     (edit('full_occlusion.txt', ''), r'full_occlusion\.txt is empty'),
     (lambda folder: (folder / 'full_occlusion.txt').unlink(), r'full_occlusion\.txt'),
-    (lambda folder: (folder / 'groundtruth.txt').unlink(), r'(?s)tiger-6 has no groundtruth\.txt.*found in.*nlp\.txt'),
+    (lambda folder: (folder / 'groundtruth.txt').unlink(),
+     r'(?s)tiger-6.groundtruth\.txt is missing.*found in.*nlp\.txt'),
     (lambda folder: (folder / 'img' / '00000003.jpg').unlink(), r'has no 00000003\.jpg: 1 of 4 frames are missing'),
     (lambda folder: shutil.rmtree(folder / 'img'), 'img is not a folder, but should hold the frames'),
 ])
@@ -134,8 +135,8 @@ def test_faults_are_named(root, damage, message):
 
 
 @pytest.mark.parametrize('given', ['data', 'data/lasot/airplane', 'data/LASOT', 'data/lasot/airplane/airplane-1'])
-def test_a_root_one_level_off_is_pointed_out(root, given):
-    with pytest.raises(FileNotFoundError, match=r'data/lasot looks right: give it as data_root$'):
+def test_a_root_one_level_off_is_recognised(root, given):
+    with pytest.raises(FileNotFoundError, match=r'data/lasot looks right: set data_root to it$'):
         LaSOTDataset(given)
 
 
@@ -146,7 +147,7 @@ def test_archives_that_are_packed_or_unpacked_too_deep(root):
     (root / 'airplane').rename(root / 'once')
     (root / 'airplane').mkdir()
     (root / 'once').rename(root / 'airplane' / 'airplane')
-    with pytest.raises(FileNotFoundError, match=r'no folder airplane-1; .*airplane/airplane up\n'):
+    with pytest.raises(FileNotFoundError, match=r'folder airplane-1 is missing; .*airplane/airplane up\n'):
         LaSOTDataset(root)
 
 

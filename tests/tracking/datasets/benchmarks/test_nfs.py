@@ -43,9 +43,9 @@ def test_corners_become_boxes_and_every_eighth_line_counts(tmp_path, read):
 
 
 @pytest.mark.parametrize('fps, frames, lines, step, used', [
-    (30, 39, 306, 8, 39),  # the last frame stands for two lines only
-    (30, 39, 297, 8, 38),  # a line too few: the last frame has no box
-    (30, 39, 313, 8, 39),  # a line too many
+    (30, 39, 306, 8, 39),  # only two lines belong to the last frame
+    (30, 39, 297, 8, 38),  # one line is missing: the last frame has no box
+    (30, 39, 313, 8, 39),  # a surplus line
     (30, 39, 39, 1, 39),
     (240, 50, 50, 1, 50),
     (240, 50, 51, 1, 50),
@@ -59,13 +59,13 @@ def test_one_more_or_less(tmp_path, read, fps, frames, lines, step, used):
 
 
 @pytest.mark.parametrize('fps, frames, lines', [(30, 39, 400), (30, 39, 99), (240, 50, 52), (240, 39, 312), (30, 9, 0)])
-def test_lengths_that_do_not_fit(tmp_path, read, fps, frames, lines):
+def test_mismatched_lengths(tmp_path, read, fps, frames, lines):
     add(tmp_path, 'motorcross', frames, lines, fps)
     with pytest.raises(ValueError, match=rf'motorcross\.txt has {lines} lines, but there are {frames} frames'):
         read('motorcross', fps=fps)
 
 
-def test_the_two_frame_rates_have_indices_of_their_own(tmp_path):
+def test_each_frame_rate_has_its_own_index(tmp_path):
     add(tmp_path, 'motorcross', 39, 39 * 8)
     add(tmp_path, 'motorcross', 39 * 8, 39 * 8, fps=240)
     kwargs = dict(data_root=tmp_path, sequences=['motorcross'], index_dir=tmp_path / 'index')
@@ -105,11 +105,12 @@ def test_faults_are_named(tmp_path, read):
         read('motorcross', fps=60)
 
 
-def test_what_goes_wrong_when_unpacking(tmp_path, read):
+def test_mistakes_in_unpacking_are_named(tmp_path, read):
     (tmp_path / 'yoyo.zip').touch()
     with pytest.raises(FileNotFoundError, match=r'(?s)1 of 1 sequences are missing: yoyo.*yoyo\.zip is an archive'):
         read('yoyo')
     add(tmp_path / 'yoyo', 'yoyo', 67, 67 * 8)
     (tmp_path / 'yoyo/__MACOSX').mkdir()
-    with pytest.raises(FileNotFoundError, match=r'(?s)30/yoyo is missing; .* deep: move .*yoyo/yoyo up\n.*__MACOSX/'):
+    with pytest.raises(FileNotFoundError,
+                       match=r'(?s)30/yoyo is missing; .* deep: move the content of .*yoyo/yoyo up\n.*__MACOSX/'):
         read('yoyo')

@@ -48,10 +48,10 @@ def test_frames_that_are_used(tmp_path, read, name, present, used):
     assert sequence.frame_name(0) == str(tmp_path / name / 'img' / f'{used[0]:04d}.jpg')
     assert sequence.frame_name(len(sequence) - 1).endswith(f'{used[1]:04d}.jpg')
     assert len(sequence) == used[1] - used[0] + 1
-    assert sequence.boxes[:, 0].tolist() == list(range(len(sequence)))  # taken as they are, from the first line on
+    assert sequence.boxes[:, 0].tolist() == list(range(len(sequence)))  # unchanged, from the first line on
 
 
-def test_tiger1_begins_with_its_sixth_line(tmp_path, read):
+def test_tiger1_starts_at_its_sixth_line(tmp_path, read):
     add(tmp_path, 'Tiger1', range(1, 355), 354)
     sequence = read('Tiger1').get_sequence(0)
     assert len(sequence) == 349 and sequence.frame_name(0).endswith('0006.jpg')
@@ -70,18 +70,18 @@ def test_several_targets_in_a_video(tmp_path, read):
     assert first.attributes == ('Occlusion', 'Deformation', 'Out-of-Plane Rotation')
 
 
-def test_names_of_images_that_differ(tmp_path, read):
+def test_differing_image_names(tmp_path, read):
     add(tmp_path, 'Board', range(1, 699), 698, digits=5)
     add(tmp_path, 'KiteSurf', range(1, 85), 84, suffix='.png')
     dataset = read('Board', 'KiteSurf')
     assert dataset.get_sequence(0).frame_name(697).endswith('00698.jpg')
     assert dataset.get_sequence(1).frame_name(83).endswith('0084.png')
     add(tmp_path, 'KiteSurf', range(1, 85), 84)
-    with pytest.raises(ValueError, match=r'holds both 0001\.jpg and 0001\.png'):
+    with pytest.raises(ValueError, match=r'contains the same frame twice, as 0001\.jpg and as 0001\.png'):
         read('KiteSurf')
 
 
-def test_what_is_told_of_it(tmp_path, read):
+def test_metainfo_and_attributes(tmp_path, read):
     add(tmp_path, 'Deer', range(1, 72), 71, separator=' ')
     item = read('Deer')[0]
     assert read('Deer').metainfo['benchmark'] == 'otb100'
@@ -90,7 +90,7 @@ def test_what_is_told_of_it(tmp_path, read):
 
 def test_faults_are_named(tmp_path, read):
     folder = add(tmp_path, 'Deer', [number for number in range(1, 72) if number not in (7, 9)], 71)
-    with pytest.raises(ValueError, match=r'img has no frame 7; 2 of the frames 1 to 71'):
+    with pytest.raises(ValueError, match=r'img has no frame 7; 2 of frames 1 to 71'):
         read('Deer')
     add(tmp_path, 'Deer', range(1, 72), 70)
     with pytest.raises(ValueError, match=r'groundtruth_rect\.txt has 70 lines, but needs 71: Deer'):
@@ -105,12 +105,14 @@ def test_faults_are_named(tmp_path, read):
         read('Deer')
 
 
-def test_what_goes_wrong_when_unpacking(tmp_path, read):
+def test_mistakes_in_unpacking_are_named(tmp_path, read):
     (tmp_path / 'Deer.zip').touch()
     with pytest.raises(FileNotFoundError, match=r'(?s)1 of 1 sequences are missing: Deer.*Deer\.zip is an archive'):
         read('Deer')
     add(tmp_path / 'Deer', 'Deer', range(1, 72), 71)
-    with pytest.raises(FileNotFoundError, match=r'img is missing; .* one folder too deep: move .*Deer/Deer up'):
+    with pytest.raises(FileNotFoundError,
+                       match=r'img is missing; .* one folder too deep: move the content of .*Deer/Deer up'):
         read('Deer')
-    with pytest.raises(FileNotFoundError, match='99 of 100 sequences are missing: Basketball, Biker.*; `sequences='):
+    with pytest.raises(FileNotFoundError,
+                       match='99 of 100 sequences are missing: Basketball, Biker.*; set `sequences='):
         OTB100Dataset(tmp_path, index_dir=None)

@@ -52,7 +52,7 @@ def root(tmp_path, monkeypatch):
     return folder
 
 
-def test_what_it_says_about_itself(root):
+def test_metainfo_names_and_lengths(root):
     dataset = TextFiles(root, metainfo=dict(year=2026))
     assert dataset.metainfo == dict(
         task_name='sot', benchmark='text', dataset_type='TextFiles', split='one', year=2026)
@@ -73,16 +73,16 @@ def test_an_item(root, tmp_path):
 def test_which_units(root):
     assert TextFiles(root, sequences=['c', 'a']).names == ['c', 'a']
     for sequences, message in [('abc', "must be a list of names, but is the string 'abc'"),
-                               (['a', 'b', 'a'], r"names \['a'\] more than once"),
-                               (['d'], "names 'd', which is not in .*there is: a, b, c")]:
+                               (['a', 'b', 'a'], r"contains \['a'\] more than once"),
+                               (['d'], "contains 'd', which is not in .*available: a, b, c")]:
         with pytest.raises(ValueError, match=message):
             TextFiles(root, sequences=sequences)
-    with pytest.raises(ValueError, match="split='third', but there is: one, other"):
+    with pytest.raises(ValueError, match="split='third' must be one of one, other"):
         TextFiles(root, split='third')
 
 
-def test_where_the_box_has_no_area_nothing_is_visible(root):
-    # As LaSOT's tiger-6 has in frame 118.
+def test_a_box_without_area_is_not_visible(root):
+    # Like frame 118 of LaSOT's tiger-6.
     (root / 'a.txt').write_text('\n'.join(['1,2,3,4', '613,731,247,-11', '1,2,0,4', 'nan,nan,nan,nan', '1,2,inf,4']))
     sequence = TextFiles(root).get_sequence(0)
     assert sequence.visible.tolist() == [True, False, False, False, False]
@@ -95,16 +95,16 @@ def test_where_the_box_has_no_area_nothing_is_visible(root):
     (WALK[:1], "sequence 'b' .*single frame: there is nothing to track"),
     (['1,2,3,4', '1,x,3,4'], r"b\.txt:2: '1,x,3,4'"),
 ])
-def test_an_evaluation_refuses_a_faulty_sequence(root, rows, message):
+def test_evaluation_rejects_a_faulty_sequence(root, rows, message):
     (root / 'b.txt').write_text('\n'.join(rows))
     for _ in range(2):
         with pytest.raises(ValueError, match=message):
             TextFiles(root)
 
 
-def test_a_training_leaves_faulty_sequences_out(root):
+def test_training_skips_faulty_sequences(root):
     (root / 'b.txt').write_text('1,2,3')
-    (root / 'c.txt').write_text('1,2,0,4\n2,2,3,4\n3,2,3,4')  # nothing starts at the first frame in training
+    (root / 'c.txt').write_text('1,2,0,4\n2,2,3,4\n3,2,3,4')  # training does not start at the first frame
     for _ in range(2):
         dataset = TextFiles(root, test_mode=False)
         assert dataset.names == ['a', 'c'] and dataset.reads[-1] in 'bc'
@@ -112,7 +112,7 @@ def test_a_training_leaves_faulty_sequences_out(root):
     assert dataset.reads == ['b']
     with pytest.raises(ValueError, match=r'1 sequences cannot be used \(b\), more than max_bad_sequences=0'):
         TextFiles(root, test_mode=False, max_bad_sequences=0)
-    with pytest.raises(ValueError, match=r'b\.txt:1'):  # what the training indexed is not taken for the evaluation
+    with pytest.raises(ValueError, match=r'b\.txt:1'):  # evaluation does not use the index of training
         TextFiles(root)
 
 
@@ -126,7 +126,7 @@ def test_an_incomplete_copy_is_an_error_in_training_too(root):
 def test_a_misplaced_root_shows_trees_and_the_likely_one(root, tmp_path):
     with pytest.raises(FileNotFoundError, match=r'(?s)/dota/NAME\.txt   \{boxes\}\n.*data/\n.*/data looks right'):
         TextFiles(tmp_path / 'dota')
-    with pytest.raises(ValueError, match=r'(?s)there is no sequence in .*/data looks right: give it as data_root$'):
+    with pytest.raises(ValueError, match=r'(?s)there is no sequence in .*/data looks right: set data_root to it$'):
         TextFiles(tmp_path)
     (root / 'inner').mkdir()
     with pytest.raises(ValueError, match='(?s)    nothing\n.*/data looks right'):
@@ -136,11 +136,11 @@ def test_a_misplaced_root_shows_trees_and_the_likely_one(root, tmp_path):
         (tmp_path / 'new' / f'part{number:02d}.ZIP').touch()
     with pytest.raises(ValueError, match=r'(?s)    \.\.\. 6 more\npart00\.ZIP and others are archives: unpack them'):
         TextFiles(tmp_path / 'new')
-    with pytest.raises(FileNotFoundError, match=f'far does not exist either .seen from {tmp_path}'):
+    with pytest.raises(FileNotFoundError, match=f'far does not exist either .current folder: {tmp_path}'):
         TextFiles('far/away')
 
 
-def test_the_index_lies_in_the_current_folder_or_nowhere(root, tmp_path):
+def test_the_index_is_in_the_current_folder_or_nowhere(root, tmp_path):
     assert TextFiles(root).reads == ['a', 'b', 'c']
     assert TextFiles(str(root)).reads == []
     assert TextFiles(root, index_dir=None).reads == ['a', 'b', 'c']
@@ -148,7 +148,7 @@ def test_the_index_lies_in_the_current_folder_or_nowhere(root, tmp_path):
     assert len(list((tmp_path / 'work_dirs' / 'index').iterdir())) == len(list((tmp_path / 'elsewhere').iterdir())) == 1
 
 
-def test_it_goes_to_other_processes_without_its_boxes(root):
+def test_its_pickle_holds_no_boxes(root):
     (root / 'a.txt').write_text('\n'.join(WALK * 10000))
     dataset = TextFiles(root)
     packed = pickle.dumps(dataset)

@@ -47,14 +47,14 @@ def test_which_sequences_and_in_which_order(tmp_path):
     assert names() == ['c', 'a']
     assert names(sequences=['b', 'a']) == ['b', 'a']
     (tmp_path / 'list.txt').write_text('a\nc\na\n')
-    with pytest.raises(ValueError, match=r"list\.txt names \['a'\] more than once"):
+    with pytest.raises(ValueError, match=r"list\.txt contains \['a'\] more than once"):
         names()
     (tmp_path / 'list.txt').write_text('a\ngone\n')
     with pytest.raises(FileNotFoundError, match=r'(?s)1 of 2 sequences are missing: gone.*list\.txt'):
         names()
     assert names(sequences=['a']) == ['a']
     (tmp_path / 'list.txt').unlink()
-    with pytest.raises(ValueError, match="names 'bb'.*there is: b"):
+    with pytest.raises(ValueError, match="contains 'bb'.*available: b"):
         names(sequences=['bb'])
     with pytest.raises(ValueError, match='more than once'):
         names(sequences=['a', 'a'])
@@ -99,10 +99,10 @@ def test_a_root_that_is_missing_or_empty_shows_the_tree(tmp_path):
         SequenceFolder(tmp_path)
 
 
-def test_a_root_one_level_off_is_pointed_out(tmp_path):
+def test_a_root_one_level_off_is_recognised(tmp_path):
     add_sequence(tmp_path / 'data' / 'val', 'walk')
     for given in ('data', 'data/val/walk', 'data/valid'):
-        with pytest.raises((FileNotFoundError, ValueError), match=r'/data/val looks right: give it as data_root'):
+        with pytest.raises((FileNotFoundError, ValueError), match=r'/data/val looks right: set data_root to it'):
             SequenceFolder(tmp_path / given)
 
 
@@ -128,14 +128,14 @@ def test_faults_inside_a_sequence_are_named(tmp_path):
         SequenceFolder(tmp_path)
     truth.write_text('\n'.join(ROWS))
     (folder / 'absence.label').write_text('0\n0\n')
-    with pytest.raises(ValueError, match=r'absence\.label has 2 lines, but .*groundtruth\.txt has 3'):
+    with pytest.raises(ValueError, match=r'absence\.label has 2 values, but .*groundtruth\.txt has 3 lines'):
         SequenceFolder(tmp_path)
     (folder / 'absence.label').unlink()
     (folder / 'walk.mp4').touch()
     with pytest.raises(ValueError, match='3 images and 1 videos'):
         SequenceFolder(tmp_path)
     truth.unlink()
-    with pytest.raises(FileNotFoundError, match=r'walk has no groundtruth\.txt'):
+    with pytest.raises(FileNotFoundError, match=r'walk/groundtruth\.txt is missing'):
         SequenceFolder(tmp_path)
 
 

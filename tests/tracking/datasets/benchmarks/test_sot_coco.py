@@ -105,13 +105,13 @@ def test_the_boxes_are_mapped_and_not_sent_to_workers(tmp_path, read):
 
 
 @pytest.mark.parametrize('split, photographs', [('val2017', 'val2017'), ('train2017', 'images/train2017')])
-def test_other_places(tmp_path, read, split, photographs):
+def test_other_layouts(tmp_path, read, split, photographs):
     write(tmp_path, photographs=photographs, split=split)
     assert read(split=split).get_sequence(0).frame_name(0) == str(tmp_path / photographs / '000000000009.jpg')
 
 
 @pytest.mark.parametrize('fault, message', [
-    (dict(bbox=[1, 2, 3]), r'annotations\[1\] is not an object of COCO .*not enough values'),
+    (dict(bbox=[1, 2, 3]), r'annotations\[1\] is not a COCO object .*not enough values'),
     (dict(bbox=[1, 2, 3, float('nan')]), r'annotations\[1\] .*not finite'),
     (dict(bbox=None), r'annotations\[1\] '),
     (dict(image_id=77), r'annotations\[1\] .*KeyError\(77\)'),
@@ -122,19 +122,19 @@ def test_faulty_objects_are_named(tmp_path, read, fault, message):
         read()
 
 
-def test_what_is_no_annotation(tmp_path, read):
+def test_files_that_are_not_annotations(tmp_path, read):
     write(tmp_path)
     path = tmp_path / 'annotations/instances_train2017.json'
     text = path.read_text()
-    for content, message in ((text[:-20], 'not a whole JSON file'), ('[1, 2]', 'no annotation of COCO'),
-                             ('{"images": [{}], "annotations": []}', 'each of images needs id and file_name')):
+    for content, message in ((text[:-20], 'not a complete JSON file'), ('[1, 2]', 'not a COCO annotation'),
+                             ('{"images": [{}], "annotations": []}', 'each entry of images needs id and file_name')):
         path.write_text(content)
         with pytest.raises(ValueError, match=rf'train2017\.json.*{message}'):
             read()
     assert not list((tmp_path / 'index').glob('*/*.npy'))
 
 
-def test_what_is_missing(tmp_path, read):
+def test_missing_files_are_named(tmp_path, read):
     with pytest.raises(FileNotFoundError, match=r'(?s)annotations/instances_train2017\.json is missing.*train2017/'):
         read()
     write(tmp_path)
@@ -144,7 +144,7 @@ def test_what_is_missing(tmp_path, read):
     (tmp_path / 'train2017').rename(tmp_path / 'photos')
     with pytest.raises(FileNotFoundError, match='the photographs of train2017 are missing'):
         read()
-    with pytest.raises(FileNotFoundError, match=f'(?s){tmp_path} looks right: give it as data_root'):
+    with pytest.raises(FileNotFoundError, match=f'(?s){tmp_path} looks right: set data_root to it'):
         SOTCocoDataset(tmp_path / 'annotations', index_dir=None)
-    with pytest.raises(ValueError, match="split='test2017', but there is: train2017"):
+    with pytest.raises(ValueError, match="split='test2017' must be one of train2017"):
         read(split='test2017')

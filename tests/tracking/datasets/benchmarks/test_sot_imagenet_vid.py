@@ -71,7 +71,7 @@ def test_gaps_and_short_tracks(tmp_path, read):
     assert sequence.visible.tolist() == [True, False, False, False, True]
 
 
-def test_splits_and_what_changes(tmp_path, read):
+def test_splits_and_changed_files(tmp_path, read):
     add(tmp_path, [xml((0, 5, 0))] * 3)
     add(tmp_path, [xml((0, 5, 0))] * 2, 'ILSVRC2015_VID_train_0001/ILSVRC2015_train_00200000')
     folder = add(tmp_path, [xml((3, 5, 0))] * 4, 'ILSVRC2015_val_00000000', 'val')
@@ -97,7 +97,7 @@ def test_faulty_annotations_are_named(tmp_path, read, content, message):
         read(test_mode=True)
 
 
-def test_faults_in_a_training_set_are_left_out(tmp_path, read):
+def test_training_skips_faulty_videos(tmp_path, read):
     folder = add(tmp_path, [xml((0, 5, 0))] * 3)
     add(tmp_path, [xml((0, 5, 0))] * 2, 'ILSVRC2015_VID_train_0001/ILSVRC2015_train_00200000')
     (folder / '000001.xml').unlink()
@@ -106,12 +106,12 @@ def test_faults_in_a_training_set_are_left_out(tmp_path, read):
         read(test_mode=True)
 
 
-def test_what_is_missing(tmp_path, read):
+def test_missing_files_are_named(tmp_path, read):
     (tmp_path / 'ILSVRC2015_VID.tar.gz').touch()
     with pytest.raises(FileNotFoundError, match=r'(?s)VID/train is missing.*000000\.JPEG.*tar\.gz is an archive'):
         read()
     folder = add(tmp_path, [xml((0, 5, 0))] * 3)
-    with pytest.raises(FileNotFoundError, match=f'(?s){tmp_path} looks right: give it as data_root'):
+    with pytest.raises(FileNotFoundError, match=f'(?s){tmp_path} looks right: set data_root to it'):
         SOTImageNetVIDDataset(tmp_path / 'Data', index_dir=None)
     (tmp_path / f'Data/VID/train/{VIDEO}').rename(tmp_path / 'elsewhere')
     with pytest.raises(FileNotFoundError, match='1 of 1 sequences are missing: ILSVRC2015_VID_train_0000/ILSVRC'):

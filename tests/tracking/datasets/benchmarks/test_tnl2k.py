@@ -32,7 +32,7 @@ def test_the_table_has_the_published_sequences():
     assert len(rows) == len({tuple(row) for row in rows}) == 700 and all(len(row) == 1 for row in rows)
 
 
-def test_names_of_frames_differ(tmp_path, read):
+def test_frame_names_may_differ(tmp_path, read):
     names = {
         'INF_bike': [f'{number:08d}.png' for number in range(1, 13)],
         'advSamp_INF_birds': [f'{number:05d}.jpg' for number in range(100, 112)],
@@ -57,14 +57,15 @@ def test_separators_and_absent_targets(tmp_path, read):
     assert sequence.visible.tolist() == [True, True, False, False, False]
 
 
-def test_the_two_annotations_with_a_line_too_many(tmp_path, read):
+def test_the_two_annotations_with_a_surplus_line(tmp_path, read):
     frames = [f'{number:05d}.jpg' for number in range(1, 4)]
     for name in ('advSamp_Baseball_game_002-Done', 'advSamp_monitor_bikeyellow', 'INF_bike'):
         add(tmp_path, name, frames, [ROW] * 4)
     assert read('advSamp_Baseball_game_002-Done', 'advSamp_monitor_bikeyellow').lengths.tolist() == [3, 3]
     with pytest.raises(ValueError, match=r'groundtruth\.txt has 4 lines, but there are 3 frames in .*INF_bike'):
         read('INF_bike')
-    (tmp_path / 'advSamp_monitor_bikeyellow/groundtruth.txt').write_text('\n'.join([ROW] * 3))  # if it is mended
+    # A corrected file is accepted, too.
+    (tmp_path / 'advSamp_monitor_bikeyellow/groundtruth.txt').write_text('\n'.join([ROW] * 3))
     assert read('advSamp_monitor_bikeyellow').lengths.tolist() == [3]
 
 
@@ -75,11 +76,11 @@ def test_the_damaged_frame_is_found_before_tracking(tmp_path, read):
     data = bytearray(IMAGES['png'])
     data[len(data) // 2:len(data) // 2 + 20] = b'\xff' * 20
     (folder / 'imgs/00000492.png').write_bytes(data)
-    with pytest.raises(OSError, match=r'00000492\.png .*authors offer the whole file'):
+    with pytest.raises(OSError, match=r'00000492\.png .*authors offer the intact file'):
         read(name)
 
 
-def test_what_is_missing(tmp_path, read):
+def test_missing_files_are_named(tmp_path, read):
     (tmp_path / 'TNL2K_test_subset').mkdir()
     folder = add(tmp_path / 'TNL2K_test_subset', 'INF_bike', ['00001.jpg', '00002.jpg'])
     with pytest.raises(FileNotFoundError, match=r'(?s)1 of 1 sequences are missing: INF_bike.*subset looks right'):

@@ -31,10 +31,10 @@ def root(tmp_path, monkeypatch):
     return data
 
 
-def test_a_test_sequence_has_its_first_box_alone(root):
+def test_only_the_first_box_of_a_test_sequence_is_known(root):
     dataset = DATASETS.build(dict(type='ct_mm.TrackingNetDataset', data_root=str(root)))
     assert (dataset.metainfo['benchmark'], dataset.metainfo['split']) == ('trackingnet', 'test')
-    assert dataset.names == sorted(IDS)  # identities of videos are no numbers, options or hidden files
+    assert dataset.names == sorted(IDS)  # video ids are not taken for numbers, options or hidden files
     item = dataset[dataset.names.index('1e5_0')]
     sample = item['data_samples']
     assert sample.first_box_only and sample.gt_boxes.shape == (12, 4)
@@ -53,12 +53,13 @@ def test_a_training_sequence(root):
 
 def test_parts(root):
     assert TrackingNetDataset(root, split='train', parts=[2, 0], test_mode=False).names == ['-0_0', '-2_0']
-    with pytest.raises(FileNotFoundError, match=r'(?s)no .*TRAIN_3/anno; `parts` chooses others\n.*TEST/.*found'):
+    with pytest.raises(FileNotFoundError,
+                       match=r'(?s)TRAIN_3/anno is missing; set `parts` to use other parts\n.*TEST/.*found'):
         TrackingNetDataset(root, split='train', test_mode=False)
     for parts in ([12], [-1], []):
         with pytest.raises(ValueError, match='must be some of the numbers 0 to 11'):
             TrackingNetDataset(root, split='train', parts=parts)
-    with pytest.raises(ValueError, match='the test set is not in parts'):
+    with pytest.raises(ValueError, match='the test set has no parts'):
         TrackingNetDataset(root, parts=[0])
     add_sequence(root, 'TRAIN_1', '-0_0')
     with pytest.raises(ValueError, match="both TRAIN_0 and TRAIN_1 have a sequence '-0_0'"):
@@ -84,7 +85,7 @@ def test_faults_are_named(root):
         return TrackingNetDataset(root, split='train', parts=[0])
 
     (frames / '12.jpg').touch()
-    assert read().lengths.tolist() == [12]  # a frame after the annotated ones is no part of the sequence
+    assert read().lengths.tolist() == [12]  # frames after the annotated ones are not part of the sequence
     (frames / '5.jpg').unlink()
     with pytest.raises(FileNotFoundError, match=r'-0_0 has no 5\.jpg: 1 of 12 frames are missing'):
         read()
@@ -95,14 +96,15 @@ def test_faults_are_named(root):
     with pytest.raises(ValueError, match=r'anno/-0_0\.txt:1: the box of the first frame'):
         read()
     (root / 'TEST' / 'anno' / '1e5_0.txt').write_text('\n'.join(BOXES))
-    with pytest.raises(ValueError, match=r'1e5_0\.txt has 3 lines, but of a test sequence'):
+    with pytest.raises(ValueError,
+                       match=r'1e5_0\.txt has 3 lines, but must have one: only the first box of a test sequence'):
         TrackingNetDataset(root)
     (root / 'TEST' / 'frames' / '0000_0' / '7.jpg').unlink()
     with pytest.raises(FileNotFoundError, match=r'0000_0 has no 7\.jpg'):
         TrackingNetDataset(root)
 
 
-def test_a_root_one_level_off_is_pointed_out(root):
+def test_a_root_one_level_off_is_recognised(root):
     for given in (root / 'TEST', root.parent, root.parent / 'TrackingNet'):
-        with pytest.raises(FileNotFoundError, match='/trackingnet looks right: give it as data_root$'):
+        with pytest.raises(FileNotFoundError, match='/trackingnet looks right: set data_root to it$'):
             TrackingNetDataset(given)

@@ -58,7 +58,7 @@ def test_absent_targets_and_challenges(tmp_path, read):
     assert dataset.get_sequence(1).attributes == () and dataset.get_sequence(2).attributes is None
 
 
-def test_the_folder_above_is_as_good(tmp_path, read):
+def test_the_parent_folder_works_too(tmp_path, read):
     add(tmp_path / 'UAV123', 'uav6', 109, uav6=109)
     assert read('uav6').get_sequence(0).frame_name(0).endswith('UAV123/data_seq/UAV123/uav6/000001.jpg')
 
@@ -81,12 +81,13 @@ def test_faults_are_named(tmp_path, read):
         read('uav6')
 
 
-def test_what_is_missing(tmp_path, read):
+def test_missing_files_are_named(tmp_path, read):
     (tmp_path / 'Dataset_UAV123.zip').touch()
-    with pytest.raises(FileNotFoundError, match=r'(?s)does not hold data_seq/UAV123.*91 folders.*zip is an archive'):
+    with pytest.raises(FileNotFoundError,
+                       match=r'(?s)data_seq/UAV123 or anno/UAV123 is missing.*91 folders.*zip is an archive'):
         read('uav6')
     add(tmp_path, 'uav6', 109, uav6=109)
     with pytest.raises(FileNotFoundError, match='1 of 2 sequences are missing: uav7'):
         read('uav6', 'uav7')
-    with pytest.raises(FileNotFoundError, match=f'(?s){tmp_path} looks right: give it as data_root'):
+    with pytest.raises(FileNotFoundError, match=f'(?s){tmp_path} looks right: set data_root to it'):
         UAV123Dataset(tmp_path / 'anno', index_dir=None)

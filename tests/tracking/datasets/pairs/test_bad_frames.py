@@ -1,4 +1,4 @@
-"""Frames that cannot be trained on: skipped, named, counted over all workers, refused beyond the limit."""
+"""Bad frames are skipped, logged and counted over all workers, and are an error beyond the limit."""
 import functools
 import multiprocessing
 import re
@@ -21,7 +21,7 @@ PIPELINE = [
 
 
 class Walk:
-    """A reader of one sequence that calls every frame visible, whatever its box."""
+    """A reader of one sequence that marks every frame as visible, regardless of its box."""
 
     def __init__(self, folder):
         self.folder = folder
@@ -93,7 +93,7 @@ def test_each_bad_frame_is_named_once_in_the_log(make, monkeypatch):
     dataset = make()
     for draw in range(60):
         dataset[draw]
-    assert [line[:27] for line in lines] == [f'bad frame {i}, of at most 100' [:27] for i in (1, 2, 3, 4)]
+    assert [line.split(' and ')[0] for line in lines] == [f'skipping bad frame {i} (at most 100)' for i in (1, 2, 3, 4)]
     for pattern in BAD:
         assert sum(re.search(pattern, line) is not None for line in lines) == 1
 
@@ -151,7 +151,7 @@ def test_a_source_with_nothing_but_bad_frames_tells_the_last(make, folder):
         dataset[0]
 
 
-def test_faults_of_the_pipeline_are_not_taken_for_bad_frames(make):
+def test_errors_of_the_pipeline_do_not_count_as_bad_frames(make):
     dataset = make()
     dataset.pipeline.transforms = dataset.pipeline.transforms[2:]  # no crop
     with pytest.raises(ValueError, match='put ct_mm.CropPair before'):
@@ -168,4 +168,4 @@ def test_long_messages_and_other_ranks(monkeypatch):
     for _ in range(2):
         frames.add(OSError('ü' * 700))
     assert len(frames.messages()) == 1 and frames.messages()[0].startswith('ü' * 200)
-    assert [level['level'] for level in levels] == [40]  # the logger of other ranks shows nothing below an error
+    assert [level['level'] for level in levels] == [40]  # other ranks log only errors

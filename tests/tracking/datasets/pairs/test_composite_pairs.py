@@ -3,17 +3,17 @@ import numpy as np
 import pytest
 
 from ct_mm.registry import DATASETS
-from ct_mm.tracking.datasets.pairs import composite_pairs
+from ct_mm.tracking.datasets.pairs import compositing
 
 
 @pytest.fixture
 def without_light_and_camera(monkeypatch):
-    monkeypatch.setattr(composite_pairs, 'relight', lambda image, rng, strength: image)
-    monkeypatch.setattr(composite_pairs, 'camera', lambda image, rng: image)
+    monkeypatch.setattr(compositing, 'relight', lambda image, rng, strength: image)
+    monkeypatch.setattr(compositing, 'camera', lambda image, rng: image)
 
 
 def green_box(image):
-    """Box of what is at least half covered by the green target."""
+    """Box of the pixels that are at least half covered by the green target."""
     solid = image[..., 1].astype(int) - image[..., 0] >= 128
     columns, rows = np.flatnonzero(solid.any(0)), np.flatnonzero(solid.any(1))
     return np.array([columns[0], rows[0], columns[-1] - columns[0] + 1, rows[-1] - rows[0] + 1])
@@ -26,7 +26,7 @@ def test_the_box_is_that_of_the_painted_target(composites, without_light_and_cam
     for seed in range(60):
         pair = source.draw_pair(np.random.default_rng(seed))
         if pair is None or 'train_a' in pair['source'][-1] and not static:
-            continue  # off the canvas; or the background shows another green ellipse
+            continue  # the target is off the canvas, or the background shows another green ellipse
         assert len(pair['source']) == 2 - static
         for side in (pair['template'], pair['search']):
             np.testing.assert_allclose(side['bbox'], green_box(side['img']), atol=1 if static else 0)
@@ -38,14 +38,14 @@ def test_the_box_is_that_of_the_painted_target(composites, without_light_and_cam
 @pytest.fixture
 def black_extras(monkeypatch):
     """In static pairs, everything that is painted (distractors and occluders, not the target) becomes black."""
-    original = composite_pairs.cut_out
+    original = compositing.cut_out
 
     def cut_out(photograph, segment, feather=True):
         cutout = original(photograph, segment, feather)
         return type(cutout)(cutout.rgb * 0, cutout.alpha) if feather else cutout
 
-    monkeypatch.setattr(composite_pairs, 'cut_out', cut_out)
-    monkeypatch.setattr(composite_pairs, 'recolour', lambda cutout, rng: cutout)
+    monkeypatch.setattr(compositing, 'cut_out', cut_out)
+    monkeypatch.setattr(compositing, 'recolour', lambda cutout, rng: cutout)
 
 
 def test_the_box_is_that_of_the_whole_target_when_it_is_occluded(composites, without_light_and_camera, black_extras):
@@ -77,7 +77,7 @@ def test_distractors_move_behind_the_target(composites, without_light_and_camera
 
 def test_a_pair_is_a_function_of_its_generator(composites):
     first, second = (DATASETS.build(composites()) for _ in range(2))
-    second.draw_pair(np.random.default_rng(99))  # what was drawn before does not matter
+    second.draw_pair(np.random.default_rng(99))  # earlier draws do not matter
     for seed in range(10):
         one, two = first.draw_pair(np.random.default_rng(seed)), second.draw_pair(np.random.default_rng(seed))
         assert (one is None) == (two is None)
@@ -87,7 +87,7 @@ def test_a_pair_is_a_function_of_its_generator(composites):
                 np.testing.assert_array_equal(one[side]['bbox'], two[side]['bbox'])
 
 
-def test_real_photographs_give_targets_of_the_asked_size(shared):
+def test_real_photographs_give_targets_of_the_requested_size(shared):
     source = DATASETS.build(
         dict(
             type='ct_mm.CompositePairs',
@@ -110,7 +110,7 @@ def test_real_photographs_give_targets_of_the_asked_size(shared):
     assert 24 * 0.5 < min(sizes) < 40 and 60 < max(sizes) < 90 * 1.7
 
 
-def test_no_target_at_all_is_an_error_that_says_what_to_loosen(composites):
+def test_no_target_at_all_is_an_error_that_says_what_to_relax(composites):
     config = composites()
     config['images']['min_contrast'] = 1000
     with pytest.raises(RuntimeError, match='none of 100 photographs, the last one .*train_.*min_contrast'):

@@ -1,4 +1,4 @@
-"""The painting of segments."""
+"""Painting segments onto a canvas."""
 import cv2
 import numpy as np
 import pytest
@@ -23,7 +23,7 @@ def disc(radius):
 
 
 @pytest.mark.parametrize('scale', [1.5, 0.9, 0.4, 0.13])
-def test_a_cutout_lands_where_the_matrix_says(scale):
+def test_a_cutout_is_placed_by_the_matrix(scale):
     cutout = disc(60)
     matrix = placement(cutout.alpha.shape[::-1], (110.0, 100.0), (scale, scale), 0.3)
     x, y, w, h = tight_box(warp(cutout, matrix, (220, 200)))
@@ -58,7 +58,7 @@ def test_half_transparent_paint_mixes():
     assert canvas[1, 1, 0] == 120 and canvas[0, 0, 0] == 100
 
 
-def test_what_is_behind_does_not_show():
+def test_a_layer_is_hidden_by_what_is_in_front():
     front = Layer(2, 2, np.zeros((4, 4, 3), np.uint8), np.full((4, 4), 255, np.uint8))
     back = Layer(0, 0, np.zeros((4, 8, 3), np.uint8), np.full((4, 8), 255, np.uint8))
     alpha = behind(back, front, (10, 10)).alpha
@@ -66,11 +66,11 @@ def test_what_is_behind_does_not_show():
     assert alpha.sum() == 255 * (32 - 8)
 
 
-def test_nothing_solid_has_no_box():
+def test_a_transparent_layer_has_no_box():
     assert tight_box(Layer(0, 0, np.zeros((4, 4, 3), np.uint8), np.full((4, 4), 127, np.uint8))) is None
 
 
-def test_light_and_camera_keep_shape_and_take_chance_from_the_generator_only():
+def test_light_and_camera_keep_shape_and_use_only_the_given_generator():
     image = np.random.default_rng(0).integers(0, 256, (60, 80, 3), np.uint8)
     changed = 0
     for seed in range(40):

@@ -1,4 +1,4 @@
-"""Pairs rendered once: what is read is what was made, whoever made it, and nothing half-made is taken for whole."""
+"""Packed pairs are read as they were made, by any number of workers; incomplete folders are rejected."""
 import json
 import pickle
 import shutil
@@ -56,9 +56,9 @@ def test_workers_and_interruptions_change_nothing(dataset, tmp_path):
 
 def test_other_pairs_are_not_mixed_in(dataset, tmp_path):
     pack_pairs(dataset, tmp_path, 2)
-    with pytest.raises(ValueError, match='pairs of another dataset'):
+    with pytest.raises(ValueError, match='pairs made with another value of dataset'):
         pack_pairs(dict(dataset, seed=4), tmp_path, 2)
-    with pytest.raises(ValueError, match='pairs of another pairs'):
+    with pytest.raises(ValueError, match='pairs made with another value of pairs'):
         pack_pairs(dataset, tmp_path, 3)
 
 

@@ -20,7 +20,7 @@ PIPELINE = [
 
 
 class Marked:
-    """A source whose images are filled with one number and whose source tells it."""
+    """A source whose images are filled with one number, which its source names."""
 
     def __init__(self, value=0):
         self.value = value
@@ -68,7 +68,7 @@ def test_pairs_do_not_depend_on_the_number_of_workers(composites):
             assert torch.equal(one.gt_instances.bboxes, two.gt_instances.bboxes)
 
 
-def test_the_loader_that_mmengine_builds_draws_anew_each_epoch(composites):
+def test_the_loader_that_mmengine_builds_draws_new_pairs_each_epoch(composites):
     loader = Runner.build_dataloader(
         dict(
             batch_size=3,
@@ -93,13 +93,13 @@ def test_sources_are_mixed_by_their_ratios(toy_source):
     assert 260 < counts[1] < 340
 
 
-def test_a_barren_source_is_an_error_that_names_the_draw(toy_source):
+def test_a_source_without_pairs_is_an_error_that_names_the_draw(toy_source):
     dataset = PairDataset([toy_source(Barren)], PIPELINE, seed=3, max_tries=5)
     with pytest.raises(RuntimeError, match=r'no usable pair in 5 tries \(seed 3, draw 7\).*Barren'):
         dataset[7]
 
 
-def test_a_pipeline_that_refuses_everything_is_an_error_that_names_the_files(toy_source):
+def test_a_pipeline_that_rejects_everything_is_an_error_that_names_the_files(toy_source):
     refuse = dict(type='ct_mm.CropPair', template_size=1, search_size=1, search_factor=200)
     dataset = PairDataset([dict(toy_source(Marked), value=9)], [refuse], max_tries=5)
     with pytest.raises(RuntimeError, match=r"5 tries.*\['9'\].*CropPair"):
@@ -109,7 +109,7 @@ def test_a_pipeline_that_refuses_everything_is_an_error_that_names_the_files(toy
 @pytest.mark.parametrize('arguments, message', [
     (dict(sources=[]), 'sources is empty'),
     (dict(ratios=[1, 2]), r'ratios=\[1, 2\] must hold one number'),
-    (dict(ratios=[0]), 'not only zeros'),
+    (dict(ratios=[0]), 'at least one > 0'),
     (dict(pairs_per_epoch=0), 'pairs_per_epoch must be at least 1'),
 ])
 def test_wrong_arguments_are_named(toy_source, arguments, message):
@@ -131,13 +131,13 @@ def test_ranks_share_an_epoch_and_epochs_do_not_repeat(monkeypatch, length, worl
             epochs[epoch] += drawn
     for epoch, drawn in epochs.items():
         assert set(drawn) == set(range(epoch * length, (epoch + 1) * length))
-        assert len(drawn) - length < world_size  # what is drawn twice only fills up the last ranks
+        assert len(drawn) - length < world_size  # only the last ranks repeat draws
 
 
 @pytest.mark.parametrize('workers', [0, 1, 3])
 def test_ranks_and_workers_and_resumed_runs_draw_what_one_process_draws(monkeypatch, composites, workers):
     def epochs(rank, world_size, workers, first=0):
-        """{draw number: search image} of each epoch from ``first`` to 2, in a loader of its own."""
+        """{draw number: search image} of each epoch from ``first`` to 2, each in its own loader."""
         monkeypatch.setattr(draw_sampler, 'get_dist_info', lambda: (rank, world_size))
         dataset = PairDataset([composites()], PIPELINE, pairs_per_epoch=8, seed=3)
         sampler = draw_sampler.DrawSampler(dataset)

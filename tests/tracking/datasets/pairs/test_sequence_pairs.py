@@ -65,7 +65,7 @@ def test_further_templates_come_before_the_first_within_the_gap():
     assert sample([1, 0, 0, 1, 1], 2, 0, num_templates=2) is None
 
 
-def test_short_videos_may_be_passed_over():
+def test_short_videos_may_be_skipped():
     assert sample([1] * 19, 5, 0, min_frames=20) is None
     assert sample([1] * 20, 5, 0, min_frames=20) is not None
     assert sample([1] * 4 + [0] * 16, 5, 0, min_visible=5) is None
@@ -111,7 +111,7 @@ def test_a_training_is_the_same_with_and_without_partial_decoding(tmp_path, deco
             assert torch.equal(one['inputs'][side], two['inputs'][side])
         assert torch.equal(one['data_samples'].gt_instances.bboxes, two['data_samples'].gt_instances.bboxes)
         assert one['data_samples'].source == two['data_samples'].source
-    assert min(rows) < 60 and np.mean(rows) < 180  # of 203, and nobody asked for more
+    assert min(rows) < 60 and np.mean(rows) < 180  # of 203 rows
 
 
 def test_pairs_of_real_sequences_show_their_annotation(shared):

@@ -47,7 +47,7 @@ def data(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize('name, template, search', [('sot_pairs', 128, 256), ('sot_pairs_384px', 192, 384)])
-def test_all_four_are_drawn_alike_in_the_size_of_the_model(data, name, template, search):
+def test_all_four_are_drawn_equally_in_the_size_of_the_model(data, name, template, search):
     cfg = Config.fromfile(BASES / f'{name}.py')
     loader = dict(cfg.train_dataloader, num_workers=0, persistent_workers=False, batch_size=64, pin_memory=False)
     assert loader['dataset']['pairs_per_epoch'] == 60000 and loader['dataset']['ratios'] == [1, 1, 1, 1]

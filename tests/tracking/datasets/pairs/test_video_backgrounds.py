@@ -1,4 +1,4 @@
-"""Composites before videos."""
+"""Composites with video frames as backgrounds."""
 import pickle
 
 import cv2
@@ -33,14 +33,14 @@ def test_two_frames_of_one_video_not_far_apart(videos):
     assert len({(first, second) for _, first, second in seen}) == 10, 'all neighbours come'
 
 
-def test_half_of_the_composites_stand_before_them(videos, composites):
+def test_half_of_the_composites_use_them(videos, composites):
     source = DATASETS.build(composites(static_fraction=0, videos=videos, max_distractors=0))
     pairs = [source.draw_pair(np.random.default_rng(seed)) for seed in range(80)]
     before = ['.mp4' in pair['source'][-1] for pair in pairs if pair is not None]
     assert 0.3 < np.mean(before) < 0.7
 
 
-def test_no_videos_and_what_is_none(tmp_path):
+def test_missing_and_damaged_videos(tmp_path):
     with pytest.raises(FileNotFoundError, match='no videos'):
         DATASETS.build(dict(type='ct_mm.VideoBackgrounds', data_root=str(tmp_path)))
     (tmp_path / 'x.mp4').write_bytes(b'no video')

@@ -1,4 +1,4 @@
-"""LocalCache: made once, and left behind by copies."""
+"""LocalCache makes values once, and its copies are empty."""
 import copy
 import pickle
 
@@ -8,7 +8,7 @@ from ct_mm.tracking.datasets.pairs.worker_memory import LocalCache
 
 
 @pytest.mark.parametrize('carry', [copy.deepcopy, lambda cache: pickle.loads(pickle.dumps(cache))])
-def test_values_are_made_once_and_no_copy_has_them(carry):
+def test_values_are_made_once_and_are_not_copied(carry):
     cache, made = LocalCache(), []
     make = lambda key: made.append(key) or [key]  # noqa: E731
     assert cache.get_or_make('a', make) is cache.get_or_make('a', make)

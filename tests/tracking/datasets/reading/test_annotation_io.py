@@ -32,7 +32,7 @@ def test_faulty_rows_are_named(tmp_path, text, message):
         read_numbers(path, columns=4)
 
 
-def test_series_lie_along_a_line_or_down_a_column(tmp_path):
+def test_series_in_one_line_or_in_one_column(tmp_path):
     path = tmp_path / 'flags.txt'
     for text in ('0,1,1,0\n', '0\n1\n1\n0\n', '0, 1\n1, 0', '0 1\t1 0'):
         path.write_text(text)
@@ -43,7 +43,7 @@ def test_series_lie_along_a_line_or_down_a_column(tmp_path):
             read_series(path)
 
 
-def test_what_is_no_text(tmp_path):
+def test_files_that_are_not_text(tmp_path):
     (tmp_path / 'image.txt').write_bytes(b'\xff\xd8\xff\xe0')
     with pytest.raises(ValueError, match=r'image\.txt is not a text file'):
         read_lines(tmp_path / 'image.txt')

@@ -24,7 +24,7 @@ def make_files(folder, names):
     ['0.jpg'],
     ['10.jpg'],
 ])
-def test_names_that_count_up_are_kept_as_a_rule(names):
+def test_consecutive_names_are_stored_as_a_rule(names):
     files = FrameFiles('clip', names)
     assert [files.name(i) for i in range(len(files))] == names
     assert [*files] == [f'clip/{name}' for name in names]
@@ -42,7 +42,7 @@ def test_names_that_count_up_are_kept_as_a_rule(names):
     ['٣.jpg', '٤.jpg'],  # digits, but not those that counting gives
     [],
 ])
-def test_other_names_are_kept_one_by_one(names):
+def test_other_names_are_stored_as_a_list(names):
     files = FrameFiles('clip', names)
     assert [files.name(i) for i in range(len(files))] == names and len(files) == len(names)
     assert isinstance(files.to_json()[2], list)
@@ -56,7 +56,7 @@ def test_it_is_a_sequence_of_paths():
     assert list(files[8:]) == ['/data/clip/013.jpg', '/data/clip/014.jpg'] and len(files[20:]) == 0
     assert '/data/clip/009.jpg' in files and files != FrameFiles('/data/other', ['005.jpg'])
     for wrong in (10, -11):
-        with pytest.raises(IndexError, match=f'10 frames, there is no frame {wrong}'):
+        with pytest.raises(IndexError, match=f'10 frames, but frame {wrong} was requested'):
             files[wrong]
 
 

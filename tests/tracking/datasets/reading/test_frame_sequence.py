@@ -51,7 +51,7 @@ def test_frames_of_images(images):
         sequence[5]
 
 
-def test_opened_frames_are_read_when_they_are_looked_at(images, video):
+def test_opened_frames_are_read_on_access(images, video):
     sequence = FrameSequence('walk', images, BOXES)
     images[1].unlink()
     missing = sequence.open_frame(1)
@@ -104,7 +104,7 @@ def test_a_truncated_video_names_the_frame(video):
         sequence[4]
 
 
-def test_faults_of_the_arguments(images, tmp_path):
+def test_wrong_arguments_are_named(images, tmp_path):
     with pytest.raises(ValueError, match=r"'walk': 4 frames but 5 boxes"):
         FrameSequence('walk', images[:4], BOXES)
     with pytest.raises(ValueError, match='visible'):
@@ -128,7 +128,7 @@ def test_a_missing_frame_is_named(images):
         list(FrameSequence('walk', images, BOXES))
 
 
-def test_collate_keeps_it_whole_and_workers_can_have_it(video):
+def test_collate_keeps_it_whole_and_it_can_be_pickled(video):
     sequence = FrameSequence('walk', video, BOXES)
     sequence[0]
     assert brightness(pickle.loads(pickle.dumps(sequence))[2]) == 2

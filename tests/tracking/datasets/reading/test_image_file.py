@@ -72,7 +72,7 @@ def test_crops_are_those_of_the_whole(path, decoder, box):
         assert same == resize_factor
 
 
-def test_rows_that_were_told_of_are_decoded_in_one_go(tmp_path, photo, monkeypatch):
+def test_announced_rows_are_decoded_in_one_pass(tmp_path, photo, monkeypatch):
     calls = []
     original = jpeg.decode
     monkeypatch.setattr(jpeg, 'decode', lambda *args: calls.append(args) or original(*args))
@@ -125,7 +125,7 @@ def test_a_file_is_checked_before_a_part_is_decoded(tmp_path, photo, decoder):
         with pytest.raises(OSError, match=r'a\.jpg is truncated'):
             look(ImageFile(path))
     path.unlink()
-    image = ImageFile(path)  # nothing is read before it is looked at
+    image = ImageFile(path)  # nothing is read before the first access
     with pytest.raises(FileNotFoundError, match=r'a\.jpg does not exist'):
         image.shape
     path.write_bytes(data[:2] + data[-2:])
@@ -133,7 +133,7 @@ def test_a_file_is_checked_before_a_part_is_decoded(tmp_path, photo, decoder):
         ImageFile(path)[:9, :9]
 
 
-def test_other_indices_are_refused(tmp_path, photo):
+def test_other_indices_are_rejected(tmp_path, photo):
     cv2.imwrite(str(tmp_path / 'a.jpg'), photo)
     image = ImageFile(tmp_path / 'a.jpg')
     for key in (0, np.s_[::2, :], np.s_[..., 0], np.s_[:9]):

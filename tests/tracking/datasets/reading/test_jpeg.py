@@ -73,7 +73,7 @@ def test_damaged_pixels_are_as_damaged_in_a_part(photo):
     np.testing.assert_array_equal(jpeg.decode(bytes(data), header, 100), whole[:100])
 
 
-def test_peculiar_files_are_left_to_opencv(photo):
+def test_uncommon_files_are_decoded_by_opencv(photo):
     data = encode(photo)
     assert jpeg.read_header(data).common
     exif = b'\xff\xe1' + (8).to_bytes(2, 'big') + b'Exif\0\0'
@@ -89,7 +89,7 @@ def test_peculiar_files_are_left_to_opencv(photo):
 
 
 @pytest.mark.parametrize('progressive', [0, 1])
-def test_the_end_marker_is_looked_for_behind_the_header(photo, progressive):
+def test_the_end_marker_is_searched_after_the_header(photo, progressive):
     data = encode(photo, progressive=progressive)
     comment = b'\xff\xfe' + (4).to_bytes(2, 'big') + b'\xff\xd9'
     data = data[:2] + comment + data[2:]
@@ -101,7 +101,7 @@ def test_the_end_marker_is_looked_for_behind_the_header(photo, progressive):
     assert not jpeg.is_complete(data[:20], None)
 
 
-def test_what_decodes_is_told(monkeypatch):
+def test_the_decoder_is_named(monkeypatch):
     assert jpeg.decoder_name().startswith('simplejpeg ')
     monkeypatch.setattr(jpeg, 'simplejpeg', None)
     assert 'OpenCV' in jpeg.decoder_name() and 'ct-mm[fast]' in jpeg.decoder_name()

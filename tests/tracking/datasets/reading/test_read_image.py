@@ -39,7 +39,7 @@ def test_grey_images_get_three_channels(tmp_path, photo):
 
 @pytest.mark.parametrize('name', ['a.jpg', 'progressive.jpg', 'a.png'])
 @pytest.mark.parametrize('part', [0.3, 0.6, 0.99])
-def test_truncated_files_are_refused(tmp_path, photo, name, part):
+def test_truncated_files_are_rejected(tmp_path, photo, name, part):
     options = (cv2.IMWRITE_JPEG_PROGRESSIVE, 1) if 'progressive' in name else ()
     path = write(tmp_path / name, photo, *options)
     data = path.read_bytes()
@@ -65,7 +65,7 @@ def test_real_photographs_are_whole(shared):
         assert read_image(path).shape[2] == 3
 
 
-def test_files_that_are_missing_empty_or_no_images_are_named(tmp_path):
+def test_missing_empty_and_other_files_are_named(tmp_path):
     with pytest.raises(FileNotFoundError, match='none.jpg'):
         read_image(tmp_path / 'none.jpg')
     (tmp_path / 'empty.jpg').touch()

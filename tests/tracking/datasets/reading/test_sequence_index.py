@@ -72,7 +72,7 @@ def test_without_a_folder_nothing_is_written(units, tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ['set']
 
 
-def test_what_changed_is_read_again_and_nothing_else(units, tmp_path):
+def test_only_changed_units_are_read_again(units, tmp_path):
     names = ['a', 'b', 'c']
     units.open(names, tmp_path / 'index')
     units.write('b', (1, 1, 1), 30.0)
@@ -84,7 +84,7 @@ def test_what_changed_is_read_again_and_nothing_else(units, tmp_path):
     index = units.open([*names, 'd'], tmp_path / 'index')
     assert units.reads == ['a', 'd']
     assert_as_read(index, units, [*names, 'd'])
-    assert index._boxes.shape == (sum(index.lengths), 4)  # no rows of former versions
+    assert index._boxes.shape == (sum(index.lengths), 4)  # no rows of earlier versions
 
 
 def test_only_the_time_of_a_file_or_folder_tells(units, tmp_path):
@@ -118,7 +118,7 @@ def test_another_choice_of_units_keeps_the_rest(units, tmp_path):
     assert_as_read(index, units, ['a', 'b', 'c'])
 
 
-def test_another_reader_reads_all_anew(units, tmp_path):
+def test_another_reader_reads_everything_again(units, tmp_path):
     units.open(['a', 'b'], tmp_path / 'index', reader='old')
     units.open(['a', 'b'], tmp_path / 'index', reader='new')
     assert units.reads == ['a', 'b']
@@ -161,7 +161,7 @@ def shorten(folder):
     truncate('boxes-*'), truncate('visible-*'), empty('boxes-*'), empty('visible-*'), without('units'),
     without('reader'), without('digest'), shorten, lambda folder: next(folder.glob('visible-*')).unlink()
 ])
-def test_a_damaged_index_is_made_anew(units, tmp_path, damage):
+def test_a_damaged_index_is_rebuilt(units, tmp_path, damage):
     folder = tmp_path / 'index'
     units.open(['a', 'b'], folder)
     damage(folder)
@@ -176,7 +176,7 @@ def test_killed_while_writing_it_keeps_the_former_index(units, tmp_path, monkeyp
     folder, names, replace = tmp_path / 'index', ['a', 'b'], os.replace
     units.open(names, folder)
     units.write('a', value=9.0)
-    for survived in range(3):  # so many of the three files are in place at the end
+    for survived in range(3):  # number of the three files that are written
         fates = iter([replace] * survived)
 
         def write_or_die(*paths, fates=fates):
@@ -207,7 +207,7 @@ def test_what_was_read_before_an_error_is_kept(units, tmp_path):
     assert units.reads == ['b']
 
 
-def test_units_that_cannot_be_read_are_left_out_and_tried_again(units, tmp_path):
+def test_unreadable_units_are_skipped_and_tried_again(units, tmp_path):
     (units.folder / 'b').write_text('no json')
     errors = []
     for times in (1, 2):
@@ -248,7 +248,7 @@ def test_everything_about_a_sequence_comes_back(tmp_path):
 def test_processes_map_the_arrays_instead_of_copying_them(units, tmp_path):
     units.write('c', (100000, ))
     opened = units.open(['c'], tmp_path / 'index')
-    opened[0].boxes[0] = -1  # a sequence is a copy of its own
+    opened[0].boxes[0] = -1  # each sequence has its own copy
     assert isinstance(opened._boxes, np.memmap) and len(pickle.dumps(opened)) < 2000
     travelled = pickle.loads(pickle.dumps(opened))
     assert_as_read(travelled, units, ['c'])
@@ -264,7 +264,7 @@ def test_a_process_keeps_what_another_one_replaces(units, tmp_path):
 
 
 def open_slowly(folder, barrier):
-    """Opens an index together with other processes; says in a file what it read."""
+    """Opens an index together with other processes; writes to a file what it read."""
 
     def read(name):
         with open(folder / 'reads', 'a') as file:
@@ -278,13 +278,13 @@ def open_slowly(folder, barrier):
     assert index.names == names and index[9].boxes.tolist() == [[1] * 4] * 2
 
 
-def test_processes_at_once_read_once(tmp_path):
+def test_concurrent_processes_read_once(tmp_path):
     barrier = clean_context().Barrier(3)
     assert run_together(open_slowly, [(tmp_path, barrier)] * 3) == [0, 0, 0]
     assert sorted((tmp_path / 'reads').read_text().split()) == [str(i) for i in range(10)]
 
 
-def test_a_folder_that_cannot_be_made(units, tmp_path):
+def test_a_folder_that_cannot_be_created(units, tmp_path):
     (tmp_path / 'file').touch()
-    with pytest.raises(OSError, match='of the index cannot be made.*set index_dir to another folder, or to None'):
+    with pytest.raises(OSError, match='cannot create the index folder .*set index_dir to another folder, or to None'):
         units.open(['a'], tmp_path / 'file' / 'index')

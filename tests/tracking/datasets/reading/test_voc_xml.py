@@ -21,7 +21,7 @@ def test_fields_of_objects_only(tmp_path):
     ('<!ENTITY % a SYSTEM "secret.txt"> %a;', '7'),
 ])
 @pytest.mark.parametrize('encoding', ['utf-8', 'utf-16'])
-def test_entities_are_refused(tmp_path, declaration, reference, encoding):
+def test_entities_are_rejected(tmp_path, declaration, reference, encoding):
     (tmp_path / 'secret.txt').write_text('7')
     text = f'<?xml version="1.0" encoding="{encoding}"?>\n<!DOCTYPE annotation [{declaration}]>\n<annotation>'
     (tmp_path / 'a.xml').write_bytes((text + OBJECT.format(reference) + '</annotation>').encode(encoding))
@@ -36,7 +36,7 @@ def test_other_files_are_not_read(tmp_path):
     assert read_objects(path)[0]['trackid'] == ''
 
 
-def test_what_is_no_xml(tmp_path):
+def test_files_that_are_not_xml(tmp_path):
     path = tmp_path / 'a.xml'
     for content in (b'', b'<annotation>\n<object></annotation>', b'\xff\xd8\xff\xe0', b'<annotation>&a;</annotation>'):
         path.write_bytes(content)
