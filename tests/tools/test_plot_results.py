@@ -23,8 +23,8 @@ def test_another_convention(run_tool, clip_results, tmp_path, capsys):
 @pytest.mark.parametrize('changes, message', [
     (['bad'], 'not NAME=FOLDER'),
     (['good=somewhere'], 'same name'),
-    (['more=nowhere'], 'no result folder nowhere'),
-    (['--sequences', 'buny'], 'near it, there is: bunny'),
+    (['more=nowhere'], 'result folder nowhere does not exist'),
+    (['--sequences', 'buny'], 'similar names: bunny'),
     (['--convention', 'otb'], 'convention must be one of'),
     (['--score', 'auc'], "no 'auc', but success"),
     (['--benchmark', 'nothing'], "no benchmark 'nothing'"),
