@@ -30,7 +30,7 @@ class VideoWriter:
     def __init__(self, path: str | os.PathLike, fps: float = 25, quality: float = 7) -> None:
         self.path = Path(path)
         if self.path.suffix.lower() != '.mp4':
-            raise ValueError(f'the name of a video must end in .mp4, got {self.path.name}')
+            raise ValueError(f'the name of a video must end in .mp4, not {self.path.name}')
         if not (np.isfinite(fps) and fps > 0 and 1 <= quality <= 10):
             raise ValueError(f'{self.path}: fps must be above 0 and quality between 1 and 10, not {fps} and {quality}')
         self.fps, self.quality = fps, quality

@@ -61,7 +61,7 @@ def pack_submission(benchmark: str, dataset: SequenceDataset, folder: ResultFold
         raise ValueError(f'there are servers for {" and ".join(SERVERS)}, but not for {benchmark!r}')
     server, path = SERVERS[benchmark], Path(path)
     if path.suffix != '.zip':
-        raise ValueError(f'the name of the archive must end in .zip, got {path.name}')
+        raise ValueError(f'the name of the archive must end in .zip, not {path.name}')
     if len(dataset) != server.sequences:
         raise ValueError(f'the test set of {server.title} has {server.sequences} sequences, but {dataset.data_root} '
                          f'has {len(dataset)}; the server needs all of them')
