@@ -245,7 +245,7 @@ STUCK = """
 import sys, time
 from mmengine.config import Config
 from ct_mm.cli import build_runner
-from ct_mm.tracking.datasets import SequenceFolder
+from ct_mm.tracking.datasets.benchmarks import SequenceFolder
 from ct_mm.tracking.models import BaseTracker
 
 SequenceFolder.METAINFO = dict(task_name='sot')
