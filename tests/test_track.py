@@ -243,7 +243,7 @@ def test_a_window_shows_the_frames_until_a_key_is_pressed(track, monkeypatch, ca
      '81x64 frame'),
     (['--box', '10', '10', '0', '5'], "target 'walk': the first box [10.0, 10.0, 0.0, 5.0] (xywh) has no area"),
     (['--box', '10', '10', 'nan', '5'], 'four finite numbers'),
-    (['--box-file', 'nothing.txt'], 'there is no file of boxes nothing.txt'),
+    (['--box-file', 'nothing.txt'], 'file of boxes nothing.txt does not exist'),
     ([*BOX, *BOX, '--name', 'one'], 'there are 2 targets, but 1 names: one'),
 ])
 def test_wrong_boxes(refused, box, message):
@@ -252,14 +252,14 @@ def test_wrong_boxes(refused, box, message):
 
 @pytest.mark.parametrize('options, message', [
     (['--start-frame', '0'], 'must be above 0'), (['--max-frames', '-1'], 'must be above 0'),
-    (['--start-frame', '9'], 'has 8 frames, so none is left after the first 8'), (['--fps', 'nan'], 'must be above 0'),
+    (['--start-frame', '9'], 'has 8 frames, so none remain after skipping 8'), (['--fps', 'nan'], 'must be above 0'),
 ])
 def test_wrong_numbers(refused, options, message):
     refused(message, *options)
 
 
 def test_wrong_files(refused, tmp_path, images):
-    refused('there is no video, folder or image', source=tmp_path / 'nothing.mp4')
+    refused(f'video, folder or image {tmp_path / "nothing.mp4"} does not exist', source=tmp_path / 'nothing.mp4')
     refused('there is no tracker nothing.onnx', model='nothing.onnx')
     refused('tiny_tracker.py is a config, which needs one file of weights; got none', model='tiny_tracker.py')
     (tmp_path / 'other.onnx.txt').touch()
@@ -274,7 +274,7 @@ def test_output_that_cannot_be_written_is_noticed_before_tracking(refused, tmp_p
     refused(str(tmp_path / 'out'))
     (tmp_path / 'out').unlink()
     (tmp_path / 'out' / 'walk.mp4').mkdir(parents=True)
-    refused('walk.mp4 is a folder, but a video is to be written there')
+    refused('walk.mp4 is a folder, but a video must be written there')
     assert [path.name for path in (tmp_path / 'out').iterdir() if path.is_file()] == []
 
 

@@ -1,1 +1,1 @@
-"""The student outside of PyTorch: export, quantisation, and what they cost and gain."""
+"""Runs the student outside PyTorch: export, quantisation, and the speed and accuracy that result."""

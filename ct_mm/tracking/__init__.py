@@ -1,7 +1,7 @@
-"""Single-object tracking in MMEngine: models, data, evaluation and inference; it knows no compression.
+"""Single-object tracking in MMEngine: models, data, evaluation and inference, independent of compression.
 
-Importing it is cheap: each name is fetched when it is first asked for (PEP 562), and ``init_tracker`` imports no more
-than the kind of tracker that it loads needs. A device may have no PyTorch.
+Names are imported on first access (PEP 562), and ``init_tracker`` imports only what the kind of tracker needs, so that
+the package also works on devices without PyTorch.
 """
 from importlib import import_module
 
@@ -17,7 +17,7 @@ __all__ = ['FrameSource', 'MultiTracker', 'inference_sot', 'init_model', 'init_t
 
 
 def __getattr__(name: str):
-    """Fetches a public name."""
+    """Imports a public name on first access."""
     if name in _LAZY:
         return getattr(import_module(f'{__name__}.{_LAZY[name]}'), name)
     raise AttributeError(f'module {__name__!r} has no attribute {name!r}')

@@ -21,7 +21,7 @@ def test_a_whole_benchmark(run_tool, tmp_path, capsys):
     (['a=nothing.py'], "'nothing.py' is neither"),
     (['a=tiny_tracker.py', '--image-size', '320'], "'320' is not WIDTHxHEIGHT"),
     (['a=tiny_tracker.py', '--image-size', '0x240'], "'0x240' is not WIDTHxHEIGHT"),
-    (['a=tiny_tracker.py', '--threads', '4096'], 'threads must be from 1 to the'),
+    (['a=tiny_tracker.py', '--threads', '4096'], 'threads must be between 1 and'),
     (['a=tiny_tracker.py', '--frames', '0'], '0 frames'),
     (['a=tiny_tracker.onnx', '--threads', '1'], 'a: ')])
 def test_mistakes_end_in_a_usage_error(run_tool, capsys, arguments, message):

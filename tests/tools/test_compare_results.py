@@ -27,4 +27,4 @@ def test_two_trackers_are_needed(run_tool, clip_results, tmp_path, capsys):
 def test_the_test_set_of_a_config(run_tool, clip_results, tmp_path, capsys):
     run_tool(SCRIPT, *clip_results[:2], '--dataset-config', 'quickstart/tiny_tracker.py', '--score', 'ao', '--out-dir',
              tmp_path / 'out')
-    assert 'Difference in ao, bad less good: **-' in capsys.readouterr().out
+    assert 'Difference in ao, bad minus good: **-' in capsys.readouterr().out

@@ -47,7 +47,7 @@ def test_only_a_whole_test_set_is_packed(run_tool, make_test_set, tmp_path, caps
     missing.unlink()
     with pytest.raises(SystemExit, match='2'):
         run_tool(SCRIPT, benchmark, tracks, '--out', tmp_path / 'ours.zip')
-    assert f'has no track of 1 of {len(names)} sequences: {names[7]}\n' in capsys.readouterr().err
+    assert f'has no track for 1 of {len(names)} sequences: {names[7]}\n' in capsys.readouterr().err
     assert not (tmp_path / 'ours.zip').exists()
     missing.write_text(TRACK)
     run_tool(SCRIPT, benchmark, tracks, '--out', tmp_path / 'ours.zip')

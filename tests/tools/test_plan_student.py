@@ -17,7 +17,7 @@ def test_a_whole_plan(run_tool, tmp_path, capsys):
 
 @pytest.mark.parametrize('arguments, message', [
     (['nothing.py'], "'nothing.py' is neither"),
-    (['tiny_tracker.py', '--layers', '13'], 'from 1 to the 12 of the teacher'),
+    (['tiny_tracker.py', '--layers', '13'], 'between 1 and 12, the depth of the teacher'),
     (['tiny_tracker.py', '--backend', 'tensorrt'], 'invalid choice')])
 def test_mistakes_end_in_a_usage_error(run_tool, capsys, arguments, message):
     with pytest.raises(SystemExit, match='2'):

@@ -23,10 +23,10 @@ def test_another_convention(run_tool, clip_results, tmp_path, capsys):
 @pytest.mark.parametrize('changes, message', [
     (['bad'], 'not NAME=FOLDER'),
     (['good=somewhere'], 'same name'),
-    (['more=nowhere'], 'no result folder nowhere'),
-    (['--sequences', 'buny'], 'near it, there is: bunny'),
+    (['more=nowhere'], 'result folder nowhere does not exist'),
+    (['--sequences', 'buny'], 'similar names: bunny'),
     (['--convention', 'otb'], 'convention must be one of'),
-    (['--score', 'auc'], "no 'auc', but success"),
+    (['--score', 'auc'], "has success, precision, norm_precision, ao, sr50, sr75, not 'auc'"),
     (['--benchmark', 'nothing'], "no benchmark 'nothing'"),
 ])
 def test_mistakes_end_in_a_usage_error(run_tool, clip_results, tmp_path, capsys, changes, message):

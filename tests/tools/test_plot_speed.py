@@ -38,7 +38,7 @@ def test_the_same_plot_is_the_same_file(run_tool, benchmark, tmp_path):
 
 
 @pytest.mark.parametrize('arguments, message', [
-    ([], 'nothing to draw'), (['--accuracy', 'who=0.3'], '--accuracy names who, but'),
+    ([], 'nothing to plot'), (['--accuracy', 'who=0.3'], '--accuracy names who, but'),
     (['--accuracy', 'teacher=high'], "'teacher=high' is not NAME=NUMBER"),
     (['--accuracy', 'teacher=nan'], 'is not NAME=NUMBER'), (['--scores', 'nowhere.csv'], 'nowhere.csv')])
 def test_mistakes_end_in_a_usage_error(run_tool, benchmark, capsys, arguments, message):

@@ -47,7 +47,8 @@ def test_weights_of_another_width_are_named(tracker_files, tmp_path):
     weights = torch.load(checkpoint)['state_dict']
     weights['backbone.norm.weight'] = torch.ones(16)
     torch.save(weights, checkpoint)
-    with pytest.raises(ValueError, match=r'1 of another shape \(backbone.norm.weight \(16,\) instead of \(32,\)\)'):
+    message = r'1 of another shape \(backbone.norm.weight: shape \(16,\) in the checkpoint, \(32,\) in the model\)'
+    with pytest.raises(ValueError, match=message):
         init_model(config, checkpoint)
 
 
@@ -80,7 +81,7 @@ def test_missing_files_and_configs_without_a_tracker(tracker_files, tmp_path):
     class NoTracker(torch.nn.Module):
         pass
 
-    with pytest.raises(ValueError, match='NoTracker is no tracker.*student.py'):
+    with pytest.raises(ValueError, match='NoTracker is not a tracker.*student.py'):
         init_model(Config(dict(model=dict(type='ct_mm.NoTracker'))))
 
 
@@ -122,8 +123,8 @@ def test_what_is_no_image_is_refused(make_tracker, image):
         inference_sot(make_tracker(), image, None, 4)
 
 
-@pytest.mark.parametrize('box, frame_id, message', [(None, 0, 'needs init_bbox'), ([1, 2, 3], 0, 'four numbers'),
-                                                    ([1, 2, 0, 4], 0, 'has no area'), (None, -1, 'must be 0')])
+@pytest.mark.parametrize('box, frame_id, message', [(None, 0, 'requires init_bbox'), ([1, 2, 3], 0, 'four numbers'),
+                                                    ([1, 2, 0, 4], 0, 'has no area'), (None, -1, 'must be at least 0')])
 def test_a_wrong_start_is_refused(make_tracker, box, frame_id, message):
     with pytest.raises(ValueError, match=message):
         inference_sot(make_tracker(), np.zeros((40, 40, 3), np.uint8), box, frame_id)

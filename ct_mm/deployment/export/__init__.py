@@ -1,1 +1,1 @@
-"""One function from crops to a box, written in the formats of several runtimes."""
+"""Exports a tracker's network, a function from two crops to a box, in the formats of several runtimes."""

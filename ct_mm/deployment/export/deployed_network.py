@@ -1,4 +1,4 @@
-"""A tracker's network as one function from two uint8 crops to a box: what is exported."""
+"""The function that is exported: from two uint8 crops to a box."""
 from __future__ import annotations
 
 import copy
@@ -12,36 +12,48 @@ from ct_mm.tracking.runtime.model_card import ModelCard
 
 
 class DeployedNetwork(nn.Module):
-    """Normalisation, network, Hann window and reading the box off; batch norms are folded into their convolutions.
+    """Normalises two crops, runs the network, applies the Hann window and decodes the box.
+
+    Batch norms are folded into the convolutions before them.
 
     Args:
-        tracker: A tracker with a one-stream backbone and a head with ``decode``; it is copied, not changed.
+        tracker: A tracker with a one-stream backbone and a head with ``decode``. It is copied and stays unchanged.
 
     Raises:
-        ValueError: The tracker has not what the exported function is made of.
+        ValueError: The tracker lacks a part that the exported function needs.
+
+    Examples:
+        >>> from ct_mm.registry import MODELS
+        >>> size = dict(embed_dim=32, depth=1, num_heads=2, template_size=64, search_size=128)
+        >>> tracker = MODELS.build(dict(
+        ...     type='ct_mm.OSTrack', backbone=dict(type='ct_mm.OneStreamViT', **size),
+        ...     head=dict(type='ct_mm.CenterHead', in_channels=32, feat_size=8, channels=16)))
+        >>> box, score, *maps = DeployedNetwork(tracker)(*example_crops(model_card(tracker)))
+        >>> box.shape, score.shape
+        (torch.Size([1, 4]), torch.Size([1, 1]))
     """
 
     def __init__(self, tracker: BaseTracker) -> None:
         super().__init__()
-        lacks = [name for name in ('backbone', 'head', 'window', 'template_factor', 'search_factor')
-                 if not hasattr(tracker, name)]
-        if lacks or not hasattr(tracker.head, 'decode'):
-            missing = ' and no '.join(lacks) or 'head.decode'
-            raise ValueError(f'{type(tracker).__name__} cannot be exported: it has no {missing}')
+        needed = ('backbone', 'head', 'window', 'template_factor', 'search_factor')
+        missing = [name for name in needed if not hasattr(tracker, name)]
+        if missing or not hasattr(tracker.head, 'decode'):
+            raise ValueError(f'{type(tracker).__name__} cannot be exported: it has no '
+                             f'{" and no ".join(missing) or "head.decode"}')
         self.network = fuse_conv_bn(copy.deepcopy(tracker).cpu().float().eval()).requires_grad_(False)
         self.network.precision = 'fp32'
         self.eval()
 
     def forward(self, template: Tensor, search: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-        """Runs on one pair.
+        """Runs the network on one pair of crops.
 
         Args:
-            template: RGB uint8 (1, St, St, 3).
-            search: RGB uint8 (1, Ss, Ss, 3).
+            template: Template crop, RGB uint8 (1, St, St, 3).
+            search: Search region, RGB uint8 (1, Ss, Ss, 3).
 
         Returns:
-            ``box`` (1, 4) cxcywh normalised to the search region, ``score`` (1, 1), ``score_map`` (1, 1, S, S),
-            ``size_map`` and ``offset_map`` (1, 2, S, S), see the head.
+            ``box`` (1, 4), cxcywh normalised to the search region, ``score`` (1, 1), ``score_map`` (1, 1, S, S),
+            ``size_map`` and ``offset_map`` (1, 2, S, S); the maps are described in the head.
         """
         normalize = self.network.data_preprocessor.normalize
         inputs = {name: normalize(image.permute(0, 3, 1, 2).float())  # (1, 3, S, S)
@@ -55,34 +67,31 @@ class DeployedNetwork(nn.Module):
 
 
 def model_card(tracker: BaseTracker, layers: int | None = None) -> ModelCard:
-    """What the exported file says about itself.
+    """Returns the card that an exported file carries.
 
     Args:
-        tracker: The tracker.
-        layers: Number of its layers.
+        tracker: The tracker to describe.
+        layers: Number of layers of the tracker. Default: not recorded.
     """
     processor = tracker.data_preprocessor
     return ModelCard(
-        tracker=type(tracker).__name__,
-        template_size=tracker.backbone.template_size,
-        search_size=tracker.backbone.search_size,
-        template_factor=float(tracker.template_factor),
+        tracker=type(tracker).__name__, template_size=tracker.backbone.template_size,
+        search_size=tracker.backbone.search_size, template_factor=float(tracker.template_factor),
         search_factor=float(tracker.search_factor),
         mean=tuple(round(float(value), 6) for value in processor.mean.flatten()),
         std=tuple(round(float(value), 6) for value in processor.std.flatten()),
-        layers=layers,
-        margin=float(getattr(tracker, 'margin', 10.0)))
+        layers=layers, margin=float(getattr(tracker, 'margin', 10.0)))
 
 
 def example_crops(card: ModelCard, seed: int = 0) -> tuple[Tensor, Tensor]:
-    """A template and a search region with edges and smooth parts, as the exporters' example and for the check.
+    """Draws a random template and search region with edges and smooth areas, for tracing and checking exports.
 
     Args:
-        card: Sizes of the crops.
-        seed: Of the random pictures.
+        card: Card with the sizes of the crops.
+        seed: Seed of the random images.
 
     Returns:
-        RGB uint8 (1, St, St, 3) and (1, Ss, Ss, 3).
+        Template (1, St, St, 3) and search region (1, Ss, Ss, 3), RGB uint8.
     """
     generator = torch.Generator().manual_seed(seed)
     crops = []

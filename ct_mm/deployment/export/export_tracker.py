@@ -1,4 +1,4 @@
-"""From a tracker in PyTorch to a file that tracks without it."""
+"""Exports a PyTorch tracker to a file that runs without PyTorch."""
 from __future__ import annotations
 
 import os
@@ -14,31 +14,31 @@ from ct_mm.tracking.models import BaseTracker
 from ct_mm.tracking.runtime import init_tracker
 from ct_mm.tracking.runtime.model_card import OUTPUTS
 
-#: Largest difference to PyTorch that float32 arithmetic in another order explains.
+#: Largest difference from PyTorch that a different order of float32 operations can explain.
 TOLERANCE = 1e-4
 
 
 def export_tracker(tracker: BaseTracker, path: str | os.PathLike, file_format: str) -> dict[str, float]:
-    """Writes a tracker's network as one file and compares it with PyTorch before the file gets its name.
+    """Exports a tracker's network and compares the file with PyTorch before renaming it to ``path``.
 
     Args:
-        tracker: The tracker, see :func:`ct_mm.tracking.init_model`.
-        path: Where to; its ending must be the format's.
+        tracker: A tracker from :func:`ct_mm.tracking.init_model`.
+        path: Path to write; its suffix must match the format.
         file_format: ``onnx``, ``openvino``, ``torchscript`` or ``torch_export``.
 
     Returns:
-        For each output the largest difference to PyTorch over several pairs of crops.
+        The largest difference from PyTorch over several pairs of crops, by name of the output.
 
     Raises:
         ImportError: A package that the format needs is not installed.
-        ValueError: The format is unknown, the ending is another's, the tracker cannot be exported, or the file does not
-            agree with PyTorch (it is not kept then).
+        ValueError: The format is unknown, the suffix does not match it, the tracker cannot be exported, or the file
+            disagrees with PyTorch (it is then deleted).
     """
     suffix, write = FORMATS.get(file_format, (None, None))
     if write is None:
         raise ValueError(f'format must be one of {", ".join(FORMATS)}, not {file_format!r}')
     if Path(path).suffix != suffix:
-        raise ValueError(f'a file of format {file_format} ends in {suffix}, but this is {Path(path).name}')
+        raise ValueError(f'the {file_format} format needs a file name ending in {suffix}, but got {Path(path).name}')
     card = model_card(tracker, count_layers(tracker))
     network = DeployedNetwork(tracker)
     differences: dict[str, float] = {}
@@ -48,23 +48,23 @@ def export_tracker(tracker: BaseTracker, path: str | os.PathLike, file_format: s
         differences.update(compare_with_torch(temporary, network))
         wrong = {name: value for name, value in differences.items() if not value <= TOLERANCE}
         if wrong:
-            raise ValueError(f'the {file_format} file does not agree with PyTorch and is not kept: the largest '
-                             f'differences are {wrong}, allowed are {TOLERANCE}')
+            raise ValueError(f'the {file_format} file disagrees with PyTorch and was deleted: the largest differences '
+                             f'are {wrong}, but at most {TOLERANCE} is allowed')
 
     write_whole(write_checked, path)
     return differences
 
 
 def compare_with_torch(path: str | os.PathLike, network: DeployedNetwork, pairs: int = 4) -> dict[str, float]:
-    """Runs a float32 file and the network it was made from on the same crops.
+    """Runs an exported float32 file and its source network on the same crops.
 
     Args:
-        path: The file.
-        network: In PyTorch.
-        pairs: How many pairs of crops.
+        path: The exported file.
+        network: The network in PyTorch.
+        pairs: Number of pairs of crops.
 
     Returns:
-        The largest absolute difference of each output.
+        The largest absolute difference by name of the output.
     """
     precision = 'fp32' if Path(path).suffix == '.xml' else None
     session = init_tracker(path, precision=precision).session
@@ -74,6 +74,5 @@ def compare_with_torch(path: str | os.PathLike, network: DeployedNetwork, pairs:
         with torch.inference_mode():
             expected = dict(zip(OUTPUTS, network(*crops)))
         for name, value in session.outputs(*(crop.numpy() for crop in crops)).items():
-            difference = np.abs(value.astype(np.float64) - expected[name].double().numpy()).max()
-            largest[name] = max(largest[name], float(difference))
+            largest[name] = max(largest[name], float(np.abs(value - expected[name].double().numpy()).max()))
     return largest

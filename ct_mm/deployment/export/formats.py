@@ -1,4 +1,4 @@
-"""Writing an exported network in each format; one function each, all with the same arguments."""
+"""Writers for each export format, all with the same arguments."""
 from __future__ import annotations
 
 import contextlib
@@ -23,22 +23,26 @@ def write_onnx(network: DeployedNetwork, crops: tuple[Tensor, Tensor], card: Mod
     Raises:
         ImportError: onnx or onnxscript is not installed.
     """
-    onnx = need('onnx', 'onnx onnxscript')
+    need('onnx', 'onnx onnxscript')
     need('onnxscript', 'onnx onnxscript')
     with quiet():
         program = torch.onnx.export(
             network, crops, input_names=list(_INPUTS), output_names=list(OUTPUTS), dynamo=True, verbose=False)
-    model = program.model_proto
-    entry = model.metadata_props.add()
-    entry.key, entry.value = CARD_KEY, card.to_json()
+    save_onnx(program.model_proto, card, path)
+
+
+def save_onnx(model, card: ModelCard, path: Path) -> None:
+    """Writes an ONNX model with the card as its only metadata."""
+    onnx = need('onnx', 'onnx onnxscript')
+    onnx.helper.set_model_props(model, {CARD_KEY: card.to_json()})
     onnx.save(model, str(path))
 
 
 def to_openvino(network: DeployedNetwork, crops: tuple[Tensor, Tensor], card: ModelCard):
-    """Converts to an OpenVINO model in memory.
+    """Converts a network to an OpenVINO model in memory.
 
     Returns:
-        openvino.Model: With named inputs and outputs and the card.
+        openvino.Model: The model, with named inputs and outputs and with the card in its runtime info.
 
     Raises:
         ImportError: openvino is not installed.
@@ -54,9 +58,9 @@ def to_openvino(network: DeployedNetwork, crops: tuple[Tensor, Tensor], card: Mo
 
 
 def save_openvino(model, path: Path) -> None:
-    """Writes an OpenVINO model, weights first, so that no ``.xml`` is ever without its ``.bin``."""
+    """Writes an OpenVINO model as an ``.xml`` file and its ``.bin``, with the weights in their own precision."""
     openvino = need('openvino', 'openvino')
-    # The weights are kept as they are: compressed to fp16 they would not agree with PyTorch.
+    # Compressed to fp16, the weights would no longer agree with PyTorch.
     openvino.save_model(model, str(path), compress_to_fp16=False)
 
 
@@ -79,7 +83,7 @@ def write_torch_export(network: DeployedNetwork, crops: tuple[Tensor, Tensor], c
     torch.export.save(program, str(path), extra_files={f'{CARD_KEY}.json': card.to_json()})
 
 
-#: By name: the ending of the file and how it is written.
+#: Suffix and writer of each format, by name.
 FORMATS: dict[str, tuple[str, Callable[..., None]]] = dict(
     onnx=('.onnx', write_onnx),
     openvino=('.xml', write_openvino),
@@ -88,26 +92,26 @@ FORMATS: dict[str, tuple[str, Callable[..., None]]] = dict(
 
 
 def network_files(path: Path) -> list[Path]:
-    """The files that an exported network consists of: one, or an ``.xml`` and its ``.bin``."""
+    """Returns the files of an exported network: ``path`` itself, preceded by the ``.bin`` of an ``.xml``."""
     return [path.with_suffix('.bin'), path] if path.suffix == '.xml' else [path]
 
 
 def write_whole(write: Callable[[Path], None], path: str | os.PathLike) -> None:
-    """Lets a function write under a temporary name, and gives the file, with its ``.bin`` if it has one, its name.
+    """Calls a writer with a temporary path, then renames the file and, if it has one, its ``.bin``.
 
     Args:
         write: Called with the temporary path.
         path: The final path.
 
     Raises:
-        OSError: The folder cannot be written.
+        OSError: The folder is not writable.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f'.{path.stem}.{os.getpid()}{path.suffix}')
     try:
         write(temporary)
-        for unfinished, file in zip(network_files(temporary), network_files(path)):  # who finds the .xml finds its .bin
+        for unfinished, file in zip(network_files(temporary), network_files(path)):  # an .xml always has its .bin
             os.replace(unfinished, file)
     finally:
         for unfinished in network_files(temporary):
@@ -115,32 +119,31 @@ def write_whole(write: Callable[[Path], None], path: str | os.PathLike) -> None:
 
 
 def need(module: str, packages: str):
-    """Imports a module.
+    """Imports and returns a module.
 
     Args:
-        module: Its name.
-        packages: What to install to have it.
+        module: Name of the module.
+        packages: Packages to install if the module is missing.
 
     Raises:
-        ImportError: It is not installed; says how to get it.
+        ImportError: The module is not installed; the message says how to install it.
     """
     try:
         return __import__(module)
     except ImportError as error:
-        raise ImportError(f'this needs {module}, which is not installed: pip install {packages}') from error
+        raise ImportError(f'{module} is required but not installed: pip install {packages}') from error
 
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Lets exporters work without remarks on what is meant: constants, layers left in float, packages not needed."""
-    loggers = {logging.getLogger(name): level
-               for name, level in (('torch.onnx', logging.ERROR), ('nncf', logging.WARNING))}
-    levels = {logger: logger.level for logger in loggers}
+    """Silences exporter warnings about intended choices: constants, layers left in float, unused packages."""
+    loggers = [logging.getLogger(name) for name in ('torch.onnx', 'nncf')]
+    levels = [logger.level for logger in loggers]
     try:
-        for logger, level in loggers.items():
+        for logger, level in zip(loggers, (logging.ERROR, logging.WARNING)):
             logger.setLevel(level)
         with warnings.catch_warnings(action='ignore'):
             yield
     finally:
-        for logger, level in levels.items():
+        for logger, level in zip(loggers, levels):
             logger.setLevel(level)

@@ -1,1 +1,1 @@
-"""Quantisation to 8 bits, and what it costs in accuracy."""
+"""Quantises trackers to 8 bits and measures the loss of accuracy."""

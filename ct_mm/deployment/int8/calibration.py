@@ -1,4 +1,4 @@
-"""Real crops for a quantisation to measure the ranges of activations on."""
+"""Real crops on which a quantiser measures the ranges of activations."""
 from __future__ import annotations
 
 import os
@@ -19,41 +19,39 @@ _LABEL_MAP = '_segments.png'
 
 def calibration_crops(source: str | os.PathLike, card: ModelCard, count: int = 300,
                       seed: int = 0) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Draws pairs of crops as the network sees them.
+    """Draws pairs of crops as the network sees them while tracking.
 
-    From sequences: a frame and a later one, the search region off the target by no more than a tracker is. From
-    photographs: a box somewhere in the photograph, with a tenth to a half of its side. Label maps that lie beside their
-    photographs (``NAME_segments.png`` beside ``NAME.jpg``) are left out.
+    From a sequence, the pair comes from a frame and a later one, and the search region is off the target by as much as
+    in tracking. From a photograph, the target is a random box with a tenth to a half of the photograph's sides. Label
+    maps next to their photographs (``NAME_segments.png`` next to ``NAME.jpg``) are skipped.
 
     Args:
-        source: A folder of annotated sequences (``NAME/groundtruth.txt``), or one of images, also in folders below it.
-        card: Sizes and area factors of the crops.
-        count: Number of pairs.
-        seed: Of the choice.
+        source: Folder of annotated sequences (``NAME/groundtruth.txt``), or of images, which may lie in subfolders.
+        card: Card with the sizes and area factors of the crops.
+        count: Number of pairs to draw.
+        seed: Seed of the random choice.
 
     Yields:
         Template (1, St, St, 3) and search region (1, Ss, Ss, 3), RGB uint8.
 
     Raises:
-        FileNotFoundError: The folder does not exist or holds neither.
+        FileNotFoundError: The folder does not exist, or holds neither sequences nor images.
         OSError: An image cannot be read.
         ValueError: No pair could be drawn.
     """
     rng = np.random.default_rng(seed)
     sequences = _sequences(Path(resolve_path(source)), rng)
     pipeline = Compose([
-        dict(type='ct_mm.SamplePair'),
-        dict(type='ct_mm.LoadPair'),
+        dict(type='ct_mm.SamplePair'), dict(type='ct_mm.LoadPair'),
         dict(type='ct_mm.CropPair', template_size=card.template_size, template_factor=card.template_factor,
-             search_size=card.search_size, search_factor=card.search_factor, center_jitter=1.0, scale_jitter=0.1),
-    ])
+             search_size=card.search_size, search_factor=card.search_factor, center_jitter=1.0, scale_jitter=0.1)])
     drawn, refused = 0, 0
     while drawn < count:
         results = pipeline(dict(rng=rng, sequence=sequences[int(rng.integers(len(sequences)))]))
         if results is None:
             refused += 1
             if refused > 20 * (drawn + 5):
-                raise ValueError(f'no pair of crops can be drawn from {source}: too few frames with a visible target')
+                raise ValueError(f'cannot draw pairs of crops from {source}: too few frames show the target')
             continue
         drawn += 1
         yield tuple(np.ascontiguousarray(results[side]['img'])[None] for side in ('template', 'search'))
@@ -61,7 +59,7 @@ def calibration_crops(source: str | os.PathLike, card: ModelCard, count: int = 3
 
 def _sequences(folder: Path, rng: np.random.Generator) -> list[FrameSequence]:
     if not folder.is_dir():
-        raise FileNotFoundError(f'the folder of calibration data {folder} does not exist (seen from {Path.cwd()})')
+        raise FileNotFoundError(f'calibration data folder {folder} does not exist (current folder: {Path.cwd()})')
     if any(folder.glob('*/groundtruth.txt')):
         dataset = SequenceFolder(folder)
         return [dataset.get_sequence(index) for index in range(len(dataset))]
@@ -70,18 +68,18 @@ def _sequences(folder: Path, rng: np.random.Generator) -> list[FrameSequence]:
         files = FrameFiles.in_folder(place)
         stills += [_still(files[index], rng) for index in range(len(files)) if not _is_label_map(files[index])]
     if not stills:
-        raise FileNotFoundError(f'{folder} holds neither sequences (NAME/groundtruth.txt) nor images to calibrate with')
+        raise FileNotFoundError(f'{folder} holds neither sequences (NAME/groundtruth.txt) nor images for calibration')
     return stills
 
 
 def _is_label_map(file: str) -> bool:
-    """Whether a file is the label map of a photograph beside it, as :class:`SegmentFolder` reads them."""
+    """Returns whether a file is the label map of a photograph next to it, as :class:`SegmentFolder` reads them."""
     photograph = file.removesuffix(_LABEL_MAP)
     return photograph != file and any(Path(photograph + suffix).is_file() for suffix in IMAGE_SUFFIXES)
 
 
 def _still(file: str, rng: np.random.Generator) -> FrameSequence:
-    """A photograph with a box in it; the photograph's size is read when the box is."""
+    """Returns a photograph with a random box as a sequence of one frame."""
     height, width = ImageFile(file).shape[:2]
     w, h = rng.uniform(0.1, 0.5, 2) * (width, height)
     x, y = rng.uniform(0, 1, 2) * (width - w, height - h)

@@ -1,4 +1,4 @@
-"""Trackers that tell what a quantisation changes: one follows another's track, one sees a trace of noise."""
+"""Wrappers that isolate the effect of quantisation: one follows another's track, one adds noise to the frames."""
 from __future__ import annotations
 
 import numpy as np
@@ -8,27 +8,28 @@ from ct_mm.tracking.runtime.portable_tracker import PortableTracker
 
 
 class FollowingTracker:
-    """Searches each frame around the box that its leader found in the frame before.
+    """Searches each frame around the box that a leading tracker found in the previous frame.
 
-    Its boxes differ from the leader's by what the networks differ in, and not by where small differences have led it.
+    Its boxes therefore differ from the leader's only because the networks differ, not because the tracks have drifted
+    apart.
 
     Args:
         tracker: An exported tracker.
-        leader: Any tracker, used by this one alone.
+        leader: Any tracker; it must not be used elsewhere.
     """
 
     def __init__(self, tracker: PortableTracker, leader: Tracker) -> None:
         self.tracker, self.leader = tracker, leader
-        self._box: np.ndarray | None = None  # (4,), xywh in pixels: the leader's
+        self._box: np.ndarray | None = None  # (4,), the leader's last box, xywh in pixels
 
     def init(self, image: np.ndarray, box: np.ndarray) -> None:
-        """As the tracker's."""
+        """Starts both trackers on the target, a box xywh in pixels."""
         self.tracker.init(image, box)
         self.leader.init(image, box)
         self._box = None
 
     def track(self, image: np.ndarray) -> tuple[np.ndarray, float]:
-        """As the tracker's."""
+        """Returns the tracker's box (4,), xywh in pixels, and score in the next frame."""
         if self._box is not None:
             self.tracker.look_at(self._box)
         found = self.tracker.track(image)
@@ -37,25 +38,25 @@ class FollowingTracker:
 
 
 class PerturbedTracker:
-    """Changes each value of a frame by at most one grey level, which nobody sees, before the tracker gets it.
+    """Adds invisible noise to each frame, at most one grey level per value, before passing it to the tracker.
 
-    A track feeds on itself: where a tracker is nearly undecided, the last digit decides where it looks next. A
-    difference smaller than what this noise makes says nothing about a quantisation.
+    Each box determines the next search region, so a rounding error can send a nearly undecided tracker elsewhere.
+    A difference between trackers that is smaller than the effect of this noise is not evidence against quantisation.
 
     Args:
         tracker: Any tracker.
-        seed: Of the noise.
+        seed: Seed of the noise.
     """
 
     def __init__(self, tracker: Tracker, seed: int) -> None:
         self.tracker, self._rng = tracker, np.random.default_rng(seed)
 
     def init(self, image: np.ndarray, box: np.ndarray) -> None:
-        """As the tracker's."""
+        """Starts the tracker on the target, a box xywh in pixels."""
         self.tracker.init(self._perturbed(image), box)
 
     def track(self, image: np.ndarray) -> tuple[np.ndarray, float]:
-        """As the tracker's."""
+        """Returns the tracker's box (4,), xywh in pixels, and score in the next frame."""
         return self.tracker.track(self._perturbed(image))
 
     def _perturbed(self, image: np.ndarray) -> np.ndarray:

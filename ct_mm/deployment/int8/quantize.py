@@ -1,8 +1,8 @@
-"""int8 after training: ranges of activations measured on real crops, no training.
+"""Post-training quantisation to int8, with activation ranges measured on real crops.
 
 References:
-    NNCF (OpenVINO): post-training quantisation with the preset for transformers.
-    ONNX Runtime: static quantisation, QDQ, weights per channel.
+    NNCF (OpenVINO): post-training quantisation with the transformer preset.
+    ONNX Runtime: static quantisation in QDQ format with per-channel weights.
 """
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ import numpy as np
 from torch import nn
 
 from ct_mm.deployment.export.deployed_network import DeployedNetwork, example_crops, model_card
-from ct_mm.deployment.export.formats import need, quiet, save_openvino, to_openvino, write_onnx, write_whole
+from ct_mm.deployment.export.formats import need, quiet, save_onnx, save_openvino, to_openvino, write_onnx, write_whole
 from ct_mm.deployment.int8.sensitivity import quantized_layers
 from ct_mm.deployment.int8.smoothed_linear import smooth
 from ct_mm.tracking.evaluation.tracker_cost import count_layers
@@ -29,41 +29,42 @@ from ct_mm.tracking.models import BaseTracker
 from ct_mm.tracking.runtime.model_card import CARD_KEY, ModelCard
 
 Crops = Iterable[tuple[np.ndarray, np.ndarray]]
-#: How many pairs the smoothing looks at: enough for the size of each channel.
+#: Number of pairs used for smoothing: enough to estimate the magnitude of each channel.
 _SMOOTHING_PAIRS = 64
 
 
 def quantize_openvino(tracker: BaseTracker, crops: Crops, path: str | os.PathLike,
-                      in_float: Collection[str] = ()) -> None:
+                      in_float: Collection[str] = (), network: DeployedNetwork | None = None) -> None:
     """Writes an int8 network for OpenVINO.
 
     Args:
-        tracker: In PyTorch.
-        crops: Pairs (1, St, St, 3) and (1, Ss, Ss, 3), RGB uint8, see :func:`calibration_crops`.
-        path: Where to, ``.xml``.
-        in_float: Layers to leave in float besides those that always are, see :func:`float_layers`.
+        tracker: The PyTorch tracker.
+        crops: Pairs of template (1, St, St, 3) and search region (1, Ss, Ss, 3), RGB uint8, for example from
+            :func:`calibration_crops`.
+        path: Path of the ``.xml`` file to write.
+        in_float: Names of layers to keep in float in addition to :func:`float_layers`.
+        network: The tracker's :func:`smoothed_network` on these crops, if it has been computed. Default: compute it.
 
     Raises:
         ImportError: openvino or nncf is not installed.
     """
     nncf = need('nncf', 'openvino nncf')
-    pairs = list(crops)
-    network, card = smoothed_network(tracker, pairs), _int8_card(tracker)
-    model = to_openvino(network, example_crops(card), card)
+    pairs, card = list(crops), _int8_card(tracker)
+    model = to_openvino(network or smoothed_network(tracker, pairs), example_crops(card), card)
     dataset = nncf.Dataset(pairs, lambda pair: dict(template=pair[0], search=pair[1]))
-    # Whole ranges: NNCF's default, the mean of the crops' extremes, cuts off what is bright. Its bias correction, made
-    # for convolutional networks, moves boxes more than it mends. Layers are smoothed already, each in its own way.
+    # Use the full ranges: NNCF's default, the mean of the crops' extremes, clips bright inputs. Skip its bias
+    # correction, which is made for convolutional networks and makes boxes worse. Layers are smoothed already.
     advanced = nncf.AdvancedQuantizationParameters(
         disable_bias_correction=True,
         smooth_quant_alphas=nncf.AdvancedSmoothQuantParameters(matmul=-1, convolution=-1),
         activations_range_estimator_params=nncf.quantization.range_estimator.RangeEstimatorParametersSet.MINMAX)
     present = {operation.get_type_name() for operation in model.get_ops()}
-    # Attention is a fifteenth of the products and hardly faster in int8; rounding queries and keys moves the maps.
+    # Attention is a fifteenth of the products and hardly faster in int8; rounding queries and keys changes the maps.
     ignored = nncf.IgnoredScope(
         types=sorted({'ScaledDotProductAttention'} & present),
         patterns=[rf'.*\.{re.escape(name)}[./].*' for name in (*float_layers(tracker), *in_float)]
         + [r'.*/aten::mul/Multiply.*'] * ('Multiply' in present))
-    # NNCF draws its bars on the standard output, also where that is a file.
+    # NNCF writes progress bars to the standard output, even if that is a file.
     with quiet(), contextlib.redirect_stdout(sys.stderr if sys.stderr.isatty() else io.StringIO()):
         quantized = nncf.quantize(
             model, dataset, subset_size=len(pairs), model_type=nncf.ModelType.TRANSFORMER,
@@ -72,14 +73,16 @@ def quantize_openvino(tracker: BaseTracker, crops: Crops, path: str | os.PathLik
     write_whole(lambda temporary: save_openvino(quantized, temporary), path)
 
 
-def quantize_onnx(tracker: BaseTracker, crops: Crops, path: str | os.PathLike, in_float: Collection[str] = ()) -> None:
+def quantize_onnx(tracker: BaseTracker, crops: Crops, path: str | os.PathLike, in_float: Collection[str] = (),
+                  network: DeployedNetwork | None = None) -> None:
     """Writes an int8 network for ONNX Runtime.
 
     Args:
-        tracker: In PyTorch.
-        crops: As for :func:`quantize_openvino`.
-        path: Where to, ``.onnx``.
-        in_float: As for :func:`quantize_openvino`.
+        tracker: The PyTorch tracker.
+        crops: As in :func:`quantize_openvino`.
+        path: Path of the ``.onnx`` file to write.
+        in_float: As in :func:`quantize_openvino`.
+        network: As in :func:`quantize_openvino`.
 
     Raises:
         ImportError: onnx, onnxscript or onnxruntime is not installed.
@@ -88,8 +91,8 @@ def quantize_onnx(tracker: BaseTracker, crops: Crops, path: str | os.PathLike, i
     need('onnxruntime', 'onnx onnxscript onnxruntime')
     from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
     from onnxruntime.quantization.shape_inference import quant_pre_process
-    pairs = list(crops)
-    network, card = smoothed_network(tracker, pairs), _int8_card(tracker)
+    pairs, card = list(crops), _int8_card(tracker)
+    network = network or smoothed_network(tracker, pairs)
     to_quantize = set(quantized_layers(network, {*float_layers(tracker), *in_float}))
 
     class Reader(CalibrationDataReader):
@@ -107,29 +110,25 @@ def quantize_onnx(tracker: BaseTracker, crops: Crops, path: str | os.PathLike, i
             write_onnx(network, example_crops(card), card, plain)
             quant_pre_process(str(plain), str(prepared), skip_symbolic_shape=True)
             layer_of = _layers_of_nodes(onnx.load(str(plain)), to_quantize)
-            # The preparation fuses nodes and puts what it made of them behind a stroke.
+            # The preparation fuses nodes and appends to their names after a slash.
             nodes = [node.name for node in onnx.load(str(prepared)).graph.node
                      if node.op_type in ('MatMul', 'Gemm', 'Conv') and layer_of.get(node.name.partition('/')[0])]
             quantize_static(
                 str(prepared), str(temporary), Reader(), quant_format=QuantFormat.QDQ, per_channel=True,
                 activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8, nodes_to_quantize=nodes,
-                # Their kernels can put out float; rounding that once more is an error that buys no speed.
+                # These kernels can output float; rounding it again would add error without a gain in speed.
                 extra_options=dict(OpTypesToExcludeOutputQuantization=['MatMul', 'Gemm']))
-        model = onnx.load(str(temporary))
-        del model.metadata_props[:]
-        entry = model.metadata_props.add()
-        entry.key, entry.value = CARD_KEY, card.to_json()
-        onnx.save(model, str(temporary))
+        save_onnx(onnx.load(str(temporary)), card, temporary)
 
     write_whole(write, path)
 
 
 def smoothed_network(tracker: BaseTracker, pairs: list) -> DeployedNetwork:
-    """The network that is quantised: in float32 it computes what the tracker does.
+    """Returns the network to quantise, which in float32 computes the same as the tracker.
 
     Args:
-        tracker: In PyTorch.
-        pairs: Pairs of crops of the calibration.
+        tracker: The PyTorch tracker.
+        pairs: Calibration crops.
     """
     network = DeployedNetwork(tracker)
     smooth(network, pairs[:_SMOOTHING_PAIRS])
@@ -137,10 +136,10 @@ def smoothed_network(tracker: BaseTracker, pairs: list) -> DeployedNetwork:
 
 
 def float_layers(tracker: BaseTracker) -> list[str]:
-    """Layers that are cheap and matter most: the first one, which sees pixels, and the last ones, which give the box.
+    """Returns the names of layers that are cheap but critical: the first, which sees pixels, and the head's last.
 
     Args:
-        tracker: In PyTorch.
+        tracker: The PyTorch tracker.
     """
     first = [f'network.backbone.{name}' for name, module in tracker.backbone.named_modules()
              if isinstance(module, nn.Conv2d) and module.in_channels == 3]
@@ -154,7 +153,7 @@ def _int8_card(tracker: BaseTracker) -> ModelCard:
 
 
 def _layers_of_nodes(model, layers: Collection[str]) -> dict[str, str]:
-    """The layer that a node of an ONNX file came from, by the node's name, for nodes of these layers."""
+    """Returns the source layer of each ONNX node, by name of the node, for nodes of the given layers."""
     found = {}
     for node in model.graph.node:
         for entry in node.metadata_props:
@@ -165,5 +164,5 @@ def _layers_of_nodes(model, layers: Collection[str]) -> dict[str, str]:
     return found
 
 
-#: By format: the ending of the file and how it is written.
+#: Suffix and quantiser of each format, by name.
 QUANTIZERS = dict(openvino=('.xml', quantize_openvino), onnx=('.onnx', quantize_onnx))

@@ -1,4 +1,4 @@
-"""int8 where it does no harm: as many layers in float as a bound on the error asks for."""
+"""Quantises to int8 under a bound on the error, leaving as many layers in float as the bound requires."""
 from __future__ import annotations
 
 import os
@@ -12,21 +12,21 @@ from ct_mm.deployment.int8.sensitivity import layer_errors, map_error, quantized
 from ct_mm.tracking.models import BaseTracker
 from ct_mm.tracking.runtime import init_tracker
 
-#: One pair in so many is held back from the calibration, to measure on.
+#: One pair in this many is held out of the calibration to measure the error.
 _HELD_BACK = 5
-#: Pairs that a layer's share of the error is estimated on.
+#: Number of pairs on which the error of each layer is estimated.
 _ESTIMATE_PAIRS = 24
 
 
 @dataclass(frozen=True)
 class QuantizationReport:
-    """What a quantisation did.
+    """Result of a quantisation.
 
     Args:
-        error: Error of the maps of the written file, see :func:`map_error`.
-        in_float: Layers left in float because of the bound, the worst first.
-        layers: How many layers could have been in int8.
-        estimates: The error of each of these alone; empty if no bound asked for it.
+        error: Error of the maps that the written file computes, see :func:`map_error`.
+        in_float: Layers left in float because of the bound, worst first.
+        layers: Number of layers that could be in int8.
+        estimates: Error with only this layer in int8, by name; empty if the bound did not require it.
     """
 
     error: float
@@ -38,30 +38,30 @@ class QuantizationReport:
 def quantize_within(tracker: BaseTracker, crops: Crops, path: str | os.PathLike, quantize: Callable[..., None],
                     max_error: float | None = None,
                     on_try: Callable[[int, float], None] | None = None) -> QuantizationReport:
-    """Quantises, measures the file itself, and while it is off too far leaves the layers that do most harm in float.
+    """Quantises a tracker and moves the most harmful layers back to float until the written file is within the bound.
 
-    A fifth of the crops is not calibrated on: the errors are measured on it.
+    A fifth of the crops is held out of the calibration; errors are measured on these.
 
     Args:
-        tracker: In PyTorch.
-        crops: Pairs of crops, see :func:`calibration_crops`.
-        path: Where to.
-        quantize: One of ``QUANTIZERS``.
-        max_error: Largest error of the maps. Default: none, every layer in int8.
-        on_try: Called with the number of layers in float and the error after each file.
+        tracker: The PyTorch tracker.
+        crops: Pairs of crops, for example from :func:`calibration_crops`.
+        path: Path to write.
+        quantize: Quantiser from ``QUANTIZERS``.
+        max_error: Largest error of the maps that is allowed. Default: no bound, every layer in int8.
+        on_try: Called after each file with the number of layers in float and the error.
 
     Raises:
-        ValueError: There are fewer than five pairs, or the error is above the bound with every layer in float.
+        ValueError: There are too few pairs to hold some out, or the error exceeds the bound with every layer in float.
     """
     pairs = list(crops)
     held, calibration = pairs[::_HELD_BACK], [pair for i, pair in enumerate(pairs) if i % _HELD_BACK]
     if not calibration:
-        raise ValueError(f'{len(pairs)} pairs of crops are too few to calibrate and to measure: take at least 5')
+        raise ValueError(f'{len(pairs)} pairs of crops are too few to calibrate and measure: use at least 5')
     network = smoothed_network(tracker, calibration)
     expected, always = torch_outputs(network, held), float_layers(tracker)
     count, estimates, in_float = len(quantized_layers(network, always)), {}, ()
     while True:
-        quantize(tracker, calibration, path, in_float)
+        quantize(tracker, calibration, path, in_float, network)
         session = init_tracker(path).session
         error = map_error([session.outputs(*pair) for pair in held], expected)
         if on_try is not None:
@@ -72,15 +72,15 @@ def quantize_within(tracker: BaseTracker, crops: Crops, path: str | os.PathLike,
         if len(in_float) == len(estimates):
             for file in network_files(Path(path)):
                 file.unlink(missing_ok=True)
-            raise ValueError(f'{path} is not kept: the maps are off by {error:.3f} with all layers in float, allowed '
-                             f'are {max_error:g}. Allow more, or export without int8')
+            raise ValueError(f'{path} was deleted: its error is {error:.3f} with all layers in float, above the '
+                             f'allowed {max_error:g}. Allow a larger error, or export without int8')
         in_float = tuple(estimates)[:_enough(list(estimates.values()), len(in_float), error, max_error)]
 
 
 def _enough(errors: list[float], now: int, error: float, max_error: float) -> int:
-    """How many layers, more than now, should be in float, if squared errors add up."""
+    """Returns how many layers should be in float, more than ``now``, assuming that squared errors add up."""
     left = sum(value**2 for value in errors[now:])
-    # Half as many more at least: what is not in int8 has an error, too, and each try takes a whole quantisation.
+    # Add at least half as many: each try is a full quantisation, and the file is not exact even without these layers.
     for number in range(now + max(1, now // 2), len(errors)):
         if error**2 * sum(value**2 for value in errors[number:]) <= max_error**2 * left:
             return number

@@ -1,21 +1,21 @@
-"""What 8 bits do to numbers, in PyTorch: the arithmetic that the runtimes use, to foresee its error."""
+"""Simulates int8 arithmetic in PyTorch, as the runtimes compute it, to predict its error."""
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
 
-#: The modules whose inputs and weights are quantised.
+#: Modules whose inputs and weights are quantised.
 QUANTIZED_TYPES = (nn.Linear, nn.Conv2d)
 
 
 def round_activations(values: Tensor, low: Tensor, high: Tensor) -> Tensor:
-    """Rounds to the 256 levels between two bounds, zero among them.
+    """Rounds values to the 256 levels between two bounds, extended so that zero is a level.
 
     Args:
-        values: Of any shape.
+        values: Activations of any shape.
         low: Lower bound, a scalar.
         high: Upper bound, a scalar.
     """
@@ -26,10 +26,10 @@ def round_activations(values: Tensor, low: Tensor, high: Tensor) -> Tensor:
 
 
 def round_weights(weight: Tensor) -> Tensor:
-    """Rounds to 255 levels around zero, a range for each output channel.
+    """Rounds weights to 255 levels around zero, with a range for each output channel.
 
     Args:
-        weight: (out, in) of a linear layer or (out, in, k, k) of a convolution.
+        weight: Weight (out, in) of a linear layer or (out, in, k, k) of a convolution.
     """
     step = weight.abs().flatten(1).amax(1).clamp(min=1e-12) / 127  # (out,)
     step = step.view(-1, *[1] * (weight.ndim - 1))
@@ -38,12 +38,12 @@ def round_weights(weight: Tensor) -> Tensor:
 
 @contextmanager
 def rounded(module: nn.Module, low: Tensor, high: Tensor) -> Iterator[None]:
-    """Lets one linear layer or convolution compute as in int8.
+    """Makes a linear layer or convolution compute as in int8 within the context.
 
     Args:
         module: The layer.
-        low: Smallest value of its input in the calibration.
-        high: Largest value.
+        low: Smallest input value seen in the calibration.
+        high: Largest input value seen in the calibration.
     """
     weight = module.weight.data
     hook = module.register_forward_pre_hook(lambda _, inputs: (round_activations(inputs[0], low, high), ))
@@ -55,6 +55,23 @@ def rounded(module: nn.Module, low: Tensor, high: Tensor) -> Iterator[None]:
         module.weight.data = weight
 
 
+@contextmanager
+def watched_inputs(layers: Mapping[str, nn.Module], watch: Callable[[str, Tensor], None]) -> Iterator[None]:
+    """Calls a function with the name and the input of each layer that runs within the context.
+
+    Args:
+        layers: Layers by name.
+        watch: Called with the name and the first input.
+    """
+    hooks = [layer.register_forward_pre_hook(lambda _, inputs, name=name: watch(name, inputs[0]))
+             for name, layer in layers.items()]
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
 def torch_pair(pair: tuple) -> tuple[Tensor, Tensor]:
-    """A pair of crops as the network in PyTorch takes it."""
+    """Returns a pair of crops as tensors for the PyTorch network."""
     return tuple(torch.from_numpy(crop) if not isinstance(crop, Tensor) else crop for crop in pair)

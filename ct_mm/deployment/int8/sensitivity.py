@@ -1,4 +1,4 @@
-"""Which layers an int8 network suffers from: each alone computes as in int8, and the maps are compared."""
+"""Measures how much each layer contributes to the error of an int8 network."""
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ct_mm.deployment.int8.rounding import QUANTIZED_TYPES, rounded, torch_pair
+from ct_mm.deployment.int8.rounding import QUANTIZED_TYPES, rounded, torch_pair, watched_inputs
 from ct_mm.deployment.int8.smoothed_linear import SmoothedLinear
 from ct_mm.tracking.runtime.model_card import OUTPUTS
 
@@ -15,13 +15,13 @@ _MAPS = ('score_map', 'size_map', 'offset_map')
 
 
 def map_error(found: Sequence[Mapping[str, np.ndarray]], expected: Sequence[Mapping[str, np.ndarray]]) -> float:
-    """How far the maps are off, as a part of how much they vary: root mean squares, the mean of the three maps.
+    """Returns the root-mean-square error of the maps over their standard deviation, averaged over the three maps.
 
-    Unlike boxes, which jump when two cells score alike, maps change smoothly with the weights.
+    Maps change smoothly with the weights, while boxes jump if two cells have similar scores.
 
     Args:
-        found: Outputs by name, for each pair of crops.
-        expected: The same of the network in float32.
+        found: Outputs by name for each pair of crops.
+        expected: Outputs of the float32 network for the same crops.
     """
     errors = []
     for name in _MAPS:
@@ -33,17 +33,17 @@ def map_error(found: Sequence[Mapping[str, np.ndarray]], expected: Sequence[Mapp
 
 
 def torch_outputs(network: nn.Module, pairs: Sequence[tuple]) -> list[dict[str, np.ndarray]]:
-    """Outputs of a network in PyTorch, by name, for each pair of crops."""
+    """Returns the outputs of a PyTorch network, by name, for each pair of crops."""
     with torch.inference_mode():
         return [{name: value.numpy() for name, value in zip(OUTPUTS, network(*torch_pair(pair)))} for pair in pairs]
 
 
 def quantized_layers(network: nn.Module, in_float: Collection[str] = ()) -> dict[str, nn.Module]:
-    """Linear layers and convolutions by name; of a smoothed layer, the part that is quantised.
+    """Returns the linear layers and convolutions to quantise by name; for a smoothed layer, its inner one.
 
     Args:
-        network: The network.
-        in_float: Names to leave out.
+        network: The network, smoothed or not.
+        in_float: Names of layers to leave out.
     """
     layers = {}
     for name, module in network.named_modules():
@@ -54,32 +54,24 @@ def quantized_layers(network: nn.Module, in_float: Collection[str] = ()) -> dict
 
 
 def layer_errors(network: nn.Module, pairs: Sequence[tuple], in_float: Collection[str] = ()) -> dict[str, float]:
-    """The error of the maps if one layer alone is in int8, the largest first.
+    """Estimates the error of the maps with a single layer in int8, for each layer.
 
     Args:
-        network: In float32, smoothed or not.
+        network: The float32 network, smoothed or not.
         pairs: Pairs of crops.
-        in_float: Layers that stay in float anyway.
+        in_float: Names of layers that always stay in float.
 
     Returns:
-        :func:`map_error` by name of the layer. Layers that are not called as modules are absent.
+        :func:`map_error` by name of the layer, largest first. Layers that are never called as modules are absent.
     """
     layers, bounds = quantized_layers(network, in_float), {}
 
-    def widen(name: str):
+    def widen(name: str, x: Tensor) -> None:
+        low, high = bounds.get(name, (x.amin(), x.amax()))
+        bounds[name] = torch.minimum(low, x.amin()), torch.maximum(high, x.amax())
 
-        def hook(_, inputs: tuple[Tensor, ...]) -> None:
-            low, high = bounds.get(name, (inputs[0].amin(), inputs[0].amax()))
-            bounds[name] = torch.minimum(low, inputs[0].amin()), torch.maximum(high, inputs[0].amax())
-
-        return hook
-
-    hooks = [layer.register_forward_pre_hook(widen(name)) for name, layer in layers.items()]
-    try:
+    with watched_inputs(layers, widen):
         expected = torch_outputs(network, pairs)
-    finally:
-        for hook in hooks:
-            hook.remove()
     errors = {}
     for name, (low, high) in bounds.items():
         with rounded(layers[name], low.clone(), high.clone()):

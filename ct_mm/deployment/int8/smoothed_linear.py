@@ -1,8 +1,8 @@
-"""A linear layer whose input has channels of like size, so that one range in int8 fits all of them.
+"""Linear layers that scale their input so that a single int8 range suits all channels.
 
 References:
-    SmoothQuant, arXiv 2211.10438, equations 3 and 4. There one exponent serves all layers; here each layer takes the
-    one which leaves the smallest error of its output.
+    SmoothQuant, arXiv 2211.10438, equations 3 and 4. The paper uses one exponent for all layers; here each layer uses
+    the exponent that minimises the error of its output.
 """
 from __future__ import annotations
 
@@ -12,21 +12,26 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ct_mm.deployment.int8.rounding import round_activations, round_weights, torch_pair
+from ct_mm.deployment.int8.rounding import round_activations, round_weights, torch_pair, watched_inputs
 
-#: How much of the unevenness goes from the activations to the weights. None: the layer stays as it is.
+#: Exponents to try: the share of the imbalance moved from the activations to the weights. None: do not smooth.
 EXPONENTS = (None, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.95)
 _ROWS = 2048
 
 
 class SmoothedLinear(nn.Linear):
-    """Divides the input channel by channel and multiplies the weights in turn: the output is the same.
+    """Divides each input channel by a scale and multiplies the weights by it, so that the output is unchanged.
 
-    ``weight`` stays what it was, for code that reads it.
+    ``weight`` keeps its original values for code that reads it.
 
     Args:
-        linear: The layer.
-        scale: What each channel of the input is divided by, (in,).
+        linear: The layer to smooth.
+        scale: Divisor of each input channel, (in,).
+
+    Examples:
+        >>> linear, x = nn.Linear(4, 2), torch.rand(3, 4)
+        >>> torch.allclose(SmoothedLinear(linear, torch.tensor([1., 2., 4., 8.]))(x), linear(x), atol=1e-6)
+        True
     """
 
     def __init__(self, linear: nn.Linear, scale: Tensor) -> None:
@@ -43,21 +48,21 @@ class SmoothedLinear(nn.Linear):
 
 
 def smooth(network: nn.Module, pairs: Sequence[tuple], seed: int = 0) -> dict[str, float | None]:
-    """Smooths the linear layers of a network, in place, each by what fits it best.
+    """Smooths the linear layers of a network in place, each with the exponent that suits it best.
 
     Args:
-        network: Called with a pair of crops.
-        pairs: Crops of the calibration.
-        seed: Of the choice of tokens that the errors are measured on.
+        network: A network called with a pair of crops.
+        pairs: Calibration crops.
+        seed: Seed of the choice of tokens on which errors are measured.
 
     Returns:
-        The exponent that each layer took, by name.
+        The exponent of each layer by name. Layers that are never called as modules are absent.
     """
     linears = {name: module for name, module in network.named_modules() if type(module) is nn.Linear}
     inputs = _inputs(network, linears, pairs, seed)
     chosen = {}
     for name, linear in linears.items():
-        if name not in inputs:  # not called as a module: nothing to smooth in front of
+        if name not in inputs:  # not called as a module, so there is no input to scale
             continue
         rows, low, high = inputs[name]
         scales = {exponent: _scale(linear.weight, low, high, exponent) for exponent in EXPONENTS}
@@ -70,28 +75,19 @@ def smooth(network: nn.Module, pairs: Sequence[tuple], seed: int = 0) -> dict[st
 
 
 def _inputs(network: nn.Module, linears: dict, pairs: Sequence[tuple], seed: int) -> dict[str, tuple]:
-    """Some input rows of each layer, and the bounds of each channel over all of them."""
+    """Returns a sample of the input rows of each layer, and the bounds of each channel over all rows."""
     generator = torch.Generator().manual_seed(seed)
     share, found = -(-_ROWS // len(pairs)), {}
 
-    def keep(name: str):
+    def keep(name: str, x: Tensor) -> None:
+        rows = x.flatten(0, -2)  # (rows, in)
+        some = rows[torch.randperm(len(rows), generator=generator)[:share]]
+        kept, low, high = found.get(name, ([], rows.amin(0), rows.amax(0)))
+        found[name] = kept + [some], torch.minimum(low, rows.amin(0)), torch.maximum(high, rows.amax(0))
 
-        def hook(_, args: tuple) -> None:
-            rows = args[0].detach().flatten(0, -2)  # (rows, in)
-            some = rows[torch.randperm(len(rows), generator=generator)[:share]]
-            kept, low, high = found.get(name, ([], rows.amin(0), rows.amax(0)))
-            found[name] = kept + [some], torch.minimum(low, rows.amin(0)), torch.maximum(high, rows.amax(0))
-
-        return hook
-
-    hooks = [linear.register_forward_pre_hook(keep(name)) for name, linear in linears.items()]
-    try:
-        with torch.no_grad():
-            for pair in pairs:
-                network(*torch_pair(pair))
-    finally:
-        for hook in hooks:
-            hook.remove()
+    with watched_inputs(linears, keep), torch.no_grad():
+        for pair in pairs:
+            network(*torch_pair(pair))
     return {name: (torch.cat(kept), low, high) for name, (kept, low, high) in found.items()}
 
 
@@ -100,7 +96,7 @@ def _scale(weight: Tensor, low: Tensor, high: Tensor, exponent: float | None) ->
     if exponent is None:
         return torch.ones_like(largest)
     scale = largest**exponent / weight.detach().abs().amax(0).clamp(min=1e-5)**(1 - exponent)
-    return scale / scale.log().mean().exp()  # the mean size does not matter; ones are easy to read
+    return scale / scale.log().mean().exp()  # normalised to a geometric mean of 1, which changes nothing
 
 
 def _error(weight: Tensor, rows: Tensor, low: Tensor, high: Tensor, scale: Tensor) -> float:

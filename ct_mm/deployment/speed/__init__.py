@@ -1,1 +1,1 @@
-"""How long a frame takes, measured in a process of its own, and a student planned by it."""
+"""Measures the time per frame in separate processes, and plans a student that is fast enough."""

@@ -1,4 +1,4 @@
-"""Times trackers of any kind in one run, in turn, each in a process of its own."""
+"""Times trackers of any kind in one run, taking turns, each in its own process."""
 from __future__ import annotations
 
 import time
@@ -15,20 +15,20 @@ from ct_mm.deployment.speed.tracker_spec import TrackerSpec
 
 @dataclass(frozen=True)
 class BenchmarkRow:
-    """One tracker of a benchmark; times are in milliseconds.
+    """Results of one tracker; times are in milliseconds.
 
     Args:
-        name: Its name.
-        runtime: What runs the network, with its version.
-        precision: What the network computes in.
-        network_ms: Median of the network: from the crop, uint8, to the box in it. NaN if it cannot be told apart.
-        network_p90: 90th percentile of it.
-        network_speed: How many times as fast as the first tracker.
-        frame_ms: Median of the whole frame: the network, cropping before and placing the box after it.
-        frame_p90: 90th percentile of it.
-        frame_speed: How many times as fast as the first tracker.
-        added: What cropping and placing the box add to the network, as a share of it: the median over the frames.
-        peak_mib: Most memory that its process held, in MiB. NaN if the operating system does not say.
+        name: Name of the tracker.
+        runtime: Name and version of the runtime.
+        precision: Precision of the network.
+        network_ms: Median time of the network, from the uint8 crop to the box in it. NaN if it cannot be separated.
+        network_p90: 90th percentile of the network's time.
+        network_speed: Speed of the network relative to the first tracker's.
+        frame_ms: Median time of the whole frame: cropping, network and placing the box.
+        frame_p90: 90th percentile of the time of the frame.
+        frame_speed: Speed of the whole frame relative to the first tracker's.
+        added: Time added by cropping and placing the box, as a fraction of the network's: the median over frames.
+        peak_mib: Peak memory of the tracker's process in MiB. NaN if the operating system does not report it.
     """
 
     name: str
@@ -46,16 +46,16 @@ class BenchmarkRow:
 
 @dataclass(frozen=True)
 class Benchmark:
-    """What was measured, and under what conditions.
+    """Results of a benchmark and the conditions under which they were measured.
 
     Args:
-        rows: One for each tracker, in the order given.
-        conditions: What all of them ran under.
-        frames: Measured frames of each tracker.
-        warm_up: Frames of each tracker before those.
-        machine: The CPU in words.
-        cpus: The CPUs that all of them were pinned to; None if they were not.
-        others: CPUs that other programs kept busy meanwhile, on average; NaN if nobody knows.
+        rows: One row for each tracker, in the order given.
+        conditions: Conditions shared by all trackers.
+        frames: Number of measured frames per tracker.
+        warm_up: Number of frames per tracker before the measurement.
+        machine: Description of the CPU.
+        cpus: CPUs to which all trackers were pinned; None if they were not pinned.
+        others: Average number of CPUs kept busy by other programs; NaN if unknown.
     """
 
     rows: list[BenchmarkRow]
@@ -69,27 +69,28 @@ class Benchmark:
 
 def benchmark_trackers(specs: Sequence[TrackerSpec], conditions: Conditions, frames: int = 50, warm_up: int = 10,
                        progress: Callable[[int], None] | None = None) -> Benchmark:
-    """Times trackers frame by frame, each time in another order, so that what slows the machine down meets them all.
+    """Times trackers frame by frame in rotating order, so that disturbances of the machine affect all of them alike.
 
     Args:
-        specs: The trackers; speeds are relative to the first.
-        conditions: What all of them run under.
-        frames: Measured frames of each.
-        warm_up: Frames of each before those.
-        progress: Called with the number of frames done, of ``len(specs) * (frames + warm_up)``.
+        specs: Trackers to time; speeds are relative to the first.
+        conditions: Conditions shared by all trackers.
+        frames: Number of measured frames per tracker.
+        warm_up: Number of frames per tracker before the measurement.
+        progress: Called with the number of frames done out of ``len(specs) * (frames + warm_up)``.
 
     Raises:
-        ValueError: Two have the same name, there is nothing to measure, or a tracker cannot be loaded.
+        ValueError: Two trackers have the same name, there is nothing to measure, a tracker cannot be loaded, or the
+            conditions cannot be met.
         RuntimeError: The process of a tracker ended.
     """
     names = [spec.name for spec in specs]
     if len(set(names)) < len(names):
         raise ValueError(f'two trackers have the same name: {", ".join(names)}')
     if not names or frames < 1 or warm_up < 0:
-        raise ValueError(f'nothing to measure: {len(names)} trackers, {frames} frames, {warm_up} to warm up')
+        raise ValueError(f'nothing to measure: {len(names)} trackers, {frames} frames, {warm_up} warm-up frames')
     if conditions.threads > len(usable_cpus()) or conditions.threads < 1:
-        raise ValueError(f'threads must be from 1 to the {len(usable_cpus())} CPUs that this process may use, not '
-                         f'{conditions.threads}')
+        raise ValueError(f'threads must be between 1 and {len(usable_cpus())}, the number of CPUs available to this '
+                         f'process, not {conditions.threads}')
     times: dict[str, list[FrameTime]] = {name: [] for name in names}
     with ExitStack() as stack:
         processes = [stack.enter_context(closing(TrackerProcess(spec.resolved(), conditions))) for spec in specs]
@@ -113,7 +114,7 @@ def benchmark_trackers(specs: Sequence[TrackerSpec], conditions: Conditions, fra
 
 
 def _milliseconds(times: Sequence[FrameTime]) -> np.ndarray:
-    """(F, 2): the network and the whole frame."""
+    """Returns the times of the network and of the whole frame in milliseconds, (F, 2)."""
     return np.array([(np.nan if each.network is None else each.network, each.whole) for each in times]) * 1e3
 
 

@@ -1,4 +1,4 @@
-"""What a benchmark found, for people (Markdown), for tables (CSV) and for programs (JSON)."""
+"""Reports a benchmark in Markdown, CSV and JSON."""
 from __future__ import annotations
 
 import json
@@ -8,65 +8,66 @@ from pathlib import Path
 
 from ct_mm.deployment.speed.benchmark import Benchmark, BenchmarkRow
 from ct_mm.engine.whole_file import write_text
-from ct_mm.tracking.evaluation.reports.result_tables import csv_table, markdown_table, number
+from ct_mm.tracking.evaluation.reports.result_tables import csv_table, markdown_table, number, plural
 
 _HEADER = ('tracker', 'runtime', 'precision', 'network ms', 'p90', 'speed', 'frame ms', 'p90', 'speed', 'added',
            'peak MiB')
 
 
 def format_benchmark(benchmark: Benchmark) -> str:
-    """The table and what it means, in Markdown."""
+    """Formats the table with its explanation in Markdown."""
     return (f'{format_rows(benchmark.rows)}\n\n{describe_conditions(benchmark)}\n'
-            '- added: what cropping and placing the box add to the network.\n'
-            f'- speed: how many times as fast as {benchmark.rows[0].name}.\n'
-            "- peak: most memory that the tracker's process held, by the operating system: Python, runtime, weights.")
+            '- added: time of cropping and placing the box, relative to the network.\n'
+            f'- speed: relative to {benchmark.rows[0].name}.\n'
+            "- peak: peak memory of the tracker's process (Python, runtime, weights), reported by the OS.")
 
 
 def format_rows(rows: list[BenchmarkRow]) -> str:
-    """The rows as a table in Markdown."""
+    """Formats the rows as a Markdown table."""
     return markdown_table(_HEADER, [
         (row.name, row.runtime, row.precision,
-         number(row.network_ms, '.2f'), number(row.network_p90, '.2f'), number(row.network_speed, '.2f'),
-         number(row.frame_ms, '.2f'), number(row.frame_p90, '.2f'), number(row.frame_speed, '.2f'),
-         number(row.added, '.1%'), number(row.peak_mib, '.0f')) for row in rows
-    ], left=3)
+         *(number(value, '.2f') for value in (row.network_ms, row.network_p90, row.network_speed,
+                                              row.frame_ms, row.frame_p90, row.frame_speed)),
+         number(row.added, '.1%'), number(row.peak_mib, '.0f')) for row in rows], left=3)
 
 
 def describe_conditions(benchmark: Benchmark) -> str:
-    """Says what the times are and under what conditions they were measured."""
+    """Explains what the times are and under which conditions they were measured."""
     conditions = benchmark.conditions
     width, height = conditions.image_size
-    threads = f'{conditions.threads} thread{"s" if conditions.threads > 1 else ""} of each runtime and of OpenCV'
+    threads = f'{plural(conditions.threads, "thread")} for each runtime and for OpenCV'
     place = f'pinned to CPU {", ".join(map(str, benchmark.cpus))}' if benchmark.cpus else 'not pinned'
     others = '' if benchmark.others != benchmark.others else (
-        f' Meanwhile other programs kept {benchmark.others:.1f} CPUs busy'
-        + (', over which the trackers had real-time priority.' if conditions.priority else
+        f' Other programs kept {benchmark.others:.1f} CPUs busy'
+        + (', but the trackers had real-time priority over them.' if conditions.priority else
            '.' if benchmark.others < 0.2 else
-           ': the numbers are worse than on a quiet machine, and not equally so for all (see --priority).'))
+           ': the times are worse than on an idle machine, and not equally so for all trackers (see --priority).'))
     return (f'{benchmark.machine}; device {conditions.device}; {threads}, {place}.{others}\n\n'
-            f'- {benchmark.frames} frames of {width}x{height} for each tracker after {benchmark.warm_up} to warm up, '
-            'the trackers taking turns frame by frame in changing order, each in a process of its own; in each turn '
-            'one frame unmeasured, then one measured. Medians and 90th percentiles.\n'
-            '- network: from the crop, uint8, to the box in it: normalisation, all layers, Hann window, reading the '
-            'box off. Of a tracker in PyTorch that is its `locate`, as it tracks.\n'
-            '- frame: all of `track`: cropping, network, placing the box. The frame is in memory already.')
+            f'- Medians and 90th percentiles over {benchmark.frames} frames of {width}x{height} per tracker, after '
+            f'{benchmark.warm_up} warm-up frames. The trackers take turns frame by frame in rotating order, each in '
+            'its own process; in each turn one frame is tracked unmeasured, then one measured.\n'
+            '- network: from the uint8 crop to the box in it: normalisation, all layers, Hann window, decoding the box '
+            '(for a tracker in PyTorch, its `locate`).\n'
+            '- frame: the whole `track`: cropping, network, placing the box. The frame is already in memory.')
 
 
 def write_benchmark(benchmark: Benchmark, folder: str | os.PathLike) -> list[Path]:
     """Writes ``benchmark.md``, ``benchmark.csv`` and ``benchmark.json`` and returns their paths."""
     folder, rows = Path(folder), [asdict(row) for row in benchmark.rows]
-    values = without_nan(asdict(benchmark))
-    return [
-        write_text(folder / 'benchmark.md', f'# Speed of {len(rows)} trackers\n\n{format_benchmark(benchmark)}\n'),
-        write_text(folder / 'benchmark.csv', csv_table(list(rows[0]), [list(row.values()) for row in rows])),
-        write_text(folder / 'benchmark.json', json.dumps(values, indent=2, allow_nan=False) + '\n'),
-    ]
+    text = f'# Speed of {len(rows)} trackers\n\n{format_benchmark(benchmark)}\n'
+    return [write_text(folder / 'benchmark.md', text),
+            write_text(folder / 'benchmark.csv', csv_table(list(rows[0]), [list(row.values()) for row in rows])),
+            write_text(folder / 'benchmark.json', json_text(asdict(benchmark)))]
 
 
-def without_nan(value):
-    """JSON has no NaN: null stands for it."""
+def json_text(values: dict) -> str:
+    """Formats nested values as JSON, with null in place of NaN."""
+    return json.dumps(_without_nan(values), indent=2, allow_nan=False) + '\n'
+
+
+def _without_nan(value):
     if isinstance(value, dict):
-        return {key: without_nan(each) for key, each in value.items()}
+        return {key: _without_nan(each) for key, each in value.items()}
     if isinstance(value, (list, tuple)):
-        return [without_nan(each) for each in value]
+        return [_without_nan(each) for each in value]
     return None if value != value else value

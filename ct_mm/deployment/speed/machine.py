@@ -1,4 +1,4 @@
-"""What a measurement of speed has to know of the machine, and what it asks of it; nothing heavy is imported."""
+"""Describes and controls the machine for speed measurements, without heavy imports."""
 from __future__ import annotations
 
 import os
@@ -6,13 +6,13 @@ import platform
 import re
 from pathlib import Path
 
-#: Flags of /proc/cpuinfo that decide how fast int8 and bfloat16 are, and what to call them.
+#: Flags of /proc/cpuinfo that determine the speed of int8 and bfloat16, and their usual names.
 _INSTRUCTIONS = dict(avx2='AVX2', avx512f='AVX512', avx512_vnni='AVX512-VNNI', avx_vnni='AVX-VNNI',
                      avx512_bf16='AVX512-BF16', amx_int8='AMX-INT8', amx_bf16='AMX-BF16', i8mm='I8MM', bf16='BF16')
 
 
 def describe_cpu() -> str:
-    """The CPU in words: its name, how many of them, and the instructions that int8 and bfloat16 use."""
+    """Describes the CPU: model, number of usable CPUs, and the instructions that int8 and bfloat16 use."""
     name, flags = platform.processor() or platform.machine(), []
     if os.path.exists('/proc/cpuinfo'):
         text = Path('/proc/cpuinfo').read_text()
@@ -24,7 +24,7 @@ def describe_cpu() -> str:
 
 
 def usable_cpus() -> list[int]:
-    """The numbers of the CPUs that this process may use, one of each core first."""
+    """Returns the CPUs that this process may use, the first thread of every core before the second ones."""
     if not hasattr(os, 'sched_getaffinity'):
         return list(range(os.cpu_count() or 1))
     taken: dict[str, int] = {}
@@ -38,20 +38,20 @@ def usable_cpus() -> list[int]:
 
 
 def pin_process(threads: int) -> list[int] | None:
-    """Lets this process run on as many CPUs as it has threads.
+    """Pins this process to as many CPUs as it has threads.
 
     Args:
         threads: Number of threads.
 
     Returns:
-        The CPUs, or None where the operating system cannot pin (macOS).
+        The CPUs, or None if the operating system cannot pin processes (macOS).
 
     Raises:
-        ValueError: There are fewer CPUs.
+        ValueError: There are fewer CPUs than threads.
     """
     cpus = usable_cpus()
     if threads > len(cpus):
-        raise ValueError(f'{threads} threads need as many CPUs, but this process may use {len(cpus)}')
+        raise ValueError(f'{threads} threads need as many CPUs, but this process may use only {len(cpus)}')
     if not hasattr(os, 'sched_setaffinity'):
         return None
     os.sched_setaffinity(0, cpus[:threads])
@@ -59,24 +59,24 @@ def pin_process(threads: int) -> list[int] | None:
 
 
 def take_priority() -> None:
-    """Lets no ordinary process come before this one (real-time scheduling, Linux).
+    """Gives this process real-time priority over ordinary processes (Linux).
 
     Raising the priority with ``nice`` is not enough: a thread that sleeps between two layers still waits until
-    another process has used up its slice of time, which hits runtimes whose threads sleep and spares those that spin.
-    Linux still keeps a twentieth of each second for the others, which shows in the slowest frames.
+    another process has used up its time slice, which penalises runtimes whose threads sleep over those that spin.
+    Linux still reserves a twentieth of each second for other processes, which shows in the slowest frames.
 
     Raises:
-        ValueError: The operating system does not offer it or not to this user.
+        ValueError: The operating system does not support it, or this user lacks the permission.
     """
     try:
         os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
     except (AttributeError, PermissionError) as error:
-        raise ValueError(f'real-time priority is not to be had here ({error}); it takes Linux and root or '
+        raise ValueError(f'real-time priority is not available here ({error}); it needs Linux and root or '
                          'CAP_SYS_NICE') from error
 
 
 def may_take_priority() -> bool:
-    """Whether this user could call :func:`take_priority`; nothing is changed."""
+    """Returns whether :func:`take_priority` would succeed, without changing the priority."""
     if not hasattr(os, 'sched_setscheduler'):
         return False
     before = os.sched_getscheduler(0), os.sched_getparam(0)
@@ -89,9 +89,9 @@ def may_take_priority() -> bool:
 
 
 def peak_memory() -> int | None:
-    """Most bytes of memory that this process has held so far, by the operating system; None if it does not say."""
+    """Returns the peak memory of this process in bytes, or None if the operating system does not report it."""
     status = Path('/proc/self/status')
-    if status.is_file():  # not ru_maxrss, which on Linux also counts the process that this one was started from
+    if status.is_file():  # not ru_maxrss, which on Linux includes the parent process
         found = re.search(r'^VmHWM:\s*(\d+) kB$', status.read_text(), re.MULTILINE)
         return int(found[1]) * 1024 if found else None
     if platform.system() == 'Darwin':
@@ -101,7 +101,7 @@ def peak_memory() -> int | None:
 
 
 def busy_seconds() -> float | None:
-    """Seconds that all CPUs together were busy since the machine started, for anyone; None if nobody says."""
+    """Returns the busy seconds of all CPUs since the machine started, or None if the system does not report them."""
     if not os.path.exists('/proc/stat'):
         return None
     total = Path('/proc/stat').read_text().partition('\n')[0]

@@ -1,6 +1,6 @@
-"""How many layers a student may have to be fast enough, measured before anyone trains it.
+"""Measures, before any training, how many layers a student can have and still be fast enough.
 
-Speed depends on shapes alone, so weights and calibration crops are made up.
+Speed depends only on shapes, so weights and calibration crops are random.
 """
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from ct_mm.tracking.evaluation.tracker_cost import NetworkCost, network_cost
 from ct_mm.tracking.inference import init_model
 from ct_mm.tracking.models import BaseTracker
 
-#: By name: how a tracker is written (None: it stays in PyTorch), the ending of the file, what it computes in.
+#: By name: writer of the tracker (None: keep it in PyTorch), suffix of the file, precision.
 BACKENDS: dict[str, tuple[Callable[[BaseTracker, Path], object] | None, str, str | None]] = {
     'openvino-int8': (lambda tracker, path: quantize_openvino(tracker, _crops(tracker), path), '.xml', None),
     'openvino-bf16': (lambda tracker, path: export_tracker(tracker, path, 'openvino'), '.xml', 'bf16'),
@@ -37,12 +37,12 @@ DEPTHS = (1, 2, 3, 4, 6, 8, 12)
 
 @dataclass(frozen=True)
 class PlannedStudent:
-    """A student of some number of layers.
+    """A student with a given number of layers.
 
     Args:
-        layers: The number.
-        cost: Its parameters and operations.
-        speed: How fast it is; ratios are to the teacher.
+        layers: Number of layers.
+        cost: Parameters and operations.
+        speed: Measured times; ratios are relative to the teacher.
     """
 
     layers: int
@@ -52,13 +52,13 @@ class PlannedStudent:
 
 @dataclass(frozen=True)
 class StudentPlan:
-    """Students from few layers to many, the last with as many as the teacher.
+    """Students in increasing order of layers; the last has as many as the teacher.
 
     Args:
-        students: What was measured.
-        benchmark: The measurement, with its conditions.
-        backend: What the students run in, out of :data:`BACKENDS`.
-        target_ms: Milliseconds that a whole frame may take.
+        students: The measured students.
+        benchmark: The benchmark and its conditions.
+        backend: Backend of the students, a key of :data:`BACKENDS`.
+        target_ms: Time budget for a whole frame in milliseconds.
     """
 
     students: list[PlannedStudent]
@@ -68,7 +68,7 @@ class StudentPlan:
 
     @property
     def best(self) -> PlannedStudent | None:
-        """The one with the most layers whose median for a whole frame meets the target; None if none does."""
+        """The student with the most layers whose median frame time meets the target; None if no student does."""
         fast = [student for student in self.students if student.speed.frame_ms <= self.target_ms]
         return max(fast, key=lambda student: student.layers, default=None)
 
@@ -76,24 +76,24 @@ class StudentPlan:
 def plan_student(config: Config, target_ms: float, folder: str | os.PathLike, backend: str = 'openvino-int8',
                  layers: Sequence[int] | None = None, conditions: Conditions | None = None, frames: int = 30,
                  warm_up: int = 5, progress: Callable[[str, int, int], None] | None = None) -> StudentPlan:
-    """Makes students of several depths with the teacher's shapes and times them in turn.
+    """Builds students of several depths with the teacher's shapes and benchmarks them.
 
     Args:
-        config: Config of a tracker, or of its compression.
-        target_ms: Milliseconds that a whole frame may take.
-        folder: Where the students are written.
-        backend: What they run in, out of :data:`BACKENDS`.
-        layers: Their numbers of layers. Default: those of :data:`DEPTHS` that the teacher has.
-        conditions: What they run under.
-        frames: Measured frames of each.
-        warm_up: Frames of each before those.
-        progress: Called with ``'student'`` while they are made and ``'frame'`` while they are timed, how many are
-            done, at first 0, and how many there are.
+        config: Config of a tracker or of its compression.
+        target_ms: Time budget for a whole frame in milliseconds.
+        folder: Folder for the students.
+        backend: Backend of the students, a key of :data:`BACKENDS`.
+        layers: Numbers of layers to try. Default: those of :data:`DEPTHS` below the teacher's.
+        conditions: Conditions of the benchmark. Default: those of :class:`Conditions`.
+        frames: Number of measured frames per student.
+        warm_up: Number of frames per student before the measurement.
+        progress: Called with ``'student'`` while students are built and ``'frame'`` while they are timed, the number
+            done (first 0) and the total.
 
     Raises:
         ImportError: A package that the backend needs is not installed.
-        ValueError: The backend is unknown, the config has no number of layers or fewer than asked for, or the machine
-            does not meet the conditions.
+        ValueError: The backend is unknown, the tracker has no stack of layers or fewer layers than requested, or the
+            machine does not meet the conditions.
     """
     if backend not in BACKENDS:
         raise ValueError(f'backend must be one of {", ".join(BACKENDS)}, not {backend!r}')
@@ -102,19 +102,19 @@ def plan_student(config: Config, target_ms: float, folder: str | os.PathLike, ba
         raise ValueError(f'{config.filename or "the config"}: model.type={config.model.type} has no stack of layers')
     depths = sorted({*(layers or [depth for depth in DEPTHS if depth < total]), total})
     if depths[0] < 1 or depths[-1] > total:
-        raise ValueError(f'layers must be from 1 to the {total} of the teacher, not {", ".join(map(str, layers))}')
+        raise ValueError(f'layers must be between 1 and {total}, the depth of the teacher, not '
+                         f'{", ".join(map(str, layers))}')
     say = progress or (lambda unit, done, total: None)
-    specs, costs = [], []
+    made = []
     say('student', 0, len(depths))
     for depth in depths:
-        spec, cost = _make(untrained_student_config(config, depth), Path(folder), depth, backend)
-        specs.append(spec)
-        costs.append(cost)
-        say('student', len(specs), len(depths))
+        made.append(_make(untrained_student_config(config, depth), Path(folder), depth, backend))
+        say('student', len(made), len(depths))
+    specs, costs = zip(*made)
     total_frames = len(specs) * (frames + warm_up)
     say('frame', 0, total_frames)
     benchmark = benchmark_trackers(
-        specs[::-1], conditions or Conditions(), frames, warm_up,  # the teacher first: speeds are relative to it
+        specs[::-1], conditions or Conditions(), frames, warm_up,  # teacher first: speeds are relative to it
         lambda done: say('frame', done, total_frames))
     students = [PlannedStudent(*each) for each in zip(depths, costs, benchmark.rows[::-1])]
     return StudentPlan(students, benchmark, backend, target_ms)

@@ -1,7 +1,7 @@
-"""A tracker in a process of its own, so that trackers can be timed in turn and none disturbs another.
+"""Runs a tracker in its own process, so that trackers can be timed in turn without disturbing each other.
 
-In one process they would: PyTorch has one number of threads for all, the threads of one runtime go on spinning while
-the next one computes, and memory could not be told apart. Where PyTorch is not needed, it is not imported.
+In a shared process they would: PyTorch has one thread count for all, the threads of one runtime keep spinning while
+the next one computes, and their memory could not be separated. PyTorch is imported only if the tracker needs it.
 """
 from __future__ import annotations
 
@@ -19,14 +19,13 @@ _ROOT = Path(__file__).resolve().parents[3]
 
 @dataclass(frozen=True)
 class Conditions:
-    """What all trackers of a comparison run under.
+    """Conditions shared by all trackers of a comparison.
 
     Args:
         image_size: Width and height of the frames in pixels.
-        threads: Threads of each tracker, on as many CPUs.
-        device: See :func:`~ct_mm.tracking.init_tracker`.
-        priority: Whether no ordinary process may come before, see
-            :func:`~ct_mm.deployment.speed.machine.take_priority`.
+        threads: Number of threads of each tracker, pinned to as many CPUs.
+        device: Device as in :func:`~ct_mm.tracking.init_tracker`.
+        priority: Whether to use real-time priority, see :func:`~ct_mm.deployment.speed.machine.take_priority`.
     """
 
     image_size: tuple[int, int] = (1280, 720)
@@ -37,19 +36,19 @@ class Conditions:
 
 @dataclass(frozen=True)
 class Failure:
-    """Why a tracker cannot be loaded."""
+    """Answer of a process that cannot load its tracker, with the reason."""
 
     message: str
 
 
 @dataclass(frozen=True)
 class FrameTime:
-    """Seconds of one frame.
+    """Times of one frame in seconds.
 
     Args:
-        whole: All of ``track``: crop, network, placing the box.
-        network: From the crop to the box in it; None if the tracker has no ``locate``.
-        cpu: Seconds that CPUs worked for this, all threads and the frames before the measured one together.
+        whole: Time of ``track``: cropping, network and placing the box.
+        network: Time from the crop to the box in it; None if the tracker has no ``locate``.
+        cpu: CPU time of all threads, including the unmeasured frames before this one.
     """
 
     whole: float
@@ -58,11 +57,11 @@ class FrameTime:
 
 
 class TrackerProcess:
-    """Starts a process, loads a tracker there, and lets it do one frame whenever it is asked to.
+    """Starts a process that loads a tracker and tracks one frame on request.
 
     Args:
-        spec: The tracker. Without a checkpoint its weights are random, of a fixed seed.
-        conditions: What it runs under.
+        spec: The tracker to load. Without a checkpoint, its weights are random with a fixed seed.
+        conditions: Conditions to run under.
 
     Raises:
         ValueError: The tracker cannot be loaded, or the conditions cannot be met.
@@ -70,27 +69,27 @@ class TrackerProcess:
 
     def __init__(self, spec: TrackerSpec, conditions: Conditions) -> None:
         self.name = spec.name
-        # Not multiprocessing: its processes import the caller's script, with all that this imports.
+        # multiprocessing would import the caller's script and everything that it imports.
         paths = os.pathsep.join(filter(None, [str(_ROOT), os.environ.get('PYTHONPATH')]))
         self._process = subprocess.Popen(
             [sys.executable, '-m', 'ct_mm.deployment.speed.tracker_server'], stdin=subprocess.PIPE,
             stdout=subprocess.PIPE, env=dict(os.environ, PYTHONPATH=paths))
         try:
-            #: ``runtime``, ``precision`` and ``cpus`` (None if it is not pinned).
+            #: ``runtime``, ``precision`` and ``cpus`` (None if the process is not pinned).
             self.facts: dict = self._ask((spec, conditions))
         except (RuntimeError, ValueError):
             self.close()
             raise
 
     def run_frame(self) -> FrameTime:
-        """Starts on the target and tracks one frame unmeasured, the same again measured.
+        """Starts on the target and tracks one frame twice, first unmeasured, then measured.
 
-        The first one is for what the trackers before have left: their data in the caches, their threads still spinning.
+        The first time absorbs the traces of other trackers: their data in the caches and their spinning threads.
         """
         return self._ask('frame')
 
     def peak_memory(self) -> int | None:
-        """Most bytes of memory that the process has held so far; None if the operating system does not say."""
+        """Returns the peak memory of the process in bytes, or None if the operating system does not report it."""
         return self._ask('memory')
 
     def close(self) -> None:
@@ -109,8 +108,8 @@ class TrackerProcess:
             self._process.stdin.flush()
             answer = pickle.load(self._process.stdout)
         except (EOFError, BrokenPipeError):
-            raise RuntimeError(f'{self.name}: its process ended (exit code {self._process.wait()}); a negative one is '
-                               'a signal, -9 mostly means that memory ran out') from None
+            raise RuntimeError(f'{self.name}: the process ended with exit code {self._process.wait()}; a negative '
+                               'code is a signal, and -9 usually means that memory ran out') from None
         if isinstance(answer, Failure):
             raise ValueError(f'{self.name}: {answer.message}')
         return answer

@@ -1,6 +1,6 @@
-"""The other end of a :class:`~ct_mm.deployment.speed.tracker_process.TrackerProcess`: ``python -m`` of this module.
+"""Entry point of the process that a :class:`~ct_mm.deployment.speed.tracker_process.TrackerProcess` starts.
 
-It imports no more than the tracker needs, so that its memory is the tracker's.
+It imports only what the tracker needs, so that its memory is the tracker's.
 """
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ct_mm.deployment.speed.tracker_spec import TrackerSpec
 
 
 def example_frame(width: int, height: int) -> tuple[np.ndarray, np.ndarray]:
-    """A frame with smooth parts and edges, RGB uint8 (H, W, 3), and a target in its middle, xywh in pixels."""
+    """Returns an RGB uint8 frame (H, W, 3) with smooth areas and edges, and a target in its middle, xywh in pixels."""
     import cv2
     coarse = np.random.default_rng(0).integers(0, 256, (9, 16, 3), np.uint8)
     image = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC)
@@ -30,10 +30,10 @@ def example_frame(width: int, height: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def main() -> None:
-    """Reads a tracker and its conditions, then commands, from the standard input; answers on the standard output."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to all processes; this one ends with its input
+    """Reads a tracker with its conditions, then commands from the standard input; answers on the standard output."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes; this one ends when its input closes
     answers = os.fdopen(os.dup(1), 'wb')
-    os.dup2(2, 1)  # what libraries print is no answer
+    os.dup2(2, 1)  # keep what libraries print out of the answers
     spec, conditions = pickle.load(sys.stdin.buffer)
     try:
         cpus = pin_process(conditions.threads) if conditions.device == 'cpu' else None
@@ -64,7 +64,7 @@ def _answer(stream, value) -> None:
 
 def _run_frame(tracker, watch: _Stopwatch | None, image: np.ndarray, box: np.ndarray) -> FrameTime:
     cpu = time.process_time()
-    tracker.init(image, box)  # anew each time, for random weights lead anywhere
+    tracker.init(image, box)  # restart each time, since random weights may track anything
     tracker.track(image)
     tracker.init(image, box)
     start = time.perf_counter()
@@ -92,7 +92,7 @@ def _runtime(tracker) -> str:
 
 
 class _Stopwatch:
-    """Calls a function and remembers how long it took; what it returns must be there when it returns."""
+    """Calls a function and stores how long the call took; the function must not return before its result is ready."""
 
     def __init__(self, function) -> None:
         self._function, self.seconds = function, 0.0

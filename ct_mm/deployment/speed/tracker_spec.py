@@ -1,6 +1,7 @@
-"""A tracker to measure, in one word of a command line."""
+"""A tracker to measure, as given in one command line argument."""
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 
 from ct_mm.package_files import resolve_path, split_files
@@ -10,13 +11,17 @@ PRECISIONS = ('fp32', 'bf16', 'fp16')
 
 @dataclass(frozen=True)
 class TrackerSpec:
-    """What :func:`~ct_mm.tracking.init_tracker` needs to load a tracker, and what to call it.
+    """Name of a tracker and the arguments of :func:`~ct_mm.tracking.init_tracker` that load it.
 
     Args:
-        name: Its name in tables.
-        model: An exported network, or a config.
-        checkpoint: Weights that go with a config. Default: random weights.
-        precision: What to compute in. Default: the runtime's choice.
+        name: Name of the tracker in tables.
+        model: Path of an exported network or a config.
+        checkpoint: Weights for a config. Default: random weights.
+        precision: Precision to compute in. Default: the runtime's choice.
+
+    Examples:
+        >>> TrackerSpec.parse('small=student.xml@bf16')
+        TrackerSpec(name='small', model='student.xml', checkpoint=None, precision='bf16')
     """
 
     name: str
@@ -26,23 +31,24 @@ class TrackerSpec:
 
     @classmethod
     def parse(cls, text: str) -> TrackerSpec:
-        """Reads ``NAME=MODEL[:CHECKPOINT][@PRECISION]``; the package's own paths begin with ``ct_mm::``.
+        """Parses ``NAME=MODEL[:CHECKPOINT][@PRECISION]``; paths inside the package start with ``ct_mm::``.
 
         Raises:
-            ValueError: A part is missing, or there is no such precision.
+            ValueError: A part is missing, the precision is unknown, or an exported network is given a checkpoint.
         """
         name, _, files = text.partition('=')
-        files, at, precision = files.rpartition('@') if _has_precision(files) else (files, '', '')
+        # An @ can also be part of a path.
+        files, precision = re.fullmatch(r'(?s)(.*?)(?:@([^./\\:@]*))?', files).groups()
         model, checkpoint = split_files(files)
-        if not (name and model) or (at and precision not in PRECISIONS):
-            raise ValueError(f'{text!r} is not NAME=MODEL[:CHECKPOINT][@PRECISION], with a precision out of '
+        if not (name and model) or precision not in (None, *PRECISIONS):
+            raise ValueError(f'{text!r} is not NAME=MODEL[:CHECKPOINT][@PRECISION], where PRECISION is one of '
                              f'{", ".join(PRECISIONS)}')
         if checkpoint and not model.endswith('.py'):
-            raise ValueError(f'{text!r}: {model} holds its weights already; a checkpoint goes with a config (.py)')
-        return cls(name, model, checkpoint or None, precision or None)
+            raise ValueError(f'{text!r}: {model} already contains its weights; only a config (.py) takes a checkpoint')
+        return cls(name, model, checkpoint or None, precision)
 
     def resolved(self) -> TrackerSpec:
-        """The same with paths that mean the same everywhere; a config may be one that ships with ct_mm.
+        """Returns this tracker with resolved paths; a config may be one that ships with ct_mm.
 
         Raises:
             FileNotFoundError: The model does not exist.
@@ -51,9 +57,3 @@ class TrackerSpec:
         model = resolve_path(self.model)
         return replace(self, model=find_config(model) if model.endswith('.py') else model,
                        checkpoint=None if self.checkpoint is None else resolve_path(self.checkpoint))
-
-
-def _has_precision(files: str) -> bool:
-    # An @ may also be part of a path.
-    tail = files.rpartition('@')[2]
-    return '@' in files and not any(sign in tail for sign in './\\:')

@@ -1,4 +1,4 @@
-"""The loop that evaluates a tracker on a benchmark, resumes where it was stopped, and leaves the tracks as files."""
+"""Test loop that evaluates a tracker on a benchmark, saves its tracks and resumes after an interruption."""
 from __future__ import annotations
 
 import ctypes
@@ -31,34 +31,34 @@ _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 @LOOPS.register_module()
 class SequenceTestLoop(TestLoop):
-    """MMEngine's ``TestLoop`` in two parts: every sequence is tracked into a file, then the files are scored.
+    """MMEngine's ``TestLoop`` in two parts: first track every sequence into a file, then score the files.
 
-    The first part does what is not there yet, so a run that was stopped, killed or cut from its power goes on where it
-    was when the same command is given again. Ranks divide the sequences by their frames; the worker processes of a rank
-    take the next one when they are free. The second part is the ordinary loop, batch for batch and hook for hook, over
-    tracks that are read from their files: scores are those of the files, whoever tracked what and when.
+    The first part skips sequences that already have a file, so repeating the command resumes a run that was stopped,
+    killed or lost power. Ranks share the sequences by number of frames; within a rank, each worker process takes the
+    next sequence when it is free. The second part is the ordinary loop with all its batches and hooks, over tracks read
+    from the files, so the scores are always those of the files.
 
-    The folder keeps in ``tracker.json`` whose tracks it holds (weights, config of the model, version, benchmark), and
-    tracks of another tracker are an error.
+    The file ``tracker.json`` in the folder records whose tracks it holds (weights, config of the model, version,
+    benchmark). Mixing in tracks of a different tracker is an error.
 
     Args:
         runner: The runner.
-        dataloader: A data loader of a :class:`~ct_mm.tracking.datasets.benchmarks.SequenceDataset`, or its config.
-        evaluator: The evaluator, or its config.
+        dataloader: Data loader of a :class:`~ct_mm.tracking.datasets.benchmarks.SequenceDataset`, or its config.
+        evaluator: Evaluator or its config.
         fp16: Whether to track in mixed precision. Default: False.
-        results_dir: Folder of the tracks. Default: ``results/BENCHMARK`` in the work dir, where the benchmark is what
-            the data set's ``metainfo`` calls it, else the data set's type, followed by the split if there is one.
-        workers: Number of processes that track, each with one thread, on CPUs only; give as many as there are cores. 0
-            tracks in this process with all threads that torch takes. Default: 0.
-        fresh: Whether to track everything anew; tracks that are there are kept beside, in a folder with a number.
-            Default: False.
-        layout: See :class:`ResultFolder`. Default: that of the benchmark.
+        results_dir: Folder for the tracks. Default: ``results/BENCHMARK`` or ``results/BENCHMARK_SPLIT`` in the work
+            dir, with the names from the data set's ``metainfo``, or the type of the data set for a missing benchmark.
+        workers: Number of single-threaded tracking processes, for CPUs only; use the number of cores. With 0, this
+            process tracks with all of torch's threads. Default: 0.
+        fresh: Whether to track everything again; the folder of existing tracks is renamed with a number. Default:
+            False.
+        layout: Layout of the :class:`ResultFolder`. Default: that of the benchmark.
 
     Raises:
-        ValueError: ``workers`` is no number of processes.
+        ValueError: ``workers`` is not a valid number of processes.
     """
 
-    #: Benchmarks whose results have a layout of their own.
+    #: Benchmarks with their own layout of results.
     LAYOUT_OF = dict(got10k='got10k')
 
     def __init__(self, runner: Runner, dataloader: DataLoader | dict, evaluator: Evaluator | dict | list,
@@ -66,7 +66,7 @@ class SequenceTestLoop(TestLoop):
                  fresh: bool = False, layout: str | None = None) -> None:
         super().__init__(runner, dataloader, evaluator, fp16)
         if isinstance(workers, bool) or not isinstance(workers, int) or workers < 0:
-            raise ValueError(f'test_cfg.workers must be a number of processes, 0 or more, not {workers!r}')
+            raise ValueError(f'test_cfg.workers must be an integer of at least 0, not {workers!r}')
         self.workers, self.fresh = workers, fresh
         facts = getattr(self.dataloader.dataset, 'metainfo', {})
         self.benchmark = facts.get('benchmark') or type(self.dataloader.dataset).__name__
@@ -77,17 +77,17 @@ class SequenceTestLoop(TestLoop):
         self.results = ResultFolder(results_dir, layout or self.LAYOUT_OF.get(self.benchmark, 'plain'))
 
     def run(self) -> dict[str, float]:
-        """Tracks what is missing and scores everything.
+        """Tracks the missing sequences and scores all of them.
 
         Returns:
             The scores by name.
 
         Raises:
-            ValueError: The model is no tracker, the folder holds the tracks of another one or a damaged file, or worker
-                processes are asked for on an accelerator; the message says what to do.
+            ValueError: The model is not a tracker, the folder holds a damaged file or the tracks of another tracker,
+                or worker processes are requested on an accelerator; the message says what to do.
         """
         self.runner.call_hook('before_test')
-        self.runner.call_hook('before_test_epoch')  # may exchange the weights, for their moving average
+        self.runner.call_hook('before_test_epoch')  # may swap in the moving average of the weights
         self.runner.model.eval()
         self.track()
         for metric in self.evaluator.metrics:
@@ -103,29 +103,29 @@ class SequenceTestLoop(TestLoop):
         return metrics
 
     def run_iter(self, idx: int, data_batch: dict) -> None:
-        """Hands the tracks of one batch to the evaluator.
+        """Passes the tracks of one batch to the evaluator.
 
         Args:
-            idx: Number of the batch.
-            data_batch: What the data loader gave.
+            idx: Index of the batch.
+            data_batch: Batch from the data loader.
 
         Raises:
-            ValueError: A file has changed since it was written, or another rank's cannot be seen from here.
+            ValueError: A file has changed since it was written, or a file of another rank is not visible here.
         """
         self.runner.call_hook('before_test_iter', batch_idx=idx, data_batch=data_batch)
         outputs = []
         for sample in data_batch['data_samples']:
             boxes = self.results.read(sample.sequence_name, len(sample.gt_boxes))
             if boxes is None:
-                raise ValueError(f'{self.results.file_of(sample.sequence_name)} is not there, but its sequence was '
-                                 'tracked; all processes must see the same folder')
+                raise ValueError(f'{self.results.file_of(sample.sequence_name)} does not exist, although its sequence '
+                                 'was tracked; all processes must see the same folder')
             sample.pred_track_instances = InstanceData(bboxes=torch.from_numpy(boxes))
             outputs.append(sample)
         self.evaluator.process(data_samples=outputs, data_batch=data_batch)
         self.runner.call_hook('after_test_iter', batch_idx=idx, data_batch=data_batch, outputs=outputs)
 
     def track(self) -> None:
-        """Tracks the sequences that have no file yet; returns when all ranks are done.
+        """Tracks the sequences without a file and returns when all ranks are done.
 
         Raises:
             ValueError: See :meth:`run`.
@@ -134,10 +134,10 @@ class SequenceTestLoop(TestLoop):
         tracked = TrackedSequences(model, self.dataloader.dataset, self.results)
         device = _device_of(model)
         if self.workers and device.type != 'cpu':
-            raise ValueError(f'test_cfg.workers={self.workers} (--workers): worker processes track on CPUs, but the '
-                             f'model is on {device}. One process per GPU: --launcher pytorch --gpus N. On the CPU: '
-                             '--device cpu')
-        # Waits for as long as the slowest rank tracks; the default group would give up, with NCCL in minutes.
+            raise ValueError(f'test_cfg.workers={self.workers} (--workers): worker processes can only track on CPUs, '
+                             f'but the model is on {device}. For one process per GPU, use --launcher pytorch --gpus N; '
+                             'for the CPU, use --device cpu')
+        # Wait as long as the slowest rank tracks; the default group would time out, with NCCL within minutes.
         group = None
         if get_world_size() > 1:
             group = torch.distributed.new_group(backend='gloo', timeout=timedelta(days=365))
@@ -149,46 +149,38 @@ class SequenceTestLoop(TestLoop):
         barrier(group)
 
     def _plan(self, model: torch.nn.Module, tracked: TrackedSequences) -> list[int]:
-        """Takes hold of the folder and returns the indices of the sequences to track; on the first rank only."""
+        """Claims the folder and returns the indices of the sequences to track; runs only on the first rank."""
         cfg = self.runner.cfg
-        facts = dict(
-            benchmark=self.benchmark,
-            split=self.split,
-            weights=_digest_of_weights(model),
-            model=_digest_of_config(cfg.to_dict().get('model')),
-            fp16=self.fp16,
-            ct_mm=__version__)
-        notes = dict(
-            config=cfg.filename,
-            checkpoint=cfg.get('load_from'),
-            device=str(_device_of(model)),
-            torch=torch.__version__)
+        facts = dict(benchmark=self.benchmark, split=self.split, weights=_digest_of_weights(model),
+                     model=_digest_of_config(cfg.to_dict().get('model')), fp16=self.fp16, ct_mm=__version__)
+        notes = dict(config=cfg.filename, checkpoint=cfg.get('load_from'), device=str(_device_of(model)),
+                     torch=torch.__version__)
         moved = self.results.claim(facts, self.fresh, notes)
         missing, total = tracked.missing(), len(tracked)
         frames = int(tracked.dataset.lengths[missing].sum())
         text = f'tracks are in {self.results.path}'
         if moved is not None:
-            text += f'; what was there is kept in {moved}'
+            text += f'; the previous content is kept in {moved}'
         if len(missing) < total:
-            text += f'; {total - len(missing)} of {total} sequences are tracked already (--fresh would track them anew)'
+            text += f'; {total - len(missing)} of {total} sequences are already tracked (--fresh tracks them again)'
         print_log(f'{text}; sequences to track: {len(missing)} of {total}, with {frames} frames', 'current')
         return missing
 
     def _track_share(self, tracked: TrackedSequences, share: list[int]) -> None:
-        """Tracks the sequences of one rank, the longest first, and logs speed and time left."""
+        """Tracks the sequences of one rank, longest first, and logs the speed and the remaining time."""
         settings = {}
         workers = min(self.workers, len(share))
         if workers:
             if 'fork' not in multiprocessing.get_all_start_methods():
                 raise ValueError(f'test_cfg.workers={self.workers} (--workers): worker processes need fork(), which is '
-                                 'not to be had on this system; leave the option out')
-            # The next sequence goes to whoever is free. Forked, so that all share the model's memory.
+                                 'not available on this system; omit the option')
+            # Give the next sequence to the first free worker. Fork, so that all workers share the model's memory.
             settings = dict(
                 prefetch_factor=1, in_order=False, multiprocessing_context='fork', worker_init_fn=_init_worker)
         tracks = DataLoader(
             tracked, batch_size=None, sampler=share, collate_fn=_as_it_is, num_workers=workers, **settings)
         total, frames, seconds = int(tracked.dataset.lengths[share].sum()), 0, 1e-9
-        with autocast(enabled=self.fp16):  # the workers are forked in here
+        with autocast(enabled=self.fp16):  # workers are forked inside the context
             for number, track in enumerate(tracks, start=1):
                 frames, seconds = frames + len(track['boxes']), seconds + track['seconds']
                 speed = frames / seconds * max(workers, 1)
@@ -198,12 +190,12 @@ class SequenceTestLoop(TestLoop):
 
 
 def _init_worker(_: int) -> None:
-    # The data loader has set torch to one thread, and more would deadlock: OpenMP's threads do not survive a fork.
+    # The data loader has set torch to one thread; more would deadlock, since OpenMP threads do not survive a fork.
     cv2.setNumThreads(0)
-    # A killed parent tells nobody. Elsewhere a worker notices when its sequence is done.
+    # A killed parent cannot notify its workers. On other systems they notice after the current sequence.
     if sys.platform == 'linux':
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != multiprocessing.parent_process().pid:  # it was killed before that
+        if os.getppid() != multiprocessing.parent_process().pid:  # the parent was killed before prctl
             os._exit(1)
 
 

@@ -1,4 +1,4 @@
-"""What a tracker costs, counted and not timed: its layers, parameters and operations."""
+"""Counts the layers, the parameters and the operations of a tracker."""
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -11,16 +11,16 @@ from ct_mm.tracking.models import BaseTracker
 
 
 def count_layers(model: nn.Module) -> int | None:
-    """Number of layers in a model's largest stack of layers.
+    """Counts the layers in a model's largest stack of layers.
 
-    A stack is an ``nn.ModuleList`` or ``nn.Sequential`` of two or more entries of one class, or an
-    ``nn.ModuleList`` of one. Only entries with parameters count: an entry that passes its input on is no layer.
+    A stack is an ``nn.ModuleList`` or ``nn.Sequential`` of two or more entries of the same class, or an
+    ``nn.ModuleList`` of one entry. Only entries with parameters count as layers.
 
     Args:
-        model: A tracker; if it has a ``backbone``, only that is searched.
+        model: A tracker; if it has a ``backbone``, only this is searched.
 
     Returns:
-        The number, or ``None`` if there is no such stack.
+        The number of layers, or ``None`` if there is no stack.
     """
     stacks = []
     for module in getattr(model, 'backbone', model).modules():
@@ -33,29 +33,29 @@ def count_layers(model: nn.Module) -> int | None:
 
 
 def count_parameters(model: nn.Module) -> int:
-    """Number of parameters of a model."""
+    """Counts the parameters of a model."""
     return sum(parameter.numel() for parameter in model.parameters())
 
 
 def count_frame_flops(tracker: BaseTracker, image: np.ndarray, box: np.ndarray) -> int:
-    """Floating point operations of the network for one frame.
+    """Counts the floating point operations of ``track`` for one frame.
 
-    That is one ``track``: for a one-stream tracker, one pair of template and search region.
+    For a one-stream tracker, this is one pair of template and search region.
 
     Args:
-        tracker: The tracker; it is started anew on the box.
-        image: RGB uint8 (H, W, 3).
-        box: A target, xywh in pixels.
+        tracker: The tracker; it is restarted on the box.
+        image: Frame, RGB uint8 (H, W, 3).
+        box: Target, xywh in pixels.
 
     Returns:
-        Operations of all matrix products and convolutions, attention included; a multiplication and an addition count
+        Operations of all matrix products and convolutions, including attention; a multiplication and an addition count
         as two (see :func:`ct_mm.engine.flops.count_flops`).
     """
     tracker.init(image, box)
     return count_flops(lambda: tracker.track(image))
 
 
-#: Says what the numbers are.
+#: Explanation of the numbers.
 MEANING = ('All matrix products and convolutions for one frame (one pair of template and search region), attention '
            'products included; FLOPs count a multiplication and an addition as two, MACs as one. Norms, activations, '
            'softmax and additions are not counted.')
@@ -63,12 +63,12 @@ MEANING = ('All matrix products and convolutions for one frame (one pair of temp
 
 @dataclass(frozen=True)
 class PartCost:
-    """One part of a tracker, such as its backbone.
+    """Cost of one part of a tracker, such as its backbone.
 
     Args:
-        name: Its path in the tracker; ``total`` for all of it.
-        parameters: Number of its parameters.
-        flops: Its operations for one frame; a multiplication and an addition count as two.
+        name: Name of the part; ``total`` for the whole tracker.
+        parameters: Number of parameters.
+        flops: Operations per frame; a multiplication and an addition count as two.
     """
 
     name: str
@@ -77,18 +77,18 @@ class PartCost:
 
     @property
     def macs(self) -> int:
-        """Multiplications, each with its addition."""
+        """Multiply-accumulate operations per frame."""
         return self.flops // 2
 
 
 @dataclass(frozen=True)
 class NetworkCost:
-    """A whole tracker.
+    """Cost of a whole tracker.
 
     Args:
-        layers: Layers of its largest stack, None if it has none.
-        parts: Its parts in order.
-        total: All of it.
+        layers: Number of layers of the largest stack, None if there is no stack.
+        parts: Costs of the parts in order.
+        total: Cost of the whole tracker.
     """
 
     layers: int | None
@@ -97,10 +97,10 @@ class NetworkCost:
 
 
 def network_cost(tracker: BaseTracker) -> NetworkCost:
-    """Counts what a tracker does for one frame.
+    """Counts the cost of a tracker for one frame, in total and by part.
 
     Args:
-        tracker: The tracker; it is started anew on a made-up target.
+        tracker: The tracker; it is restarted on an arbitrary target.
     """
     image = np.zeros((480, 640, 3), np.uint8)
     tracker.init(image, np.array([280., 200., 80., 80.]))

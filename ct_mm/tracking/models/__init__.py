@@ -1,4 +1,4 @@
-"""Trackers: what all of them share, then one folder a family; importing this package registers them."""
+"""Trackers: shared parts and one folder per family; importing this package registers them."""
 from . import layers, ostrack
 from .base_tracker import BaseTracker
 from .track_data_preprocessor import TrackDataPreprocessor

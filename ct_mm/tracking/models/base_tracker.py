@@ -1,4 +1,4 @@
-"""What every single-object tracker of this package can do."""
+"""Base class of all single-object trackers."""
 from __future__ import annotations
 
 from abc import ABCMeta, abstractmethod
@@ -15,14 +15,14 @@ from ct_mm.tracking.structures import TrackDataSample
 
 
 class BaseTracker(BaseModel, metaclass=ABCMeta):
-    """A tracker answers MMEngine's three modes and can be driven frame by frame.
+    """Base class of trackers, which support MMEngine's three modes and frame-by-frame tracking.
 
-    ``loss`` takes a batch of pairs, ``tensor`` gives the raw predictions of a batch of pairs, ``predict``
-    runs whole sequences. ``init`` and ``track`` do one frame each; a subclass writes those two, ``loss``
-    and ``_forward``. ``track`` runs the network in ``tensor`` mode.
+    In ``loss`` mode, a tracker computes losses of a batch of pairs, in ``tensor`` mode its raw predictions; in
+    ``predict`` mode, it runs whole sequences. ``init`` and ``track`` process one frame each. A subclass implements
+    these two, ``loss`` and ``_forward``; its ``track`` runs the network in ``tensor`` mode.
     """
 
-    #: What ``tensor`` mode computes in: ``'fp32'``, or ``'bf16'`` for bfloat16 where that is safe (autocast).
+    #: Precision of ``tensor`` mode: ``'fp32'``, or ``'bf16'`` for autocast to bfloat16.
     precision = 'fp32'
 
     def forward(self, inputs: dict, data_samples: list[TrackDataSample] | None = None,
@@ -30,8 +30,8 @@ class BaseTracker(BaseModel, metaclass=ABCMeta):
         """Dispatches to ``loss``, ``predict`` or the raw forward pass.
 
         Args:
-            inputs: ``template`` (B, 3, Ht, Wt) and ``search`` (B, 3, Hs, Ws), normalised; in ``predict``
-                mode ``video``, a list of sequences.
+            inputs: ``template`` (B, 3, Ht, Wt) and ``search`` (B, 3, Hs, Ws), normalised; in ``predict`` mode
+                ``video``, a list of sequences.
             data_samples: One sample for each pair or sequence.
             mode: ``loss``, ``predict`` or ``tensor``.
 
@@ -53,18 +53,18 @@ class BaseTracker(BaseModel, metaclass=ABCMeta):
         raise ValueError(f"mode must be 'loss', 'predict' or 'tensor', not {mode!r}")
 
     def _in_precision(self, inputs: dict) -> dict[str, Tensor]:
-        if self.precision == 'fp32':  # not autocast(enabled=False), which would undo that of a training around it
+        if self.precision == 'fp32':  # autocast(enabled=False) would disable the autocast of a training loop
             return self._forward(inputs)
         with torch.autocast(inputs['search'].device.type, torch.bfloat16):
             return self._forward(inputs)
 
     @abstractmethod
     def loss(self, inputs: dict, data_samples: list[TrackDataSample]) -> dict[str, Tensor]:
-        """Losses of a batch of pairs."""
+        """Computes the losses of a batch of pairs."""
 
     @abstractmethod
     def _forward(self, inputs: dict) -> dict[str, Tensor]:
-        """Raw predictions of a batch of pairs."""
+        """Computes the raw predictions of a batch of pairs."""
 
     @abstractmethod
     def init(self, image: np.ndarray, box: np.ndarray) -> None:
@@ -72,7 +72,7 @@ class BaseTracker(BaseModel, metaclass=ABCMeta):
 
         Args:
             image: First frame, RGB uint8 (H, W, 3).
-            box: The target there, xywh in pixels.
+            box: Target in this frame, xywh in pixels.
         """
 
     @abstractmethod
@@ -80,7 +80,7 @@ class BaseTracker(BaseModel, metaclass=ABCMeta):
         """Finds the target in the next frame.
 
         Args:
-            image: RGB uint8 (H, W, 3).
+            image: Frame, RGB uint8 (H, W, 3).
 
         Returns:
             The box, xywh in pixels, and the score in [0, 1].
@@ -88,29 +88,28 @@ class BaseTracker(BaseModel, metaclass=ABCMeta):
 
     @torch.inference_mode()
     def predict(self, inputs: dict, data_samples: list[TrackDataSample]) -> list[TrackDataSample]:
-        """Runs sequences frame by frame from the annotated box of their first frame (one-pass evaluation).
+        """Tracks sequences from the annotated box of their first frame (one-pass evaluation).
 
         Args:
             inputs: ``video``, a list of :class:`FrameSequence`.
             data_samples: One sample for each sequence.
 
         Returns:
-            The samples with ``pred_track_instances``: ``bboxes`` (T, 4) xywh in pixels, ``scores`` (T,).
+            The samples with ``pred_track_instances``: ``bboxes`` (T, 4), xywh in pixels, and ``scores`` (T,).
         """
         for video, sample in zip(inputs['video'], data_samples):
             boxes, scores = self.track_sequence(video)
-            sample.pred_track_instances = InstanceData(
-                bboxes=torch.from_numpy(boxes), scores=torch.from_numpy(scores))
+            sample.pred_track_instances = InstanceData(bboxes=torch.from_numpy(boxes), scores=torch.from_numpy(scores))
         return data_samples
 
     def track_sequence(self, frames: FrameSequence) -> tuple[np.ndarray, np.ndarray]:
-        """Follows the target of a sequence's first box to its end.
+        """Tracks the target of a sequence's first box through all frames.
 
         Args:
             frames: The sequence; only the first row of its annotation is read.
 
         Returns:
-            Boxes (T, 4) float64, xywh in pixels, the given one first; scores (T,) float64.
+            Boxes (T, 4) float64, xywh in pixels, the first being the given box; scores (T,) float64.
         """
         boxes, scores = [np.asarray(frames.boxes[0], dtype=np.float64)], [1.0]
         for index, image in enumerate(frames):

@@ -1,4 +1,4 @@
-"""Device, stacking and normalisation of templates and search regions."""
+"""Moves, stacks and normalises templates and search regions."""
 from __future__ import annotations
 
 from typing import Sequence
@@ -14,13 +14,18 @@ from ct_mm.registry import MODELS
 class TrackDataPreprocessor(BaseDataPreprocessor):
     """Moves uint8 crops to the device and normalises them there.
 
-    Samples stay where they are: a tracker stacks what it needs of them and moves it at once, which is one copy and not
-    one for each pair.
+    Data samples are not moved: a tracker stacks what it needs and moves it in one copy, instead of one per pair.
 
     Args:
         mean: Mean of each RGB channel, in 0..255.
         std: Standard deviation of each RGB channel, in 0..255.
         non_blocking: Whether copies to the device may overlap with computation.
+
+    Examples:
+        >>> crop = torch.zeros(3, 8, 8, dtype=torch.uint8)
+        >>> batch = TrackDataPreprocessor()(dict(inputs=dict(template=[crop, crop], search=[crop, crop])))
+        >>> batch['inputs']['search'].shape
+        torch.Size([2, 3, 8, 8])
     """
 
     def __init__(self, mean: Sequence[float] = (123.675, 116.28, 103.53),
@@ -30,29 +35,26 @@ class TrackDataPreprocessor(BaseDataPreprocessor):
         self.register_buffer('std', torch.tensor(std).view(3, 1, 1), persistent=False)
 
     def normalize(self, images: Tensor) -> Tensor:
-        """uint8 images (..., 3, H, W) in RGB -> normalised float images of the same shape."""
+        """Normalises RGB uint8 images (..., 3, H, W) to float images of the same shape."""
         return (images - self.mean) / self.std
 
     def forward(self, data: dict, training: bool = False) -> dict:
         """Prepares a batch.
 
         Args:
-            data: ``inputs`` holds lists (or stacks) of uint8 images (3, H, W) under ``template`` and
-                ``search``, or whole sequences under ``video``, which pass through as they are: a tracker
-                crops them itself. Several templates of a pair are (N, 3, H, W). ``data_samples`` is a list of
-                samples.
-            training: Not used; the signature is MMEngine's.
+            data: A batch. ``inputs`` holds lists or stacks of uint8 images (3, H, W), or (N, 3, H, W) for several
+                templates per pair, under ``template`` and ``search``. Sequences under ``video`` are not changed, since
+                a tracker crops them itself. ``data_samples`` is a list of samples.
+            training: Unused; part of MMEngine's interface.
 
         Returns:
-            The same structure; every image entry is a normalised tensor (B, 3, H, W), or (B, N, 3, H, W).
+            The same structure, with images as normalised tensors (B, 3, H, W) or (B, N, 3, H, W).
 
         Raises:
-            ValueError: If the images of a batch differ in size; the message names them.
+            ValueError: If the images of a batch differ in shape; the message lists the shapes.
         """
-        inputs = {
-            name: value if name == 'video' else self.normalize(self.cast_data(self._stack(name, value)))
-            for name, value in data['inputs'].items()
-        }
+        inputs = {name: value if name == 'video' else self.normalize(self.cast_data(self._stack(name, value)))
+                  for name, value in data['inputs'].items()}
         return dict(data, inputs=inputs)
 
     @staticmethod
@@ -61,6 +63,6 @@ class TrackDataPreprocessor(BaseDataPreprocessor):
             return images
         shapes = {tuple(image.shape) for image in images}
         if len(shapes) > 1:
-            raise ValueError(f'the {name} images of one batch differ in shape: {sorted(shapes)}; '
-                             f'check the sizes of the CropPair transform in the pipeline')
+            raise ValueError(f'the {name} images of a batch differ in shape: {sorted(shapes)}; '
+                             'check the sizes in the CropPair transform of the pipeline')
         return torch.stack(list(images))

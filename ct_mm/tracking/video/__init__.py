@@ -1,1 +1,1 @@
-"""Tracking in videos: sources of frames, several targets, what is shown and written. Imports no PyTorch."""
+"""Tracking in videos: sources of frames, several targets, display and output. Does not import PyTorch."""

@@ -1,4 +1,4 @@
-"""Frames to track on, wherever they come from."""
+"""Reads frames from videos, images, cameras and streams."""
 from __future__ import annotations
 
 import glob
@@ -15,34 +15,44 @@ from ct_mm.tracking.datasets.reading import FrameFiles, ImageFile
 
 
 class SourceError(OSError):
-    """A source of frames stopped before its end: a stream dropped, a frame is damaged or of another size.
+    """Error of a source that fails before its end: a stream drops, or a frame is damaged or has a different size.
 
-    The message names the frame. What was tracked before it is right.
+    The message names the frame. Tracks up to this frame are valid.
     """
 
 
 _NUMBERS = re.compile(r'(\d+)')
-_RETRIES = 100  # a frame that cannot be decoded fails several times over, and then the next one comes
+_RETRIES = 100  # a damaged frame can fail several times before the next frame is decoded
 
 
 class FrameSource:
-    """Frames of a video file, of images, of a camera or of a stream, in order.
+    """Iterates over the frames of a video file, images, a camera or a stream.
 
-    All of OpenCV's peculiarities end here: it takes the end of a file, a damaged frame and a lost connection for the
-    same, guesses numbers of frames, and reads half an image file without complaint. What it hides altogether is damage
-    that the decoder could paint over, and a video that changes its size: later frames are stretched to the first's.
+    This class hides the peculiarities of OpenCV, which does not distinguish the end of a file from a damaged frame or a
+    lost connection, guesses the number of frames, and silently reads truncated image files. Two problems remain
+    invisible: damage that the decoder conceals, and videos that change size, as OpenCV scales later frames to the
+    first.
 
     Args:
-        source: A video file; a folder of images; a pattern of image files such as ``'folder/*.jpg'``; the number of a
-            camera; or the address of a stream, such as ``rtsp://...`` or ``http://...``. ``ct_mm::`` in front means
-            inside the package.
-        skip: How many frames to leave out at the beginning. Default: 0.
-        timeout: Seconds after which a stream that sends nothing counts as dropped. Default: 10.
+        source: Path of a video file or of a folder of images; a pattern of image files such as ``'folder/*.jpg'``; the
+            number of a camera; or the address of a stream, such as ``rtsp://...`` or ``http://...``. Paths inside the
+            package start with ``ct_mm::``.
+        skip: Number of frames to skip at the beginning. Default: 0.
+        timeout: Seconds without data after which a stream counts as dropped. Default: 10.
 
     Raises:
-        FileNotFoundError: There is no such file, folder or image.
+        FileNotFoundError: The file, folder or image does not exist.
         OSError: The video, camera or stream cannot be opened.
-        ValueError: The file is a single image, or there are no frames after those to leave out.
+        ValueError: The file is a single image, or no frames remain after the skipped ones.
+
+    Examples:
+        >>> import os, tempfile
+        >>> folder = tempfile.mkdtemp()
+        >>> for number in (1, 2, 3):
+        ...     _ = cv2.imwrite(os.path.join(folder, f'{number}.png'), np.zeros((48, 64, 3), np.uint8))
+        >>> source = FrameSource(folder, skip=1)
+        >>> source.length, [frame.shape for frame in source]
+        (2, [(48, 64, 3), (48, 64, 3)])
     """
 
     def __init__(self, source: str | os.PathLike | int, skip: int = 0, timeout: float = 10) -> None:
@@ -50,46 +60,46 @@ class FrameSource:
         self._timeout = timeout
         self._paths = self._find_images()  # None for videos
         self._capture: cv2.VideoCapture | None = None
-        #: What to call results, from the name of the file or folder.
+        #: Name for results, from the name of the file or folder.
         self.name: str = self._name()
-        #: Frames per second, None if unknown.
+        #: Frames per second; None if unknown.
         self.fps: float | None = None
-        #: How many frames there are, without those left out; None if unknown. The header of a video may be wrong.
+        #: Number of frames without the skipped ones; None if unknown. The header of a video can be wrong.
         self.length: int | None = None
         if self._paths is not None:
             self.length = len(self._paths) - skip
             if self.length <= 0:
-                raise ValueError(f'{self.source} has {len(self._paths)} frames, so none is left after the first {skip}')
+                raise ValueError(f'{self.source} has {len(self._paths)} frames, so none remain after skipping {skip}')
             return
         self._capture = self._open()
         fps, count = self._capture.get(cv2.CAP_PROP_FPS), self._capture.get(cv2.CAP_PROP_FRAME_COUNT)
-        if 1 <= fps <= 240:  # some headers hold nonsense
+        if 1 <= fps <= 240:  # some headers contain nonsense
             self.fps = fps
         if count > 0:
             self.length = max(int(count) - skip, 0)
 
     @property
     def is_live(self) -> bool:
-        """Whether this is a camera or a stream, whose end nobody knows beforehand."""
+        """Whether this is a camera or a stream, whose length is unknown in advance."""
         return self.source.isdigit() or '://' in self.source or Path(self.source).is_char_device()
 
     def __repr__(self) -> str:
         return f'FrameSource({self.source!r}, skip={self.skip})'
 
     def __iter__(self) -> Iterator[np.ndarray]:
-        """Yields the frames, RGB uint8 (H, W, 3), all of one size.
+        """Yields the frames, RGB uint8 (H, W, 3), all of the same size.
 
         Raises:
-            SourceError: A frame cannot be decoded or is of another size than those before it, or the stream ended or
-                dropped; the message names the frame (counted from 1) or the image file.
+            SourceError: A frame cannot be decoded or has a different size than the previous ones, or the stream ended
+                or dropped; the message names the frame (counted from 1) or the image file.
         """
         size = None
         for number, image in enumerate(self._decode() if self._paths is None else self._read(), start=self.skip + 1):
             size = size or image.shape[:2]
             if image.shape[:2] != size:
                 name = f'{self.source}: frame {number}' if self._paths is None else self._paths[number - 1]
-                raise SourceError(f'{name} is {image.shape[1]}x{image.shape[0]} pixels, but those before it are '
-                                  f'{size[1]}x{size[0]}; track the two parts by themselves')
+                raise SourceError(f'{name} is {image.shape[1]}x{image.shape[0]} pixels, but the previous frames are '
+                                  f'{size[1]}x{size[0]}; track the two parts separately')
             yield image
 
     def _read(self) -> Iterator[np.ndarray]:
@@ -104,7 +114,7 @@ class FrameSource:
         try:
             for number in range(self.skip):
                 if not capture.grab():
-                    raise SourceError(f'{self.source} has only {number} frames, so none is left after the first '
+                    raise SourceError(f'{self.source} has only {number} frames, so none remain after skipping '
                                       f'{self.skip}')
             number = self.skip
             while True:
@@ -117,33 +127,35 @@ class FrameSource:
             capture.release()
 
     def _check_end(self, capture: cv2.VideoCapture, number: int) -> None:
-        """Raises an error if a video should have more than ``number`` frames."""
+        """Raises an error if a video that stopped after ``number`` frames should have more."""
         if self.length is not None and number >= self.skip + self.length:
             return
         if self.is_live:
             raise SourceError(f'{self.source}: the stream ended or dropped after frame {number}')
         if _is_cut_off(self.source):
-            raise SourceError(f'{self.source}: frame {number + 1} cannot be decoded; the file is cut off. Copy or '
-                              'download it again')
+            raise SourceError(f'{self.source}: frame {number + 1} cannot be decoded; the file is truncated. '
+                              'Copy or download it again')
         if any(capture.grab() for _ in range(_RETRIES)):
             raise SourceError(f'{self.source}: frame {number + 1} cannot be decoded; the file is damaged there')
-        # Otherwise the number in the header was a guess, or counts frames that are not to be shown.
+        # Otherwise the header has a wrong number, or counts frames that are not displayed.
 
     def _find_images(self) -> list[str] | None:
         path = Path(self.source)
         if self.is_live:
             return None
         if path.is_dir():
-            return _images_in(path)
+            if paths := list(FrameFiles.in_folder(path)):
+                return paths
+            raise FileNotFoundError(f'{path} contains no images')
         if not path.exists() and glob.has_magic(self.source):
             return _images_like(self.source)
         if not path.exists():
-            raise FileNotFoundError(f'there is no video, folder or image {path} (seen from {Path.cwd()})')
+            raise FileNotFoundError(f'video, folder or image {path} does not exist (current folder: {Path.cwd()})')
         if path.stat().st_size == 0:
             raise ValueError(f'{path} is empty')
         if path.suffix.lower() != '.gif' and cv2.haveImageReader(self.source):
-            # OpenCV would go on to the files whose names count up from this one.
-            raise ValueError(f"{path} is a single image; name its folder, or a pattern such as '*{path.suffix}'")
+            # OpenCV would also read the files with the following numbers.
+            raise ValueError(f"{path} is a single image; give its folder, or a pattern such as '*{path.suffix}'")
         return None
 
     def _name(self) -> str:
@@ -163,29 +175,22 @@ class FrameSource:
         else:
             capture, kind = cv2.VideoCapture(self.source), 'video'
         if not capture.isOpened():
-            hint = dict(camera='is one connected, and free?', stream='is the address right, and the sender running?',
-                        video='it is damaged, or no video')[kind]
+            hint = dict(camera='is it connected and not in use?', stream='is the address right and the sender running?',
+                        video='the file is damaged, or not a video')[kind]
             raise OSError(f'{self.source}: OpenCV cannot open this {kind}: {hint}')
         return capture
 
 
-def _images_in(folder: Path) -> list[str]:
-    paths = list(FrameFiles.in_folder(folder))
-    if not paths:
-        raise FileNotFoundError(f'{folder} holds no images')
-    return paths
-
-
 def _images_like(pattern: str) -> list[str]:
-    """Frame 10 after frame 9, also where names have no leading zeros."""
+    """Returns the matching files, with frame 10 after frame 9 even if names have no leading zeros."""
     paths = [path for path in glob.glob(pattern, recursive=True) if os.path.isfile(path)]
     if not paths:
-        raise FileNotFoundError(f'no file fits the pattern {pattern} (seen from {Path.cwd()})')
+        raise FileNotFoundError(f'no file matches the pattern {pattern} (current folder: {Path.cwd()})')
     return sorted(paths, key=lambda path: [int(part) if part.isdecimal() else part for part in _NUMBERS.split(path)])
 
 
 def _is_cut_off(path: str) -> bool:
-    """Whether an MP4 or MOV file is shorter than its parts, each of which begins with its size and a name."""
+    """Returns whether an MP4 or MOV file is shorter than its boxes, which start with their size and type."""
     end, position = os.path.getsize(path), 0
     with open(path, 'rb') as stream:
         while position + 8 <= end:
@@ -194,7 +199,7 @@ def _is_cut_off(path: str) -> bool:
             if position == 0 and head[4:8] != b'ftyp':
                 return False
             size = int.from_bytes(head[8:16] if head[:4] == b'\0\0\0\1' else head[:4], 'big')
-            if size < 8:  # 0: the rest of the file
+            if size < 8:  # 0 means up to the end of the file
                 return False
             position += size
     return position > end

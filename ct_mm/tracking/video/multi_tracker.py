@@ -1,4 +1,4 @@
-"""Several targets in one video."""
+"""Tracks several targets in one video."""
 from __future__ import annotations
 
 import copy
@@ -11,12 +11,12 @@ from ct_mm.tracking.runtime.portable_tracker import PortableTracker
 
 
 class MultiTracker:
-    """Follows several targets with one network: each has a state of its own, all share the weights.
+    """Tracks several targets with one network: each target has its own state, and all share the weights.
 
-    The targets go through the network one after the other, so twice as many take twice as long.
+    The network processes the targets one after the other, so the time is proportional to their number.
 
     Args:
-        tracker: A tracker from ``init_tracker``. It becomes that of the first target.
+        tracker: A tracker from ``init_tracker``, which is used for the first target.
     """
 
     def __init__(self, tracker: Tracker) -> None:
@@ -26,17 +26,17 @@ class MultiTracker:
         return f'MultiTracker({self._trackers[0]!r})'
 
     def init(self, image: np.ndarray, boxes: np.ndarray) -> None:
-        """Starts on targets.
+        """Starts on the targets.
 
         Args:
             image: First frame, RGB uint8 (H, W, 3).
-            boxes: (N, 4) xywh in pixels, N > 0.
+            boxes: Targets in this frame, (N, 4), xywh in pixels, N > 0.
 
         Raises:
-            ValueError: There is no box, or one has no area or lies outside of the image.
+            ValueError: There is no box, or a box has no area or lies outside the image.
         """
         if len(boxes) == 0:
-            raise ValueError('there is no target to track')
+            raise ValueError('no targets to track')
         boxes = [check_target(box, image.shape[:2]) for box in boxes]
         first = self._trackers[0]
         self._trackers = [first, *(_twin(first) for _ in boxes[1:])]
@@ -44,10 +44,10 @@ class MultiTracker:
             tracker.init(image, box)
 
     def track(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Finds them in the next frame.
+        """Finds the targets in the next frame.
 
         Args:
-            image: RGB uint8 (H, W, 3), of the first frame's size.
+            image: Frame, RGB uint8 (H, W, 3), with the size of the first frame.
 
         Returns:
             Boxes (N, 4) float64, xywh in pixels, and scores (N,).
@@ -57,9 +57,9 @@ class MultiTracker:
 
 
 def _twin(tracker: Tracker) -> Tracker:
-    """A tracker with the same weights and a state of its own."""
+    """Returns a tracker with the same weights and its own state."""
     if isinstance(tracker, PortableTracker):
         return PortableTracker(tracker.session)
-    # Everything else may be state: not only attributes, also lists and buffers anywhere inside.
+    # Copy everything else, since any attribute, list or buffer inside can be state.
     parameters = getattr(tracker, 'parameters', tuple)()
     return copy.deepcopy(tracker, {id(parameter): parameter for parameter in parameters})

@@ -1,4 +1,4 @@
-"""How far a long run is."""
+"""Progress display of long runs."""
 from __future__ import annotations
 
 import sys
@@ -10,13 +10,15 @@ _WIDTH = 20
 
 
 class Progress:
-    """What is done, how fast and the time left: one line that is rewritten on a terminal, else one now and then.
+    """Shows the number done, the speed and the remaining time.
+
+    On a terminal, one line is rewritten; otherwise a new line is written every 30 seconds.
 
     Args:
-        total: How many there will be; None if nobody knows.
-        stream: Where to. Default: the standard error stream.
-        clock: Gives seconds. Default: the monotonic clock.
-        unit: What is counted, in the singular. Default: frames.
+        total: Total number; None if unknown.
+        stream: Output stream. Default: the standard error stream.
+        clock: Function that returns seconds. Default: the monotonic clock.
+        unit: Singular noun for what is counted. Default: ``'frame'``.
     """
 
     def __init__(self, total: int | None = None, stream: TextIO | None = None,
@@ -29,7 +31,7 @@ class Progress:
         self._shown = 0  # characters of the line on the terminal
 
     def __call__(self, done: int) -> None:
-        """Says that this many are done; writes something if the last time was long enough ago."""
+        """Reports the number done; writes it unless the last output was too recent."""
         now = self._clock()
         if now - self._last < self._pause:
             return
@@ -40,11 +42,11 @@ class Progress:
         self._shown = len(line)
 
     def rate(self, done: int) -> float:
-        """Frames per second since the start."""
+        """Returns the average number per second since the start."""
         return done / max(self._clock() - self._start, 1e-9)
 
     def close(self) -> None:
-        """Clears the line, so that whatever comes next begins on an empty one."""
+        """Clears the line for the output that follows."""
         if self._rewrites and self._shown:
             self._stream.write(f'\r{"":{self._shown}}\r')
             self._stream.flush()
@@ -52,7 +54,7 @@ class Progress:
 
     def _line(self, done: int, seconds: float) -> str:
         rate = done / seconds
-        if self.total is None or done > self.total:  # headers of videos may be wrong
+        if self.total is None or done > self.total:  # headers of videos can be wrong
             return f'{self.unit} {done}  {rate:.1f} {self.unit}s/s'
         filled = _WIDTH * done // self.total
         bar = f'[{"#" * filled}{"." * (_WIDTH - filled)}] ' if self._rewrites else ''

@@ -1,4 +1,4 @@
-"""Windows, where there is a screen."""
+"""Windows on a screen."""
 from __future__ import annotations
 
 import os
@@ -11,10 +11,10 @@ _ESCAPE = 27
 
 
 def check_screen(instead: str) -> None:
-    """Checks that a window can be opened; Qt would end the process.
+    """Checks that a window can be opened, since Qt would abort the process.
 
     Args:
-        instead: What to do without a screen, for the error.
+        instead: Alternative without a screen, for the error message.
 
     Raises:
         ValueError: OpenCV was built without windows, or there is no screen.
@@ -26,17 +26,17 @@ def check_screen(instead: str) -> None:
 
 
 def select_box(image: np.ndarray, name: str) -> np.ndarray:
-    """Lets somebody draw a box with the mouse.
+    """Asks the user to draw a box with the mouse.
 
     Args:
         image: RGB uint8 (H, W, 3).
-        name: What to draw it around.
+        name: Name of the target.
 
     Returns:
-        (4,) float64, xywh in pixels.
+        The box (4,) float64, xywh in pixels.
 
     Raises:
-        ValueError: None was drawn.
+        ValueError: No box was drawn.
     """
     title = f'{name}: draw a box, then press ENTER (c: none)'
     box = np.array(cv2.selectROI(title, cv2.cvtColor(image, cv2.COLOR_RGB2BGR), showCrosshair=False), np.float64)
@@ -47,10 +47,10 @@ def select_box(image: np.ndarray, name: str) -> np.ndarray:
 
 
 def show_frame(title: str, image: np.ndarray) -> bool:
-    """Shows a frame, and says whether to go on: not after ESC, q, or when the window was closed.
+    """Shows a frame and returns whether to continue: not after ESC or q, or if the window was closed.
 
     Args:
-        title: Title of the window, which is opened at the first frame.
+        title: Title of the window, which is opened with the first frame.
         image: RGB uint8 (H, W, 3).
     """
     cv2.imshow(title, cv2.cvtColor(image, cv2.COLOR_RGB2BGR))

@@ -1,4 +1,4 @@
-"""Handles Ctrl+C gracefully: the frame at work is finished, and with it the files."""
+"""Handles Ctrl+C gracefully: the current frame and the output files are completed."""
 from __future__ import annotations
 
 import signal
@@ -7,10 +7,10 @@ from ct_mm.engine.stop_signals import NotedSignals, known_signals
 
 
 class StopSignals(NotedSignals):
-    """Notes the signals that end a video. A second signal of the kind does what it always does."""
+    """Records the signals that stop a video. Repeating a signal has its default effect."""
 
     def __init__(self) -> None:
-        # What is ignored stays so: `nohup` ignores the end of the terminal.
+        # Ignored signals stay ignored: `nohup` ignores the end of the terminal.
         super().__init__(number for number in known_signals('SIGINT', 'SIGTERM', 'SIGHUP')
                          if signal.getsignal(number) is not signal.SIG_IGN)
 

@@ -1,4 +1,4 @@
-"""What to track: names and first boxes, as somebody gives them on a command line."""
+"""Reads the names and first boxes of targets from the command line."""
 from __future__ import annotations
 
 import os
@@ -12,28 +12,28 @@ _SEPARATOR = re.compile(r'\s*,\s*|\s+')  # comma, tab or spaces
 
 
 def read_box(path: str | os.PathLike, frame: int) -> np.ndarray:
-    """Reads the box of one frame from a file with a box on each line, such as ``groundtruth.txt``.
+    """Reads the box of a frame from a file with one box per line, such as ``groundtruth.txt``.
 
     Args:
-        path: The file; four numbers x, y, w, h on a line, separated by commas, tabs or spaces.
-        frame: Number of the frame, counted from 1. A file of a single line gives that line.
+        path: Path of the file; each line has the numbers x, y, w, h, separated by commas, tabs or spaces.
+        frame: Number of the frame, counted from 1. Ignored if the file has only one line.
 
     Returns:
-        (4,) float64.
+        The box (4,) float64, xywh in pixels.
 
     Raises:
-        FileNotFoundError: There is no such file.
-        ValueError: It has no such line, or it is not four numbers; the message names file and line.
+        FileNotFoundError: The file does not exist.
+        ValueError: The line does not exist or does not hold four numbers; the message names the file and the line.
     """
     if not Path(path).is_file():
-        raise FileNotFoundError(f'there is no file of boxes {path} (seen from {Path.cwd()})')
+        raise FileNotFoundError(f'file of boxes {path} does not exist (current folder: {Path.cwd()})')
     try:
         lines = Path(path).read_text(encoding='utf-8-sig').rstrip().splitlines()
     except UnicodeDecodeError as error:
         raise ValueError(f'{path} is not a text file: {error}') from error
     number = 1 if len(lines) == 1 else frame
     if number > len(lines):
-        raise ValueError(f'{path} has {len(lines)} lines, so it has no box of frame {frame}')
+        raise ValueError(f'{path} has {len(lines)} lines, so it has no box for frame {frame}')
     line = lines[number - 1].strip()
     try:
         values = [float(field) for field in _SEPARATOR.split(line)]
@@ -45,15 +45,20 @@ def read_box(path: str | os.PathLike, frame: int) -> np.ndarray:
 
 
 def name_targets(names: Sequence[str] | None, count: int, default: str) -> list[str]:
-    """Names of the targets, each of which becomes the name of a file.
+    """Returns the names of the targets, which also become names of files.
 
     Args:
-        names: As given; None if not.
-        count: How many targets there are.
-        default: Name of a single target without a name; several are numbered behind it.
+        names: Names given by the user; None to use the default.
+        count: Number of targets.
+        default: Default name, with a number appended if there are several targets.
 
     Raises:
-        ValueError: There are more or fewer names than targets, two are alike, or one is none for a file.
+        ValueError: The number of names differs from that of targets, two names are equal, or a name is not a valid
+            file name.
+
+    Examples:
+        >>> name_targets(None, 2, 'clip')
+        ['clip_1', 'clip_2']
     """
     if not names:
         return [default] if count == 1 else [f'{default}_{number}' for number in range(1, count + 1)]
@@ -63,5 +68,5 @@ def name_targets(names: Sequence[str] | None, count: int, default: str) -> list[
         raise ValueError(f'two targets have the same name: {", ".join(names)}')
     for name in names:
         if not name or name.startswith('.') or '/' in name or os.sep in name or '\0' in name:
-            raise ValueError(f'{name!r} cannot be the name of a target: its track is written to a file of that name')
+            raise ValueError(f'{name!r} is not a valid name of a target: the track goes to a file with this name')
     return list(names)

@@ -1,4 +1,4 @@
-"""Tracks as text, kept whatever happens."""
+"""Writes tracks to text files that survive errors and interruptions."""
 from __future__ import annotations
 
 import os
@@ -13,27 +13,27 @@ import numpy as np
 class TrackFiles:
     """Writes the tracks of several targets frame by frame: boxes to ``NAME.txt``, scores to ``scores/NAME.txt``.
 
-    To be used as a context manager. The lines go to hidden files (``.NAME.txt.PID``) at once. These get their names
-    when the block ends, with an error or without, so all files have the same number of whole lines. If no frame was
-    written, nothing is left and older files are as they were. A process that is killed leaves the hidden files.
+    Use it as a context manager. Lines are written immediately to hidden files (``.NAME.txt.PID``), which are renamed
+    when the block ends, with or without an error; all files then have the same number of complete lines. If no frame
+    was written, no file is created and existing files stay unchanged. A killed process leaves the hidden files behind.
 
     Args:
-        folder: Where to; made if it is missing.
+        folder: Folder for the files; created if missing.
         names: Names of the targets.
 
     Raises:
-        OSError: On entering the block: nothing can be written there.
+        OSError: When the block is entered: the folder is not writable.
     """
 
     def __init__(self, folder: str | os.PathLike, names: Sequence[str]) -> None:
         self.folder, self.names, self.frames = Path(folder), list(names), 0
-        #: Of each target boxes and scores, one target after the other.
+        #: Paths of the boxes and the scores of each target, target by target.
         self.paths = [path for name in self.names
                       for path in (self.folder / f'{name}.txt', self.folder / 'scores' / f'{name}.txt')]
         self._unfinished = [path.with_name(f'.{path.name}.{os.getpid()}') for path in self.paths]
         self._sizes = [0] * len(self.paths)  # bytes after the last whole frame
         self._streams: list[FileIO] = []
-        self._made: list[Path] = []  # folders, the inner ones first
+        self._made: list[Path] = []  # created folders, inner ones first
 
     def __enter__(self) -> TrackFiles:
         try:
@@ -42,8 +42,8 @@ class TrackFiles:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 self._made = missing + self._made
                 if path.is_dir():
-                    raise IsADirectoryError(f'{path} is a folder, but a track is to be written there')
-                self._streams.append(open(unfinished, 'wb', buffering=0))  # so that each line is in the file at once
+                    raise IsADirectoryError(f'{path} is a folder, but a track must be written there')
+                self._streams.append(open(unfinished, 'wb', buffering=0))  # write each line immediately
         except OSError:
             self.__exit__(None, None, None)
             raise
@@ -53,11 +53,11 @@ class TrackFiles:
         """Adds a frame.
 
         Args:
-            boxes: (N, 4) xywh in pixels, written with four decimals.
-            scores: (N,).
+            boxes: Boxes (N, 4), xywh in pixels, written with four decimals.
+            scores: Scores (N,).
 
         Raises:
-            OSError: The disk is full, for example. What was written of this frame is taken back at the end.
+            OSError: Writing failed, for example because the disk is full. The incomplete frame is removed at the end.
         """
         rows = []
         for box, score in zip(boxes, scores):
@@ -73,7 +73,7 @@ class TrackFiles:
                  trace: TracebackType | None) -> None:
         for stream, size in zip(self._streams, self._sizes):
             stream.truncate(size)
-            os.fsync(stream.fileno())  # or a power failure could leave the name without the content
+            os.fsync(stream.fileno())  # otherwise a power failure could leave a name without content
             stream.close()
         for unfinished, path in zip(self._unfinished, self.paths):
             if self.frames:

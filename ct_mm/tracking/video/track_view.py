@@ -1,4 +1,4 @@
-"""Tracks to look at: a video, a window, or both."""
+"""Shows tracks in a video, a window, or both."""
 from __future__ import annotations
 
 import os
@@ -14,36 +14,36 @@ from ct_mm.tracking.visualization.video_writer import import_ffmpeg
 
 
 class TrackView:
-    """Draws boxes, and below the image names, scores and the number of the frame.
+    """Draws boxes into frames, with names, scores and the number of the frame below the image.
 
-    To be used as a context manager. The video is closed and kept also if the block ends with an error.
+    Use it as a context manager. The video is completed and kept even if the block ends with an error.
 
     Args:
         names: Names of the targets.
-        video: The MP4 file. Default: None, no video.
+        video: Path of an MP4 file. Default: no video.
         fps: Frames per second of the video.
-        window: Title of a window. Default: None, no window.
-        last: Number of the last frame, None if unknown.
+        window: Title of a window. Default: no window.
+        last: Number of the last frame; None if unknown.
 
     Raises:
-        ImportError: A video is wanted and imageio-ffmpeg is not installed.
-        OSError: It has no encoder for this machine, or there is a folder where the video should be.
+        ImportError: A video is requested, but imageio-ffmpeg is not installed.
+        OSError: imageio-ffmpeg has no encoder for this machine, or the path of the video is a folder.
     """
 
     def __init__(self, names: Sequence[str], video: str | os.PathLike | None = None, fps: float = 25,
                  window: str | None = None, last: int | None = None) -> None:
         self.names = list(names)
-        #: The video, once it is whole.
+        #: Path of the video after it is complete.
         self.saved: Path | None = None
         self._colors = choose_colors(self.names)
         self._video = None if video is None else VideoWriter(video, fps)
         self._window, self._last = window, last
-        # Numbers with leading zeros: the strip below the image must not change its height.
+        # Numbers get leading zeros, because the strip below the image must keep its height.
         self._digits = len(str(last))
         if self._video is None:
             return
         if self._video.path.is_dir():
-            raise IsADirectoryError(f'{video} is a folder, but a video is to be written there')
+            raise IsADirectoryError(f'{video} is a folder, but a video must be written there')
         try:
             import_ffmpeg().get_ffmpeg_exe()
         except RuntimeError as error:
@@ -63,22 +63,22 @@ class TrackView:
 
         Args:
             image: RGB uint8 (H, W, 3).
-            boxes: (N, 4) xywh in pixels.
-            scores: (N,).
+            boxes: Boxes (N, 4), xywh in pixels.
+            scores: Scores (N,).
             number: Number of the frame, counted from 1.
 
         Returns:
-            Whether to go on: False if somebody closed the window or pressed q or ESC there.
+            Whether to continue: False if the user closed the window or pressed q or ESC.
 
         Raises:
-            OSError: The encoder of the video fails.
+            OSError: The video encoder failed.
         """
         if self._video is None and self._window is None:
             return True
-        # OpenCV's fonts know ASCII and little else.
+        # OpenCV's fonts support little more than ASCII.
         labels = {name: f'{name.encode("ascii", "replace").decode()} {score:.2f}'
                   for name, score in zip(self.names, scores)}
-        known = self._last is not None and number <= self._last  # headers of videos may be wrong
+        known = self._last is not None and number <= self._last  # headers of videos can be wrong
         counter = f'{number:0{self._digits}d}/{self._last}' if known else f'{number:07d}'
         drawn = add_legend(draw_boxes(image, dict(zip(self.names, boxes)), self._colors), labels, self._colors, counter)
         if self._video is not None:

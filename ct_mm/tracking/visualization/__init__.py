@@ -1,4 +1,4 @@
-"""Drawing tracks into images and videos."""
+"""Draws tracks into images and videos."""
 from .draw_boxes import add_legend, choose_colors, draw_boxes
 from .video_writer import VideoWriter
 

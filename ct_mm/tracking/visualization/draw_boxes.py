@@ -1,6 +1,6 @@
-"""Boxes over an image, and a legend under it that says whose they are.
+"""Draws boxes into an image, and a legend below it.
 
-Colours: Okabe and Ito, "Color Universal Design", which people with any kind of colour vision can tell apart.
+Colours follow Okabe and Ito, "Color Universal Design", and are distinguishable with any kind of colour vision.
 """
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 
 Color = tuple[int, int, int]
 
-#: The name that is drawn in white and narrower than the others.
+#: Name whose box is drawn in white and with a narrower line.
 ANNOTATION = 'annotation'
 _WHITE, _DARK = (255, 255, 255), (24, 24, 24)
 _PALETTE = ((230, 159, 0), (86, 180, 233), (240, 100, 170), (0, 190, 130), (240, 228, 66), (213, 94, 0), (70, 110, 255))
@@ -19,13 +19,13 @@ _SHIFT = 4  # fractional bits of OpenCV's coordinates, so that boxes move smooth
 
 
 def choose_colors(names: Iterable[str]) -> dict[str, Color]:
-    """Gives each name a colour that depends on its place alone, so that it stays the same in all images.
+    """Assigns each name a colour by its position, so that it is the same in all images.
 
     Args:
-        names: The names in order; ``annotation`` is white and takes no place.
+        names: Names in order; ``annotation`` is white and does not count as a position.
 
     Returns:
-        RGB by name; from the eighth name on, colours repeat.
+        RGB by name; colours repeat from the eighth name on.
     """
     others = (name for name in dict.fromkeys(names) if name != ANNOTATION)
     colors = {name: _PALETTE[index % len(_PALETTE)] for index, name in enumerate(others)}
@@ -34,22 +34,26 @@ def choose_colors(names: Iterable[str]) -> dict[str, Color]:
 
 def draw_boxes(image: np.ndarray, boxes: Mapping[str, np.ndarray | None],
                colors: Mapping[str, Color] | None = None) -> np.ndarray:
-    """Draws one box for each name, the first at the bottom.
+    """Draws a box for each name, later ones over earlier ones.
 
     Args:
-        image: RGB uint8 (H, W, 3); not changed.
-        boxes: xywh in pixels by name; ``None`` or NaN is not drawn, but keeps its colour.
+        image: RGB uint8 (H, W, 3); it is not modified.
+        boxes: Boxes (4,), xywh in pixels, by name; ``None`` or NaN is not drawn, but counts as a position for colours.
         colors: RGB by name. Default: :func:`choose_colors` of the names.
 
     Returns:
         A new RGB uint8 image (H, W, 3).
+
+    Examples:
+        >>> draw_boxes(np.zeros((48, 64, 3), np.uint8), dict(student=np.array([10., 10, 20, 20]))).shape
+        (48, 64, 3)
     """
     colors = choose_colors(boxes) if colors is None else colors
     image = np.ascontiguousarray(image).copy()
     width = max(2, round(min(image.shape[:2]) / 180))
     corners = {name: _corners(box, image) for name, box in boxes.items() if box is not None and np.isfinite(box).all()}
     widths = {name: max(1, width // 2) if name == ANNOTATION else width for name in corners}
-    # All rims, which make a box visible on any ground, lie below all lines: a rim would hide a box that is close.
+    # Dark rims keep boxes visible on any background. Draw all rims first, so that none covers the line of a close box.
     for extra, shades in ((2, dict.fromkeys(corners, _DARK)), (0, colors)):
         for name, (start, end) in corners.items():
             cv2.rectangle(image, start, end, shades[name], widths[name] + extra, cv2.LINE_AA, _SHIFT)
@@ -57,9 +61,9 @@ def draw_boxes(image: np.ndarray, boxes: Mapping[str, np.ndarray | None],
 
 
 def _corners(box: np.ndarray, image: np.ndarray) -> tuple[tuple[int, int], tuple[int, int]]:
-    """The corners of a box, xywh in pixels, in OpenCV's fixed-point coordinates."""
+    """Returns the corners of a box, xywh in pixels, in OpenCV's fixed-point coordinates."""
     x, y, w, h = np.asarray(box, dtype=np.float64)
-    # Pixel i covers the interval from i to i + 1, but OpenCV counts from the centres of pixels, in 32 bits.
+    # Pixel i covers the interval from i to i + 1, but OpenCV's 32-bit coordinates start at the centres of pixels.
     limit = 4 * max(image.shape)
     corners = np.clip([x - 0.5, y - 0.5, x + w - 0.5, y + h - 0.5], -limit, limit)
     left, top, right, bottom = (int(round(value * 2**_SHIFT)) for value in corners)
@@ -68,16 +72,16 @@ def _corners(box: np.ndarray, image: np.ndarray) -> tuple[tuple[int, int], tuple
 
 def add_legend(image: np.ndarray, labels: Mapping[str, str], colors: Mapping[str, Color] | None = None,
                corner: str = '') -> np.ndarray:
-    """Adds a dark strip below an image, where it hides nothing: a sample of each colour with its label.
+    """Adds a dark strip below an image with a sample and a label of each colour.
 
     Args:
         image: RGB uint8 (H, W, 3).
-        labels: Text by name, in ASCII (OpenCV's fonts know little else); as many rows as they need.
+        labels: ASCII text by name (OpenCV's fonts support little more), wrapped into several rows if needed.
         colors: RGB by name. Default: :func:`choose_colors` of the names.
         corner: Text at the right end of the first row, such as the number of the frame.
 
     Returns:
-        A new RGB uint8 image (H + strip, W, 3); the strip is as high for all corner texts of one length.
+        A new RGB uint8 image (H + strip, W, 3); the height of the strip is the same for corner texts of equal length.
     """
     colors = choose_colors(labels) if colors is None else colors
     font, scale = cv2.FONT_HERSHEY_SIMPLEX, max(0.35, min(image.shape[:2]) / 800)

@@ -1,4 +1,4 @@
-"""Training pairs as pictures: the pixels that a tracker is given, and the box it has to find."""
+"""Draws training pairs: the pixels that a tracker is given, and the box that it must find."""
 from __future__ import annotations
 
 import os
@@ -14,32 +14,32 @@ from ct_mm.engine.whole_file import whole_file
 from ct_mm.tracking.structures import xyxy_to_xywh
 from ct_mm.tracking.visualization.draw_boxes import draw_boxes
 
-_GROUND, _LIGHT = (60, 60, 60), (240, 240, 240)  # a ground that differs from the black beyond an image
-_GAP, _SIDE = 8, 256  # pixels: between pictures, and what a small search region is enlarged to
+_GROUND, _LIGHT = (60, 60, 60), (240, 240, 240)  # a background that differs from the black padding of crops
+_GAP, _SIDE = 8, 256  # in pixels: the gap between pictures, and the minimum size of a search region
 _FONT, _SCALE, _ROW = cv2.FONT_HERSHEY_SIMPLEX, 0.4, 18
 
 
 def draw_pair(pair: Mapping[str, Any], title: str = '') -> np.ndarray:
-    """Draws one training pair: its templates, its search region with the box, and where they come from.
+    """Draws a training pair: its templates, its search region with the box, and their sources.
 
-    The pixels are those of the pair, each repeated where the search region is small.
+    The picture shows the exact pixels of the pair, repeated if the search region is small.
 
     Args:
-        pair: What ``ct_mm.PackTrackInputs`` makes: ``inputs`` with ``template`` and ``search``, each (3, H, W) or, if
-            there are several, (N, 3, H, W), uint8 RGB; ``data_samples`` with ``gt_instances.bboxes`` (1, 4) xyxy in
-            pixels of the search region and ``source``.
-        title: First words of the caption.
+        pair: Output of ``ct_mm.PackTrackInputs``: ``inputs`` with ``template`` and ``search``, RGB uint8 (3, H, W), or
+            (N, 3, H, W) for several; ``data_samples`` with ``source`` and ``gt_instances.bboxes`` (1, 4), xyxy in
+            pixels of the search region.
+        title: First line of the caption.
 
     Returns:
-        RGB uint8 (H', W', 3).
+        The picture, RGB uint8 (H', W', 3).
 
     Raises:
-        ValueError: It is no such pair.
+        ValueError: The argument is not a training pair.
     """
     inputs = pair.get('inputs') if isinstance(pair, Mapping) else None
     if not isinstance(inputs, Mapping) or not {'template', 'search'} <= set(inputs):
-        raise ValueError('a training pair holds inputs.template and inputs.search, as ct_mm.PackTrackInputs makes '
-                         f'them, not {_describe(pair)}')
+        raise ValueError('a training pair from ct_mm.PackTrackInputs has inputs.template and inputs.search, not '
+                         f'{_describe(pair)}')
     templates, searches = _images(inputs['template'], 'template'), _images(inputs['search'], 'search')
     sample = pair['data_samples']
     boxes = xyxy_to_xywh(np.asarray(sample.gt_instances.bboxes, np.float64).reshape(-1, 4))  # (1, 4) or one per search
@@ -52,14 +52,14 @@ def draw_pair(pair: Mapping[str, Any], title: str = '') -> np.ndarray:
 
 
 def make_sheet(pictures: Sequence[np.ndarray], columns: int) -> np.ndarray:
-    """Joins pictures row by row.
+    """Arranges pictures in a grid.
 
     Args:
-        pictures: RGB uint8 (H, W, 3), of any sizes; at least one.
-        columns: How many are side by side.
+        pictures: Pictures of any sizes, RGB uint8 (H, W, 3); at least one.
+        columns: Number of pictures per row.
 
     Returns:
-        RGB uint8 (H', W', 3).
+        The sheet, RGB uint8 (H', W', 3).
     """
     rows = [_in_a_row(pictures[i:i + columns]) for i in range(0, len(pictures), columns)]
     width = max(row.shape[1] for row in rows)
@@ -67,7 +67,7 @@ def make_sheet(pictures: Sequence[np.ndarray], columns: int) -> np.ndarray:
 
 
 def write_image(path: str | os.PathLike, image: np.ndarray) -> Path:
-    """Writes an image, RGB uint8 (H, W, 3), as a PNG file, whole or not at all, and returns its path."""
+    """Writes an image, RGB uint8 (H, W, 3), atomically to a PNG file and returns the path."""
     _, data = cv2.imencode('.png', cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
     with whole_file(path) as unfinished:
         unfinished.write_bytes(data.tobytes())
@@ -75,7 +75,7 @@ def write_image(path: str | os.PathLike, image: np.ndarray) -> Path:
 
 
 def show_image(title: str, image: np.ndarray, seconds: float) -> None:
-    """Shows an image in a window until a key is pressed or the time is over; 0 seconds waits for a key.
+    """Shows an image in a window for some seconds or until a key is pressed; 0 seconds waits only for a key.
 
     Raises:
         ValueError: There is no screen, or OpenCV was built without windows.
@@ -84,11 +84,11 @@ def show_image(title: str, image: np.ndarray, seconds: float) -> None:
         cv2.imshow(title, cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
         cv2.waitKey(round(1000 * seconds))
     except cv2.error as error:
-        raise ValueError(f'OpenCV cannot open a window here ({error}); look at the files instead') from error
+        raise ValueError(f'OpenCV cannot open a window here ({error}); view the files instead') from error
 
 
 def _images(value: Tensor | np.ndarray, name: str) -> list[np.ndarray]:
-    """(3, H, W) or (N, 3, H, W) -> N images (H, W, 3)."""
+    """Converts an array (3, H, W) or (N, 3, H, W) to N images (H, W, 3)."""
     value = np.asarray(value)
     if value.ndim not in (3, 4) or value.shape[-3] != 3 or value.dtype != np.uint8:
         raise ValueError(f'the {name} of a training pair must be uint8 (3, H, W) or (N, 3, H, W), not {value.dtype} '
@@ -101,7 +101,7 @@ def _enlarge(image: np.ndarray, zoom: int) -> np.ndarray:
 
 
 def _pad(image: np.ndarray, height: int, width: int) -> np.ndarray:
-    """The image at the top left of a dark ground."""
+    """Pads an image at the right and the bottom with the background."""
     ground = np.full((height, width, 3), _GROUND, np.uint8)
     ground[:image.shape[0], :image.shape[1]] = image
     return ground
@@ -113,7 +113,7 @@ def _in_a_row(pictures: Sequence[np.ndarray]) -> np.ndarray:
 
 
 def _caption(image: np.ndarray, lines: Sequence[str]) -> np.ndarray:
-    """Adds lines of text below an image; what does not fit loses its beginning."""
+    """Adds lines of text below an image; long lines are cut at their beginning."""
     strip = np.full((_ROW * len(lines) + _GAP // 2, image.shape[1], 3), _GROUND, np.uint8)
     for number, line in enumerate(lines):
         while len(line) > 4 and cv2.getTextSize(line, _FONT, _SCALE, 1)[0][0] > image.shape[1] - _GAP:
@@ -123,7 +123,7 @@ def _caption(image: np.ndarray, lines: Sequence[str]) -> np.ndarray:
 
 
 def _short(source: str) -> str:
-    """The sequence and the file of a path, in the letters that OpenCV can write."""
+    """Returns the sequence and the file of a path, in letters that OpenCV can draw."""
     parts = [part for part in PurePath(str(source)).parts if part not in ('img', 'imgs')]  # LaSOT, OTB and TNL2K
     return '/'.join(parts[-2:]).encode('ascii', 'replace').decode()
 

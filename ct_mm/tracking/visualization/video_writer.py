@@ -1,4 +1,4 @@
-"""Writing videos that every browser plays."""
+"""Writes videos that all browsers can play."""
 from __future__ import annotations
 
 import importlib
@@ -12,19 +12,19 @@ import numpy as np
 
 
 class VideoWriter:
-    """Writes an H.264 video in an MP4 file, whole or not at all.
+    """Writes an H.264 video atomically to an MP4 file.
 
-    To be used as a context manager. The file appears under its name when the block ends without an error; after an
-    error nothing is left. OpenCV's own writer cannot do this: its wheels contain no H.264 encoder.
+    Use it as a context manager. The file gets its name when the block ends without an error; after an error nothing is
+    left. OpenCV's own writer is no alternative, since its wheels contain no H.264 encoder.
 
     Args:
-        path: Where to; must end in ``.mp4``. Missing folders are made.
+        path: Path of the file, ending in ``.mp4``. Missing folders are created.
         fps: Frames per second.
-        quality: 1 (small) to 10 (good).
+        quality: Quality from 1 (small file) to 10 (best).
 
     Raises:
-        ImportError: If imageio-ffmpeg, which brings the encoder, is not installed; says how to get it.
-        ValueError: If the name or a number is wrong.
+        ImportError: If imageio-ffmpeg, which contains the encoder, is not installed. The message says how to get it.
+        ValueError: If the name or a number is invalid.
     """
 
     def __init__(self, path: str | os.PathLike, fps: float = 25, quality: float = 7) -> None:
@@ -32,13 +32,13 @@ class VideoWriter:
         if self.path.suffix.lower() != '.mp4':
             raise ValueError(f'the name of a video must end in .mp4, not {self.path.name}')
         if not (np.isfinite(fps) and fps > 0 and 1 <= quality <= 10):
-            raise ValueError(f'{self.path}: fps must be above 0 and quality from 1 to 10, not {fps} and {quality}')
+            raise ValueError(f'{self.path}: fps must be above 0 and quality between 1 and 10, not {fps} and {quality}')
         self.fps, self.quality = fps, quality
         self.frames = 0
         self._ffmpeg = import_ffmpeg()
         self._temporary = self.path.with_name(f'.{self.path.stem}.{os.getpid()}.mp4')
         self._stream: Generator | None = None
-        self._shape: tuple[int, ...] | None = None  # of the images as they come
+        self._shape: tuple[int, ...] | None = None  # of the images passed to write
 
     def __enter__(self) -> VideoWriter:
         return self
@@ -59,11 +59,11 @@ class VideoWriter:
         """Adds a frame.
 
         Args:
-            image: RGB uint8 (H, W, 3), every frame as large as the first. H.264 needs even sizes: where one is odd,
-                the last row or column is repeated.
+            image: RGB uint8 (H, W, 3) with the size of the first frame. H.264 needs even sizes; if a size is odd, the
+                last row or column is repeated.
 
         Raises:
-            ValueError: If the image is of another kind or size.
+            ValueError: If the image is not RGB uint8 or has a different size.
             OSError: If the encoder fails.
         """
         if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
@@ -73,7 +73,7 @@ class VideoWriter:
             self._shape = image.shape
         elif image.shape != self._shape:
             raise ValueError(f'{self.path}: frame {self.frames} is {image.shape[1]} x {image.shape[0]} pixels, but the '
-                             f'first was {self._shape[1]} x {self._shape[0]}')
+                             f'first is {self._shape[1]} x {self._shape[0]}')
         height, width = image.shape[:2]
         if height % 2 or width % 2:
             image = np.pad(image, ((0, height % 2), (0, width % 2), (0, 0)), mode='edge')
@@ -87,11 +87,11 @@ class VideoWriter:
         self._stream = self._ffmpeg.write_frames(
             str(self._temporary), (width, height), fps=self.fps, quality=self.quality, macro_block_size=1,
             ffmpeg_log_level='error',
-            output_params=['-movflags', '+faststart'])  # the index in front: plays while it loads
+            output_params=['-movflags', '+faststart'])  # put the index first, so that the video plays while it loads
         self._stream.send(None)
 
     def _check(self) -> None:
-        # The exit status of the encoder is not passed on to us, so the file itself has to show that it is whole.
+        # imageio-ffmpeg does not report the exit status of the encoder, so check that the file is complete.
         if not self.frames:
             raise ValueError(f'{self.path}: no frame was written')
         found = 0
@@ -100,21 +100,18 @@ class VideoWriter:
             found = int(capture.get(cv2.CAP_PROP_FRAME_COUNT)) if capture.isOpened() else 0
             capture.release()
         if found != self.frames:
-            raise OSError(f'{self.path}: of {self.frames} frames {found} arrived in the file; ffmpeg failed (its '
-                          'message is above), or the disk is full')
+            raise OSError(f'{self.path}: only {found} of {self.frames} frames are in the file; ffmpeg failed (see '
+                          'its message above), or the disk is full')
 
 
 def import_ffmpeg() -> ModuleType:
-    """Imports imageio-ffmpeg, whose wheels bring the program ffmpeg.
-
-    Returns:
-        The module.
+    """Imports and returns imageio-ffmpeg, whose wheels contain the program ffmpeg.
 
     Raises:
-        ImportError: If it is not installed.
+        ImportError: If imageio-ffmpeg is not installed.
     """
     try:
         return importlib.import_module('imageio_ffmpeg')
     except ImportError as error:
-        raise ImportError('writing videos needs imageio-ffmpeg, which brings an H.264 encoder: '
+        raise ImportError('writing videos requires imageio-ffmpeg, which contains an H.264 encoder: '
                           'pip install imageio-ffmpeg') from error

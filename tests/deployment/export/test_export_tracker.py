@@ -65,7 +65,7 @@ def test_a_file_that_does_not_agree_is_not_kept(make_tracker, tmp_path, monkeypa
     path = tmp_path / 'a.torchscript'
     path.write_text('an earlier one')
     monkeypatch.setattr(module, 'compare_with_torch', lambda *_: {**dict.fromkeys(OUTPUTS, 0.0), 'size_map': wrong})
-    with pytest.raises(ValueError, match="does not agree with PyTorch and is not kept.*{'size_map'"):
+    with pytest.raises(ValueError, match="disagrees with PyTorch and was deleted.*{'size_map'"):
         export_tracker(make_tracker(), path, 'torchscript')
     assert [file.name for file in tmp_path.iterdir()] == ['a.torchscript'] and path.read_text() == 'an earlier one'
 
@@ -78,7 +78,7 @@ def test_a_place_that_cannot_be_written(make_tracker, tmp_path):
 
 @pytest.mark.parametrize('name, file_format, message', [
     ('a.onnx', 'tensorrt', 'format must be one of onnx, openvino, torchscript, torch_export'),
-    ('a.pth', 'torchscript', 'a file of format torchscript ends in .torchscript, but this is a.pth')])
+    ('a.pth', 'torchscript', 'the torchscript format needs a file name ending in .torchscript, but got a.pth')])
 def test_a_wrong_format_or_ending_is_said_before_anything_is_done(make_tracker, tmp_path, name, file_format, message):
     with pytest.raises(ValueError, match=message):
         export_tracker(make_tracker(), tmp_path / name, file_format)
@@ -87,7 +87,7 @@ def test_a_wrong_format_or_ending_is_said_before_anything_is_done(make_tracker, 
 
 def test_a_missing_package_is_named(make_tracker, tmp_path, monkeypatch):
     monkeypatch.setitem(__import__('sys').modules, 'openvino', None)
-    with pytest.raises(ImportError, match='this needs openvino, which is not installed: pip install openvino'):
+    with pytest.raises(ImportError, match='openvino is required but not installed: pip install openvino'):
         export_tracker(make_tracker(), tmp_path / 'a.xml', 'openvino')
 
 

@@ -56,7 +56,7 @@ def test_sequences_give_pairs_with_the_target_in_them(tmp_path, card):
 
 
 def test_a_folder_that_is_not_there_or_empty(tmp_path, card):
-    with pytest.raises(FileNotFoundError, match='calibration data .*nowhere does not exist'):
+    with pytest.raises(FileNotFoundError, match='calibration data folder .*nowhere does not exist'):
         next(calibration_crops(tmp_path / 'nowhere', card))
     with pytest.raises(FileNotFoundError, match='holds neither sequences .* nor images'):
         next(calibration_crops(tmp_path, card))

@@ -59,7 +59,7 @@ def test_a_bound_out_of_reach_is_an_error(make_tracker, tmp_path, monkeypatch):
     for package in NEEDED['onnx']:
         pytest.importorskip(package, reason=f'int8 for onnx needs {package}')
     tracker = make_tracker(depth=1)
-    with pytest.raises(ValueError, match='off by 0.500 with all layers in float, allowed are 0.1'):
+    with pytest.raises(ValueError, match='error is 0.500 with all layers in float, above the allowed 0.1'):
         quantize_within(tracker, pairs_for(tracker, 5), tmp_path / 'a.onnx', QUANTIZERS['onnx'][1], 0.1)
     assert not list(tmp_path.iterdir())
 

@@ -36,7 +36,7 @@ def turns(monkeypatch):
         def run_frame(self):
             asked.append(self.name)
             self.frames += 1
-            slow = 100 if self.frames <= 2 else 1  # the frames to warm up
+            slow = 100 if self.frames <= 2 else 1  # the warm-up frames
             network = dict(fast=1e-3, slow=4e-3, blind=None)[self.name]
             return FrameTime(slow * (5e-3 if network is None else 1.25 * network), network and slow * network, 0.0)
 
@@ -84,7 +84,7 @@ def test_nothing_to_measure(turns, names, options, message):
 
 
 def test_more_threads_than_cpus(turns):
-    with pytest.raises(ValueError, match='threads must be from 1 to the'):
+    with pytest.raises(ValueError, match='threads must be between 1 and'):
         benchmark_trackers(specs('fast'), Conditions(threads=4096))
 
 
@@ -97,7 +97,7 @@ def test_a_tracker_in_a_process_of_its_own(config):
         assert 0 < frame.network < frame.whole and frame.cpu > 0
         assert process.peak_memory() is None or process.peak_memory() > 1 << 20
         os.kill(process._process.pid, signal.SIGKILL)
-        with pytest.raises(RuntimeError, match=r'tiny: its process ended \(exit code -9\)'):
+        with pytest.raises(RuntimeError, match=r'tiny: the process ended with exit code -9'):
             process.run_frame()
     finally:
         process.close()

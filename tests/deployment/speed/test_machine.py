@@ -60,7 +60,7 @@ def test_priority_that_is_not_to_be_had_is_an_error(monkeypatch):
         raise PermissionError('not you')
 
     monkeypatch.setattr(os, 'sched_setscheduler', refuse, raising=False)
-    with pytest.raises(ValueError, match='real-time priority is not to be had here'):
+    with pytest.raises(ValueError, match='real-time priority is not available here'):
         machine.take_priority()
 
 

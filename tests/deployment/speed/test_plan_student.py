@@ -45,7 +45,7 @@ def test_the_deepest_student_that_is_fast_enough(config, tmp_path, timed):
     assert answer(found) == ('The deepest student that meets 20 ms for a whole frame in pytorch on this machine has '
                              '4 layers: 20.00 ms, median. One frame in ten takes more than 21.00 ms.')
     specs, conditions, *_ = timed[0]
-    assert specs[0].name == '6 layers' and conditions == Conditions()  # speeds are against the teacher
+    assert specs[0].name == '6 layers' and conditions == Conditions()  # speeds are relative to the teacher
     assert len(Config.fromfile(specs[-1].model).model) == len(config.model)
 
 
@@ -61,8 +61,8 @@ def test_all_are_fast_enough(config, tmp_path, timed):
 
 @pytest.mark.parametrize('options, message', [
     (dict(backend='tensorrt'), 'backend must be one of openvino-int8, .*, pytorch'),
-    (dict(backend='pytorch', layers=[7]), 'layers must be from 1 to the 6 of the teacher, not 7'),
-    (dict(backend='pytorch', layers=[0, 2]), 'layers must be from 1 to the 6')])
+    (dict(backend='pytorch', layers=[7]), 'layers must be between 1 and 6, the depth of the teacher, not 7'),
+    (dict(backend='pytorch', layers=[0, 2]), 'layers must be between 1 and 6')])
 def test_what_cannot_be_planned_is_said_before_anything_is_timed(config, tmp_path, timed, options, message):
     with pytest.raises(ValueError, match=message):
         plan_student(config, 20, tmp_path, **options)

@@ -25,7 +25,7 @@ def test_words_that_do_not(text):
 
 
 def test_an_exported_file_takes_no_checkpoint():
-    with pytest.raises(ValueError, match='b.onnx holds its weights already'):
+    with pytest.raises(ValueError, match='b.onnx already contains its weights'):
         TrackerSpec.parse('a=b.onnx:c.pth')
 
 

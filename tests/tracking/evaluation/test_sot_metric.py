@@ -178,8 +178,8 @@ def test_sequences_that_lack_are_named():
     metric = METRICS.build(dict(type='ct_mm.SOTMetric'))
     metric.sequence_names = ['run', 'walk', 'jump']
     metric.process(None, [simple_sample('walk').to_dict(), simple_sample('fall').to_dict()])
-    with pytest.raises(ValueError, match='2 different sequences were scored, but there are 3; lacking: run, jump; not '
-                       'expected: fall'):
+    with pytest.raises(ValueError, match='2 different sequences were scored, but there are 3; missing: run, jump; '
+                       'unexpected: fall'):
         metric.evaluate(3)
     metric.process(None, [simple_sample('walk').to_dict()])
     metric.sequence_names = None

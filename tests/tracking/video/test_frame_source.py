@@ -105,9 +105,9 @@ def test_frames_left_out(video, images):
     for source in (FrameSource(video, skip=7), FrameSource(images, skip=9)):
         assert source.length == 3
         assert centres(source)[0] == pytest.approx(12 + 4 * source.skip, abs=0.5)
-    with pytest.raises(ValueError, match='has 12 frames, so none is left after the first 12'):
+    with pytest.raises(ValueError, match='has 12 frames, so none remain after skipping 12'):
         FrameSource(images, skip=12)
-    with pytest.raises(SourceError, match='has only 10 frames, so none is left after the first 12'):
+    with pytest.raises(SourceError, match='has only 10 frames, so none remain after skipping 12'):
         next(iter(FrameSource(video, skip=12)))
 
 
@@ -123,7 +123,7 @@ def test_images_that_change_size(images):
     cv2.imwrite(str(images / '4.png'), draw(0, 20, 30))
     frames, message = collect(FrameSource(images, skip=1))
     assert len(frames) == 2
-    assert message.startswith(f'{images / "4.png"} is 30x20 pixels, but those before it are 80x64')
+    assert message.startswith(f'{images / "4.png"} is 30x20 pixels, but the previous frames are 80x64')
 
 
 class Camera:
@@ -152,8 +152,8 @@ def test_a_camera(monkeypatch):
     frames, message = collect(source)
     assert len(frames) == 3 and message == '2: the stream ended or dropped after frame 3'
     frames, message = collect(FrameSource('3'))
-    assert len(frames) == 2 and message.startswith('3: frame 3 is 128x96 pixels, but those before it are 80x64')
-    with pytest.raises(OSError, match='5: OpenCV cannot open this camera: is one connected'):
+    assert len(frames) == 2 and message.startswith('3: frame 3 is 128x96 pixels, but the previous frames are 80x64')
+    with pytest.raises(OSError, match='5: OpenCV cannot open this camera: is it connected'):
         FrameSource('5')
 
 
@@ -173,7 +173,7 @@ def test_a_video_that_is_cut_off(tmp_path):
     data = package_file('demo/clips/bunny/bunny.mp4').read_bytes()
     (tmp_path / 'half.mp4').write_bytes(data[:len(data) // 4])
     frames, message = collect(FrameSource(tmp_path / 'half.mp4'))
-    assert f'frame {len(frames) + 1} cannot be decoded; the file is cut off' in message and len(frames) > 1
+    assert f'frame {len(frames) + 1} cannot be decoded; the file is truncated' in message and len(frames) > 1
 
 
 def test_a_wrong_number_of_frames_in_the_header_is_no_damage(video):
@@ -193,12 +193,12 @@ def test_a_truncated_image_is_named(images):
 
 
 @pytest.mark.parametrize('name, error, message', [
-    ('nothing.mp4', FileNotFoundError, 'there is no video, folder or image .*nothing.mp4'),
-    ('no*.jpg', FileNotFoundError, r'no file fits the pattern .*no\*.jpg'),
-    ('', FileNotFoundError, 'holds no images'),
+    ('nothing.mp4', FileNotFoundError, 'video, folder or image .*nothing.mp4 does not exist'),
+    ('no*.jpg', FileNotFoundError, r'no file matches the pattern .*no\*.jpg'),
+    ('', FileNotFoundError, 'contains no images'),
     ('empty.mp4', ValueError, 'empty.mp4 is empty'),
-    ('text.mp4', OSError, 'text.mp4: OpenCV cannot open this video: it is damaged, or no video'),
-    ('one.png', ValueError, "one.png is a single image; name its folder, or a pattern such as '.*.png'"),
+    ('text.mp4', OSError, 'text.mp4: OpenCV cannot open this video: the file is damaged, or not a video'),
+    ('one.png', ValueError, "one.png is a single image; give its folder, or a pattern such as '.*.png'"),
 ])
 def test_what_is_no_source(tmp_path, name, error, message):
     (tmp_path / 'files').mkdir()

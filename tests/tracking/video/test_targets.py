@@ -21,7 +21,7 @@ def test_the_line_of_the_frame(file):
 
 
 @pytest.mark.parametrize('text, frame, message', [
-    ('1,2,3,4\n1,2,3,4', 3, r'boxes.txt has 2 lines, so it has no box of frame 3'),
+    ('1,2,3,4\n1,2,3,4', 3, r'boxes.txt has 2 lines, so it has no box for frame 3'),
     ('1,2,3,4\n1,2,x,4', 2, r"boxes.txt:2: '1,2,x,4' is not a row of numbers"),
     ('1,2,3', 1, r"boxes.txt:1: '1,2,3' has 3 numbers, not four"),
     ('', 1, 'boxes.txt has 0 lines'),
@@ -33,7 +33,7 @@ def test_wrong_files(file, text, frame, message):
 
 
 def test_a_missing_file(tmp_path):
-    with pytest.raises(FileNotFoundError, match='no file of boxes .*nothing.txt'):
+    with pytest.raises(FileNotFoundError, match='file of boxes .*nothing.txt does not exist'):
         read_box(tmp_path / 'nothing.txt', 1)
 
 
@@ -46,9 +46,9 @@ def test_names():
 @pytest.mark.parametrize('names, message', [
     (['a'], 'there are 2 targets, but 1 names: a'),
     (['cat', 'Cat'], 'two targets have the same name'),
-    (['a', 'b/c'], "'b/c' cannot be the name of a target"),
-    (['a', '.b'], "'.b' cannot be"),
-    (['a', ''], "'' cannot be"),
+    (['a', 'b/c'], "'b/c' is not a valid name of a target"),
+    (['a', '.b'], "'.b' is not a valid name"),
+    (['a', ''], "'' is not a valid name"),
 ])
 def test_wrong_names(names, message):
     with pytest.raises(ValueError, match=message):

@@ -53,7 +53,8 @@ def test_the_caption_has_a_line_for_the_title_and_each_source(pair):
 
 
 def test_what_is_no_pair():
-    with pytest.raises(ValueError, match=r"as ct_mm.PackTrackInputs makes them, not inputs with \['video'\]"):
+    message = r"from ct_mm.PackTrackInputs has inputs.template and inputs.search, not inputs with \['video'\]"
+    with pytest.raises(ValueError, match=message):
         draw_pair(dict(inputs=dict(video=None)))
     sample = TrackDataSample()
     sample.gt_instances = InstanceData(bboxes=torch.tensor([[1., 2., 3., 4.]]))

@@ -88,7 +88,7 @@ def test_an_encoder_that_fails_at_the_end_leaves_nothing(tmp_path):
                 except GeneratorExit:
                     return
 
-    with pytest.raises(OSError, match='of 7 frames 0 arrived'), VideoWriter(tmp_path / 'a.mp4') as writer:
+    with pytest.raises(OSError, match='only 0 of 7 frames are in the file'), VideoWriter(tmp_path / 'a.mp4') as writer:
         writer._ffmpeg = type('Broken', (), dict(write_frames=staticmethod(half_a_file)))
         for image in frames():
             writer.write(image)
@@ -96,7 +96,7 @@ def test_an_encoder_that_fails_at_the_end_leaves_nothing(tmp_path):
 
 
 def test_wrong_frames_are_named(tmp_path):
-    with pytest.raises(ValueError, match='frame 1 is 10 x 20 pixels, but the first was 120 x 90'):
+    with pytest.raises(ValueError, match='frame 1 is 10 x 20 pixels, but the first is 120 x 90'):
         with VideoWriter(tmp_path / 'a.mp4') as writer:
             writer.write(frames()[0])
             writer.write(np.zeros((20, 10, 3), np.uint8))

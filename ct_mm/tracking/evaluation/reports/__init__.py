@@ -1,1 +1,1 @@
-"""Tables, plots and videos of what was scored."""
+"""Tables, plots and videos of scores and tracks."""

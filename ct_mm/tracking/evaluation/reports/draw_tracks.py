@@ -1,4 +1,4 @@
-"""Stored tracks drawn into videos of their sequences."""
+"""Draws saved tracks into videos of their sequences."""
 from __future__ import annotations
 
 from collections.abc import Iterator
@@ -12,28 +12,28 @@ from ct_mm.tracking.visualization.draw_boxes import ANNOTATION
 
 def draw_tracks(tracks: SavedTracks, folder: Path, frames: tuple[int, int] | None = None,
                 fps: float | None = None) -> Iterator[Path]:
-    """Writes one video for each sequence: all trackers, the annotation where the object is visible, a frame counter.
+    """Writes a video of each sequence with all tracks, the annotation where the object is visible, and a frame counter.
 
     Args:
         tracks: The tracks.
-        folder: Where to; ``NAME.mp4``.
+        folder: Folder for the videos, ``NAME.mp4``.
         frames: First frame and the one after the last, 0-based. Default: all.
-        fps: Frames per second. Default: those of the video; 25 for image files.
+        fps: Frames per second. Default: that of a source video; 25 for image files.
 
     Yields:
-        Each file, when it is written.
+        The path of each file after it is written.
 
     Raises:
-        ValueError: A sequence has no such frames, or the trackers cannot be told apart: too many, or by names that the
-            legend cannot show. Nothing is written then.
+        ValueError: A sequence lacks the frames, there are more trackers than colours, or the legend cannot show a
+            name. Nothing is written in this case.
     """
     colors = choose_colors(tracks.trackers)
     if ANNOTATION in tracks.trackers or len(set(colors.values())) < len(colors):
-        raise ValueError(f'{len(set(colors.values())) - 1} trackers can be told apart by their colours, none of them '
-                         f'called {ANNOTATION!r}, but there are {len(tracks.trackers)}: {", ".join(tracks.trackers)}')
+        raise ValueError(f'only {len(set(colors.values())) - 1} of {len(tracks.trackers)} trackers can have their own '
+                         f'colour, and none may be named {ANNOTATION!r}: {", ".join(tracks.trackers)}')
     strange = [name for name in tracks.trackers if not name.isascii()]
     if strange:
-        raise ValueError(f'the legend is written in ASCII, so give {", ".join(strange)} another name')
+        raise ValueError(f'the legend can only show ASCII, so rename {", ".join(strange)}')
     chosen = []
     for sequence in tracks.sequences:
         first, stop = frames or (0, len(sequence))

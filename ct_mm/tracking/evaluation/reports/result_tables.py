@@ -1,4 +1,4 @@
-"""Tables of results, for people (Markdown) and for programs (CSV)."""
+"""Formats tables in Markdown and CSV."""
 from __future__ import annotations
 
 import csv
@@ -7,12 +7,18 @@ from collections.abc import Iterable, Sequence
 
 
 def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]], left: int = 1) -> str:
-    """A table in Markdown, its columns aligned for the eye.
+    """Formats a Markdown table with padded columns.
 
     Args:
         header: Titles of the columns.
-        rows: Cells as text, as many as there are titles.
-        left: How many columns are aligned to the left; the others, of numbers, are to the right.
+        rows: Cells as text, one for each title.
+        left: Number of left-aligned columns; the others hold numbers and are right-aligned.
+
+    Examples:
+        >>> print(markdown_table(('tracker', 'AO'), [('small', '0.61')]))
+        | tracker |   AO |
+        | ------- | ---: |
+        | small   | 0.61 |
     """
     lines = [[str(cell).replace('|', '\\|') for cell in line] for line in (header, *rows)]
     widths = [max(3, *(len(line[column]) for line in lines)) for column in range(len(header))]
@@ -23,7 +29,7 @@ def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]], left: i
 
 
 def csv_table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """A table as comma-separated values, numbers unrounded; an empty cell stands for NaN."""
+    """Formats a table as comma-separated values, with numbers unrounded and an empty cell for NaN."""
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator='\n')
     writer.writerow(header)
@@ -32,8 +38,13 @@ def csv_table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 
 
 def number(value: float, form: str) -> str:
-    """A number for people; a dash stands for NaN."""
+    """Formats a number; NaN becomes a dash."""
     return '-' if value != value else format(value, form)
+
+
+def plural(count: int, noun: str) -> str:
+    """Returns a count with its noun: ``1 frame``, ``2 frames``."""
+    return f'{count} {noun}' if count == 1 else f'{count} {noun}s'
 
 
 def _cell(value: object) -> object:

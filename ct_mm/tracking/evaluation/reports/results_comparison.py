@@ -1,4 +1,4 @@
-"""Two trackers on the same sequences: where one wins and loses, and how sure the difference is."""
+"""Compares two trackers on the same sequences, with a confidence interval for the difference."""
 from __future__ import annotations
 
 import os
@@ -16,12 +16,12 @@ from ct_mm.tracking.evaluation.scoring.sequence_score import FORMATS
 
 @dataclass(frozen=True)
 class Difference:
-    """A mean difference and the interval that holds it.
+    """A mean difference and its confidence interval.
 
     Attributes:
-        mean: Second tracker less first, in the unit of the score.
+        mean: Second tracker minus first, in the unit of the score.
         low: Lower end of the interval.
-        high: Upper end.
+        high: Upper end of the interval.
     """
 
     mean: float
@@ -33,18 +33,18 @@ class ResultsComparison:
     """Compares the second of two trackers with the first, sequence by sequence.
 
     Args:
-        sheet: The scores of the two.
-        key: The score to compare by. Default: success, or AO on GOT-10k.
-        resamples: How often the sequences are drawn anew for the interval. Defaults to 10000.
-        confidence: What share of the resampled differences the interval holds. Defaults to 0.95.
-        seed: Seed of the draws. Defaults to 0.
+        sheet: Scores of the two trackers.
+        key: Score to compare. Default: success, or AO on GOT-10k.
+        resamples: Number of bootstrap resamples for the interval. Default: 10000.
+        confidence: Fraction of the resampled differences inside the interval. Default: 0.95.
+        seed: Seed of the resampling. Default: 0.
 
     Attributes:
-        names: Names of the two.
-        gains: Second score less first of every sequence, (S,); NaN where no frame counts.
+        names: Names of the two trackers.
+        gains: Second score minus first for each sequence, (S,); NaN if no frame of it is scored.
 
     Raises:
-        ValueError: There are not two trackers, or the convention has no such score.
+        ValueError: There are not two trackers, the convention lacks the score, or a number is out of range.
     """
 
     def __init__(self, sheet: ScoreSheet, key: str | None = None, resamples: int = 10000, confidence: float = 0.95,
@@ -52,27 +52,27 @@ class ResultsComparison:
         if len(sheet.trackers) != 2:
             raise ValueError(f'a comparison needs two trackers, not {", ".join(sheet.trackers)}')
         if not 0 < confidence < 1 or resamples < 1:
-            raise ValueError(f'confidence must lie between 0 and 1, and resamples be at least 1, not {confidence} and '
+            raise ValueError(f'confidence must be between 0 and 1 and resamples at least 1, not {confidence} and '
                              f'{resamples}')
         self.sheet, self.key, self.names = sheet, sheet.check_key(key), sheet.trackers
         self.resamples, self.confidence, self.seed = resamples, confidence, seed
         self.gains = sheet.each(self.names[1], self.key) - sheet.each(self.names[0], self.key)
 
     def difference(self, numbers: list[int] | None = None) -> Difference:
-        """The mean difference as the benchmark weighs it, with its percentile bootstrap interval.
+        """Returns the mean difference, weighted as in the benchmark, with its percentile bootstrap interval.
 
-        The sequences are drawn with replacement (Efron and Tibshirani, "An Introduction to the Bootstrap", 1993): the
-        interval says how much the difference depends on which sequences the benchmark happens to hold.
+        Sequences are drawn with replacement (Efron and Tibshirani, "An Introduction to the Bootstrap", 1993), so the
+        interval shows how much the difference depends on the benchmark's choice of sequences.
 
         Args:
-            numbers: The sequences. Default: all.
+            numbers: Indices of the sequences. Default: all.
         """
         chosen = np.arange(len(self.gains)) if numbers is None else np.asarray(numbers)
         chosen = chosen[np.isfinite(self.gains[chosen])]
         if not len(chosen):
             return Difference(np.nan, np.nan, np.nan)
         rng, share = np.random.default_rng(self.seed), np.full(len(chosen), 1 / len(chosen))
-        counts = rng.multinomial(len(chosen), share, size=self.resamples)  # (R, S), how often each was drawn
+        counts = rng.multinomial(len(chosen), share, size=self.resamples)  # (R, S), draws of each sequence
         first, second = (self._means(name, np.concatenate([np.ones_like(counts[:1]), counts]), chosen)
                          for name in self.names)  # (1 + R,)
         differences = second - first
@@ -80,33 +80,33 @@ class ResultsComparison:
         return Difference(float(differences[0]), float(low), float(high))
 
     def _means(self, name: str, counts: np.ndarray, chosen: np.ndarray) -> np.ndarray:
-        """One tracker's score where sequence s is there ``counts[r, s]`` times, (R,)."""
+        """Returns a tracker's score with sequence s repeated ``counts[r, s]`` times, (R,)."""
         scores, weights = (values[chosen] for values in (self.sheet.each(name, self.key),
                                                          self.sheet.weights(name, self.key)))
         return counts @ (weights * scores) / np.maximum(counts @ weights, 1)
 
     def order(self) -> np.ndarray:
-        """Numbers of the sequences, those that the second tracker wins most first; only those with a score."""
+        """Returns the indices of the scored sequences, sorted by decreasing gain of the second tracker."""
         scored = np.flatnonzero(np.isfinite(self.gains))
         return scored[np.argsort(-self.gains[scored], kind='stable')]
 
     def write(self, folder: str | os.PathLike, title: str, top: int = 10) -> list[Path]:
-        """Writes ``comparison.md`` and ``comparison.csv``, the latter with every sequence.
+        """Writes the report ``comparison.md`` and all sequences as ``comparison.csv``.
 
         Args:
-            folder: Where to; made if missing.
-            title: Name of the benchmark for the headline.
-            top: How many sequences the report names on either side.
+            folder: Folder to write to; created if missing.
+            title: Name of the benchmark for the title.
+            top: Number of sequences that the report lists for wins and for losses.
 
         Returns:
-            The files.
+            The paths of the files.
         """
         folder = Path(folder)
         return [write_text(folder / 'comparison.md', self.format(title, top)),
                 write_text(folder / 'comparison.csv', self._csv())]
 
     def format(self, title: str, top: int = 10) -> str:
-        """The report in Markdown (see :meth:`write`)."""
+        """Returns the report in Markdown (see :meth:`write`)."""
         first, second = self.names
         order = self.order()
         won, lost = order[self.gains[order] > 0], order[::-1][self.gains[order[::-1]] < 0]
@@ -119,32 +119,27 @@ class ResultsComparison:
         return '\n\n'.join(text) + '\n'
 
     def headline(self) -> str:
-        """The result in one paragraph."""
+        """Returns the result as one paragraph."""
         first, second = self.names
         found, form = self.difference(), '+' + FORMATS[self.key]
         scored = self.gains[np.isfinite(self.gains)]
         better, worse = int((scored > 0).sum()), int((scored < 0).sum())
-        text = (f'Difference in {self.key}, {second} less {first}: **{number(found.mean, form)}**; '
+        text = (f'Difference in {self.key}, {second} minus {first}: **{number(found.mean, form)}**; '
                 f'{self.confidence:.0%} bootstrap interval over the sequences {number(found.low, form)} to '
-                f'{number(found.high, form)} '
-                f'({self.resamples} resamples, seed {self.seed}). {second} is better on {better}, worse on {worse} and '
-                f'equal on {len(scored) - better - worse} of {len(scored)} sequences.')
+                f'{number(found.high, form)} ({self.resamples} resamples, seed {self.seed}). {second} is better on '
+                f'{better}, worse on {worse} and equal on {len(scored) - better - worse} of {len(scored)} sequences.')
         if len(scored) < len(self.gains):
-            text += f' {len(self.gains) - len(scored)} have no frame that counts.'
+            text += f' {len(self.gains) - len(scored)} have no scored frame.'
         return text
 
     def _table(self, numbers: np.ndarray) -> str:
         attributes, form = attributes_of(self.sheet), FORMATS[self.key]
         scores = [self.sheet.each(name, self.key) for name in self.names]
-        header, left = ['sequence', 'frames', *self.names, 'difference'], 1
-        rows = [[self.sheet.sequences[i], str(self.sheet.frames[i]), *(number(score[i], form) for score in scores),
-                 number(self.gains[i], '+' + form)] for i in numbers]
-        if self.sheet.attributes:
-            header.insert(1, 'attributes')
-            left = 2
-            for row, i in zip(rows, numbers):
-                row.insert(1, ', '.join(attributes[i]))
-        return markdown_table(header, rows, left)
+        extra = ['attributes'] if self.sheet.attributes else []
+        rows = [[self.sheet.sequences[i], *(', '.join(attributes[i]) for _ in extra), str(self.sheet.frames[i]),
+                 *(number(score[i], form) for score in scores), number(self.gains[i], '+' + form)] for i in numbers]
+        header = ['sequence', *extra, 'frames', *self.names, 'difference']
+        return markdown_table(header, rows, 1 + len(extra))
 
     def _attribute_table(self) -> str:
         form, rows = FORMATS[self.key], []

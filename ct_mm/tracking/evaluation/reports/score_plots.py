@@ -1,11 +1,12 @@
-"""Success and precision plots of several trackers, and their scores by attribute.
+"""Plots success and precision curves of several trackers, and their scores by attribute.
 
-Colours as in the videos: those of Okabe and Ito, "Color Universal Design", on a white ground.
+Colours follow Okabe and Ito, "Color Universal Design", as in the videos, adapted to a white background.
 """
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from itertools import product
 from pathlib import Path
 
 import matplotlib
@@ -18,8 +19,9 @@ from ct_mm.tracking.evaluation.reports.score_sheet import ScoreSheet
 from ct_mm.tracking.evaluation.scoring.sequence_score import FORMATS
 
 _PALETTE = ('#e69f00', '#56b4e9', '#cc79a7', '#009e73', '#000000', '#d55e00', '#0072b2')
-_DASHES, _MARKERS = ('-', '--', ':', '-.'), ('o', 's', 'D', '^')  # for the first seven, the next seven ...
-#: Title, label of the x axis, label of the y axis and where the score is read, by curve.
+#: Marker by line style; the first style serves the first seven trackers, the second the next seven, and so on.
+MARKERS = {'-': 'o', '--': 's', ':': 'D', '-.': '^'}
+#: Title, labels of the x and y axes, and threshold of the score, by curve.
 _CURVES = dict(
     success=('Success', 'overlap threshold', 'share of frames above [%]', None),
     precision=('Precision', 'distance of centres [pixels]', 'share of frames within [%]', 20),
@@ -27,36 +29,36 @@ _CURVES = dict(
 
 
 def choose_styles(names: Sequence[str]) -> dict[str, dict]:
-    """Gives each tracker a line that depends on its place alone, so that it stays the same in all plots.
+    """Assigns each tracker a line style by its position, so that it is the same in all plots.
 
     Args:
-        names: The trackers in order.
+        names: Names of the trackers in order.
 
     Returns:
-        Arguments of matplotlib's ``plot`` by name: a colour, and a dash that changes when the colours begin anew.
+        Arguments of matplotlib's ``plot`` by name: a colour, and a line style that changes when the colours repeat.
 
     Raises:
-        ValueError: There are more names than lines that can be told apart.
+        ValueError: There are more names than distinct styles.
     """
-    if len(names) > len(_PALETTE) * len(_DASHES):
-        raise ValueError(f'{len(_PALETTE) * len(_DASHES)} trackers can be told apart in one plot, not {len(names)}')
-    return {name: dict(color=_PALETTE[i % len(_PALETTE)], linestyle=_DASHES[i // len(_PALETTE)])
-            for i, name in enumerate(names)}
+    styles = list(product(MARKERS, _PALETTE))
+    if len(names) > len(styles):
+        raise ValueError(f'a plot can distinguish at most {len(styles)} trackers, not {len(names)}')
+    return {name: dict(color=color, linestyle=line) for name, (line, color) in zip(names, styles)}
 
 
 def plot_curves(curve: str, thresholds: np.ndarray, curves: Mapping[str, np.ndarray], labels: Mapping[str, str],
                 title: str) -> Figure:
-    """Draws one curve of several trackers.
+    """Plots the curves of several trackers.
 
     Args:
         curve: ``'success'``, ``'precision'`` or ``'norm_precision'``.
-        thresholds: (K,).
-        curves: Fractions (K,) by tracker, in the order that colours go by.
-        labels: Texts of the legend by tracker, in the order of the legend.
-        title: What the trackers ran on.
+        thresholds: Thresholds of the curve, (K,).
+        curves: Fractions (K,) by tracker; their order determines the colours.
+        labels: Text of the legend by tracker, in the order of the legend.
+        title: Name of the benchmark.
 
     Returns:
-        The figure, with one line for each tracker.
+        A figure with one line for each tracker.
     """
     name, x_label, y_label, mark = _CURVES[curve]
     figure, axes = new_figure(f'{name} on {title}', 5.2, 4.0)
@@ -65,22 +67,22 @@ def plot_curves(curve: str, thresholds: np.ndarray, curves: Mapping[str, np.ndar
         axes.plot(thresholds, 100 * curves[tracker], label=labels[tracker], linewidth=1.8, **styles[tracker])
     if mark is not None:
         axes.axvline(mark, color='0.6', linewidth=0.8, linestyle=(0, (2, 2)), zorder=0)
-    top = max(100, 100 * max(float(curve.max()) for curve in curves.values()))  # one convention has shares above 1
+    top = max(100, 100 * max(float(curve.max()) for curve in curves.values()))  # one convention can exceed 1
     axes.set(xlim=(thresholds[0], thresholds[-1]), ylim=(0, top), xlabel=x_label, ylabel=y_label)
-    # Success falls and precisions rise: the legend is where no curve is.
+    # Success curves fall and precision curves rise; put the legend into the empty corner.
     axes.legend(loc='lower left' if curve == 'success' else 'lower right', fontsize=8, framealpha=0.8)
     return figure
 
 
 def plot_attributes(scores: Mapping[str, Sequence[float]], attributes: Mapping[str, int], label: str,
                     title: str) -> Figure:
-    """Draws one score by attribute: a row for each attribute, a dot for each tracker.
+    """Plots a score by attribute, with a row for each attribute and a dot for each tracker.
 
     Args:
-        scores: A score for each attribute by tracker, in the order that colours go by.
+        scores: Scores of all attributes by tracker; their order determines the colours.
         attributes: Number of sequences by attribute.
         label: Name of the score.
-        title: What the trackers ran on.
+        title: Name of the benchmark.
 
     Returns:
         The figure.
@@ -89,9 +91,8 @@ def plot_attributes(scores: Mapping[str, Sequence[float]], attributes: Mapping[s
     figure, axes = new_figure(f'{label} by attribute on {title}', 6.4, height)
     rows = np.arange(len(attributes))
     for tracker, style in choose_styles(list(scores)).items():
-        marker = _MARKERS[_DASHES.index(style['linestyle'])]
-        axes.plot(scores[tracker], rows, linestyle='', marker=marker, markersize=6, alpha=0.85, label=tracker,
-                  color=style['color'])
+        axes.plot(scores[tracker], rows, linestyle='', marker=MARKERS[style['linestyle']], markersize=6, alpha=0.85,
+                  label=tracker, color=style['color'])
     axes.set_yticks(rows, [f'{name} ({count})' for name, count in attributes.items()])
     axes.set(xlabel=label, ylim=(len(attributes) - 0.5, -0.5))
     axes.legend(loc='upper left', bbox_to_anchor=(1.02, 1), borderaxespad=0, fontsize=8)
@@ -99,16 +100,16 @@ def plot_attributes(scores: Mapping[str, Sequence[float]], attributes: Mapping[s
 
 
 def plot_sheet(sheet: ScoreSheet, title: str, key: str) -> dict[str, Figure]:
-    """All plots of a score sheet.
+    """Plots everything in a score sheet.
 
     Args:
         sheet: The scores.
-        title: What the trackers ran on.
-        key: The score by attribute.
+        title: Name of the benchmark.
+        key: Score to plot by attribute.
 
     Returns:
-        A figure for each curve of the convention, its legend sorted by the score that is read off it, and
-        ``attributes``, if there are any.
+        A figure for each curve of the convention, with its legend sorted by score, and one named ``attributes`` if the
+        benchmark has attributes.
     """
     figures = {}
     for curve, thresholds in sheet.convention.thresholds.items():
@@ -126,19 +127,19 @@ def plot_sheet(sheet: ScoreSheet, title: str, key: str) -> dict[str, Figure]:
 
 
 def save_figure(figure: Figure, path: str | os.PathLike, suffixes: Sequence[str] = ('.png', '.pdf')) -> list[Path]:
-    """Writes a figure as ``path`` with each suffix, whole or not at all, without the time of day.
+    """Writes a figure to ``path`` with each suffix, atomically and without a timestamp.
 
     Args:
         figure: The figure.
-        path: Without a suffix.
-        suffixes: Out of ``.png``, ``.pdf`` and ``.svg``.
+        path: Path without a suffix.
+        suffixes: Any of ``.png``, ``.pdf`` and ``.svg``.
 
     Returns:
-        The files.
+        The paths of the files.
     """
     files = [Path(f'{os.fspath(path)}{suffix}') for suffix in suffixes]
     timeless = {'.pdf': {'CreationDate': None}, '.svg': {'Date': None}}
-    # Type 42: letters that can be edited, and that publishers take. In SVG letters stay text, and identifiers the same.
+    # Type 42 fonts stay editable and are accepted by publishers. SVG keeps text as text, with stable identifiers.
     with matplotlib.rc_context({'pdf.fonttype': 42, 'svg.fonttype': 'none', 'svg.hashsalt': 'ct_mm'}):
         for file in files:
             with whole_file(file) as unfinished:
@@ -148,12 +149,12 @@ def save_figure(figure: Figure, path: str | os.PathLike, suffixes: Sequence[str]
 
 
 def new_figure(title: str, width: float, height: float) -> tuple[Figure, Axes]:
-    """A figure outside of pyplot, which needs no screen and changes nothing for others.
+    """Creates a figure without pyplot, so that it needs no screen and changes no global state.
 
     Args:
-        title: Its title.
-        width: In inches.
-        height: In inches.
+        title: Title of the figure.
+        width: Width in inches.
+        height: Height in inches.
 
     Returns:
         The figure and its axes, with a grid.

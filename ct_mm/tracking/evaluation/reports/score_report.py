@@ -1,4 +1,4 @@
-"""The report of several trackers on one benchmark: tables of all sequences, of each, and by attribute."""
+"""Reports several trackers on a benchmark: scores over all sequences, by sequence and by attribute."""
 from __future__ import annotations
 
 import os
@@ -8,35 +8,32 @@ from pathlib import Path
 import numpy as np
 
 from ct_mm.engine.whole_file import write_text
-from ct_mm.tracking.evaluation.reports.result_tables import csv_table, markdown_table, number
+from ct_mm.tracking.evaluation.reports.result_tables import csv_table, markdown_table, number, plural
 from ct_mm.tracking.evaluation.reports.score_sheet import ScoreSheet
 from ct_mm.tracking.evaluation.scoring.sequence_score import FORMATS
 
 
 def write_score_report(sheet: ScoreSheet, folder: str | os.PathLike, title: str, pictures: Sequence[str] = (),
                        key: str | None = None) -> list[Path]:
-    """Writes ``report.md``, ``scores.csv``, ``sequences.csv`` and, where there are attributes, ``attributes.csv``.
+    """Writes ``report.md``, ``scores.csv``, ``sequences.csv`` and, if there are attributes, ``attributes.csv``.
 
     Args:
         sheet: The scores.
-        folder: Where to; made if missing.
-        title: Name of the benchmark for the headline.
-        pictures: File names of plots in that folder, to be shown in the report.
-        key: The score of the tables by sequence and attribute. Default: the main one.
+        folder: Folder to write to; created if missing.
+        title: Name of the benchmark for the title.
+        pictures: File names of plots in this folder to include in the report.
+        key: Score in the tables by sequence and attribute. Default: the main score.
 
     Returns:
-        The files.
+        The paths of the files.
     """
     folder, key = Path(folder), sheet.check_key(key)
-    text = [f'# {_plural(len(sheet.trackers), "tracker")} on {title}', sheet.describe(), format_scores(sheet)]
+    text = [f'# {plural(len(sheet.trackers), "tracker")} on {title}', sheet.describe(), format_scores(sheet)]
     text += [f'![{Path(name).stem}]({name})' for name in pictures]
-    files = [
-        write_text(folder / 'scores.csv', csv_table(
-            ('tracker', 'sequences', *sheet.keys),
-            [(tracker, len(sheet.sequences), *(sheet.summary(tracker)[each] for each in sheet.keys))
-             for tracker in sheet.rank(key)])),
-        write_text(folder / 'sequences.csv', _sequences_csv(sheet)),
-    ]
+    scores = [(tracker, len(sheet.sequences), *(sheet.summary(tracker)[each] for each in sheet.keys))
+              for tracker in sheet.rank(key)]
+    files = [write_text(folder / 'scores.csv', csv_table(('tracker', 'sequences', *sheet.keys), scores)),
+             write_text(folder / 'sequences.csv', _sequences_csv(sheet))]
     if sheet.attributes:
         text += [f'## {key} by attribute', format_attributes(sheet, key)]
         files.append(write_text(folder / 'attributes.csv', csv_table(
@@ -49,7 +46,7 @@ def write_score_report(sheet: ScoreSheet, folder: str | os.PathLike, title: str,
 
 
 def format_scores(sheet: ScoreSheet) -> str:
-    """The benchmark's scores, one row for each tracker, the best first, in Markdown."""
+    """Formats the benchmark's scores as a Markdown table, one row for each tracker, best first."""
     rows = []
     for tracker in sheet.rank(sheet.main_key):
         summary = sheet.summary(tracker)
@@ -58,7 +55,7 @@ def format_scores(sheet: ScoreSheet) -> str:
 
 
 def format_attributes(sheet: ScoreSheet, key: str) -> str:
-    """One score by attribute, one column for each tracker, in Markdown."""
+    """Formats a score by attribute as a Markdown table, one column for each tracker."""
     rows = [(attribute, str(len(numbers)), *(number(sheet.summary(tracker, numbers).get(key, np.nan), FORMATS[key])
                                              for tracker in sheet.trackers))
             for attribute, numbers in sheet.attributes.items()]
@@ -66,7 +63,7 @@ def format_attributes(sheet: ScoreSheet, key: str) -> str:
 
 
 def format_sequences(sheet: ScoreSheet, key: str) -> str:
-    """One score of every sequence, one column for each tracker, in Markdown."""
+    """Formats a score by sequence as a Markdown table, one column for each tracker."""
     columns = [sheet.each(tracker, key) for tracker in sheet.trackers]
     rows = [(name, str(frames), *(number(column[index], FORMATS[key]) for column in columns))
             for index, (name, frames) in enumerate(zip(sheet.sequences, sheet.frames))]
@@ -74,7 +71,7 @@ def format_sequences(sheet: ScoreSheet, key: str) -> str:
 
 
 def _sequences_csv(sheet: ScoreSheet) -> str:
-    """All scores of every sequence, one row for each sequence and tracker."""
+    """Formats all scores as CSV, one row for each sequence and tracker."""
     attributes = attributes_of(sheet)
     values = {(tracker, key): sheet.each(tracker, key) for tracker in sheet.trackers for key in sheet.keys}
     rows = [(name, int(sheet.frames[index]), '; '.join(attributes[index]), tracker,
@@ -84,13 +81,9 @@ def _sequences_csv(sheet: ScoreSheet) -> str:
 
 
 def attributes_of(sheet: ScoreSheet) -> list[list[str]]:
-    """Names of the attributes of each sequence."""
+    """Returns the names of the attributes of each sequence."""
     names: list[list[str]] = [[] for _ in sheet.sequences]
     for attribute, numbers in sheet.attributes.items():
         for index in numbers:
             names[index].append(attribute)
     return names
-
-
-def _plural(count: int, noun: str) -> str:
-    return f'{count} {noun}' if count == 1 else f'{count} {noun}s'

@@ -1,4 +1,4 @@
-"""The scores of one tracker on one benchmark as a table: of all sequences, by attribute, and of each."""
+"""Tabulates the scores of a tracker on a benchmark: overall, by attribute and by sequence."""
 from __future__ import annotations
 
 import os
@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ct_mm.engine.whole_file import write_text
 from ct_mm.tracking.evaluation.reports.result_tables import csv_table, markdown_table, number
+from ct_mm.tracking.evaluation.reports.score_sheet import group_by_attribute
 from ct_mm.tracking.evaluation.scoring import conventions
 from ct_mm.tracking.evaluation.scoring.sequence_score import FORMATS, SequenceScore
 
@@ -20,23 +21,27 @@ class _Row:
     frames: int
     numbers: dict[str, float]
 
+    @property
+    def label(self) -> str:
+        return f'{self.name} ({self.sequences})' if self.kind == 'attribute' else self.name
+
     def cells(self, keys: Sequence[str]) -> list[float]:
         return [self.numbers.get(key, float('nan')) for key in keys]
 
 
 class ScoreTable:
-    """Tables for the log, for people (Markdown) and for programs (CSV).
+    """Formats scores as tables for the log, in Markdown and in CSV.
 
     Args:
-        scores: The scores of the sequences, in the order of the table; at least one.
-        attributes: For each sequence the names of its attributes, or None where the benchmark has none.
-        convention: Name of the convention that they were scored in.
+        scores: Scores of the sequences in the order of the table; at least one.
+        attributes: Names of the attributes of each sequence, or None if the benchmark has none.
+        convention: Name of the convention of the scores.
         benchmark: Name of the benchmark.
-        title: What was scored, for the headline. Default: the benchmark.
-        note: Said below the table, such as what is not in it. Default: nothing.
+        title: Title of the report. Default: the benchmark.
+        note: Note below the table, for example on sequences that are not in it. Default: no note.
 
     Attributes:
-        summary: The scores of the whole set by name.
+        summary: Scores of the whole set by name.
 
     Raises:
         ValueError: There is no sequence.
@@ -53,27 +58,24 @@ class ScoreTable:
                          self.summary)
         self._sequences = [_Row('sequence', score.name, 1, score.frames, score.numbers()) for score in scores]
         self._attributes = []
-        for attribute in sorted({name for names in attributes for name in names or ()}):
-            chosen = [score for score, names in zip(scores, attributes) if attribute in (names or ())]
-            self._attributes.append(
-                _Row('attribute', attribute, len(chosen), sum(score.frames for score in chosen),
-                     conventions.summarize(chosen, convention)))
+        for attribute, indices in group_by_attribute(attributes).items():
+            chosen = [scores[index] for index in indices]
+            self._attributes.append(_Row('attribute', attribute, len(chosen), sum(score.frames for score in chosen),
+                                         conventions.summarize(chosen, convention)))
 
     def text(self, limit: int = 30) -> str:
-        """For the log.
+        """Returns the table for the log.
 
         Args:
-            limit: The rows of the sequences are left out if there are more than this. Defaults to 30.
+            limit: Largest number of sequences that get their own rows. Default: 30.
 
         Returns:
-            The table and, below it, the rules it was computed by.
+            The table, followed by the scoring rules.
         """
         blocks = [('sequence', [*(self._sequences if len(self._sequences) <= limit else []), self._all])]
         if self._attributes:
             blocks.append(('attribute', self._attributes))
-        labels = {id(row): f'{row.name} ({row.sequences})' if row.kind == 'attribute' else row.name
-                  for _, rows in blocks for row in rows}
-        width = max(len(label) for label in (*labels.values(), 'attribute'))
+        width = max(len('attribute'), *(len(row.label) for _, rows in blocks for row in rows))
         widths = [max(len(key), 5) for key in self._keys]
         lines = []
         for title, rows in blocks:
@@ -82,11 +84,11 @@ class ScoreTable:
             for row in rows:
                 cells = ' '.join(f'{number(value, FORMATS[key]):>{size}}'
                                  for key, value, size in zip(self._keys, row.cells(self._keys), widths))
-                lines.append(f'{labels[id(row)]:<{width}} {row.frames:8d} {cells}')
+                lines.append(f'{row.label:<{width}} {row.frames:8d} {cells}')
         return '\n'.join([*lines, '', self.rules])
 
     def markdown(self) -> str:
-        """For people: all rows, with the rules they were computed by."""
+        """Returns all rows in Markdown, with the scoring rules."""
         parts = [f'# Scores on {self.title}', self.rules, self._markdown('', [self._all])]
         if self._attributes:
             parts += ['## By attribute', self._markdown('attribute', self._attributes)]
@@ -94,7 +96,7 @@ class ScoreTable:
         return '\n\n'.join(parts) + '\n'
 
     def csv(self) -> str:
-        """For programs: all rows, numbers unrounded, an empty cell where no frame counts.
+        """Returns all rows as CSV with numbers unrounded, and an empty cell if no frame is scored.
 
         Columns: ``kind`` (all, attribute or sequence), ``name``, ``sequences``, ``frames`` and the scores.
         """
@@ -104,12 +106,12 @@ class ScoreTable:
                            *row.cells(self._keys)) for row in rows])
 
     def write(self, folder: str | os.PathLike) -> list[Path]:
-        """Writes ``scores.md`` and ``scores.csv``, each whole or not at all, and returns their paths."""
+        """Writes ``scores.md`` and ``scores.csv`` atomically and returns their paths."""
         folder = Path(folder)
         return [write_text(folder / 'scores.md', self.markdown()), write_text(folder / 'scores.csv', self.csv())]
 
     def _markdown(self, title: str, rows: Sequence[_Row]) -> str:
-        # Only a row that stands for several sequences says how many.
+        # Only attributes cover a varying number of sequences.
         count = ['sequences'] if title == 'attribute' else []
         cells = [(row.name, *([str(row.sequences)] if count else []), str(row.frames),
                   *(number(value, FORMATS[key]) for key, value in zip(self._keys, row.cells(self._keys))))

@@ -1,4 +1,4 @@
-"""Accuracy against speed, one point for each tracker; colours as in the other plots."""
+"""Plots accuracy against speed, with the same colours as the other plots."""
 from __future__ import annotations
 
 from collections.abc import Mapping
@@ -6,37 +6,35 @@ from collections.abc import Mapping
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, ScalarFormatter
 
-from ct_mm.tracking.evaluation.reports.score_plots import choose_styles, new_figure
-
-_MARKERS = dict(zip(('-', '--', ':', '-.'), ('o', 's', 'D', '^')))
+from ct_mm.tracking.evaluation.reports.score_plots import MARKERS, choose_styles, new_figure
 
 
 def plot_speed(milliseconds: Mapping[str, float], accuracies: Mapping[str, float], label: str, title: str) -> Figure:
-    """Draws a point with its name for each tracker: the further up and to the left, the better.
+    """Plots a labelled point for each tracker; better ones are further up and to the left.
 
     Args:
-        milliseconds: Time of a frame by tracker, in the order that colours go by.
-        accuracies: By tracker; who is missing is not drawn.
-        label: What the accuracy is.
-        title: What the times were measured on.
+        milliseconds: Time per frame by tracker; the order determines the colours.
+        accuracies: Accuracy by tracker; trackers without one are not drawn.
+        label: Name of the accuracy.
+        title: Description of the machine on which the times were measured.
 
     Returns:
-        The figure; milliseconds on a logarithmic scale.
+        The figure, with milliseconds on a logarithmic scale.
 
     Raises:
-        ValueError: No tracker has both, or a time is not positive.
+        ValueError: No tracker has both a time and an accuracy, or a time is not positive.
     """
     drawn = [name for name in milliseconds if name in accuracies]
     if not drawn:
-        raise ValueError(f'nothing to draw: times are known of {", ".join(milliseconds) or "nobody"}, accuracies of '
-                         f'{", ".join(accuracies) or "nobody"}')
+        raise ValueError(f'nothing to plot: times are known for {", ".join(milliseconds) or "no tracker"}, accuracies '
+                         f'for {", ".join(accuracies) or "no tracker"}')
     if not all(milliseconds[name] > 0 for name in drawn):
         raise ValueError(f'times must be positive, not {dict(milliseconds)}')
     figure, axes = new_figure(title, 6.0, 4.2)
     styles = choose_styles(list(milliseconds))
     for index, name in enumerate(sorted(drawn, key=lambda name: milliseconds[name])):
-        place, below = (milliseconds[name], accuracies[name]), index % 2  # in turn, so that neighbours have room
-        axes.plot(*place, marker=_MARKERS[styles[name]['linestyle']], markersize=8, linestyle='',
+        place, below = (milliseconds[name], accuracies[name]), index % 2  # alternate to separate names
+        axes.plot(*place, marker=MARKERS[styles[name]['linestyle']], markersize=8, linestyle='',
                   color=styles[name]['color'], markeredgecolor='black', markeredgewidth=0.6,
                   label=f'{name}  {place[0]:.3g} ms')
         axes.annotate(name, place, xytext=(0, -9 if below else 8), textcoords='offset points', fontsize=8,

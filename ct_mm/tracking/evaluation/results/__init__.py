@@ -1,1 +1,1 @@
-"""Tracks in files: folders of results, what is saved already, and what a server of a benchmark takes."""
+"""Tracks in files: result folders, reading saved tracks, and submissions to benchmark servers."""

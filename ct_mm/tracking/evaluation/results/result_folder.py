@@ -1,4 +1,4 @@
-"""The tracks of one tracker on one benchmark, as the text files that benchmarks and toolkits exchange."""
+"""Stores the tracks of one tracker on one benchmark in the text files that toolkits exchange."""
 from __future__ import annotations
 
 import json
@@ -9,24 +9,32 @@ import numpy as np
 
 from ct_mm.engine.whole_file import remove_unfinished, write_text
 from ct_mm.tracking.datasets.reading.annotation_io import read_numbers
+from ct_mm.tracking.evaluation.scoring.tracks import is_broken
 
 LAYOUTS = ('plain', 'got10k')
 _OWNER = 'tracker.json'
 
 
 class ResultFolder:
-    """A text file per sequence: xywh in pixels, one row per frame, the given box first.
+    """A folder with a text file per sequence: xywh in pixels, one row per frame, the given box first.
 
-    A file is whole or not there at all: it is written under another name and then renamed. So after any interruption
-    the files say which sequences are done.
+    Files are written under a temporary name and then renamed, so that a file is always complete. After an interruption,
+    the existing files therefore show which sequences are done.
 
     Args:
-        path: The folder; it is made when the first file is written.
+        path: Path of the folder; it is created with the first file.
         layout: ``'plain'`` for ``NAME.txt``, or ``'got10k'`` for ``NAME/NAME_001.txt`` with the seconds of each frame
-            in ``NAME/NAME_time.txt``, as the server of GOT-10k takes them. Default: ``'plain'``.
+            in ``NAME/NAME_time.txt``, as GOT-10k's server requires. Default: ``'plain'``.
 
     Raises:
         ValueError: The layout is unknown.
+
+    Examples:
+        >>> import tempfile
+        >>> folder = ResultFolder(tempfile.mkdtemp())
+        >>> folder.write('walk', np.array([[10., 20, 30, 40], [11, 20, 30, 40]]))
+        >>> folder.names(), folder.read('walk', length=2).shape
+        (['walk'], (2, 4))
     """
 
     def __init__(self, path: str | os.PathLike, layout: str = 'plain') -> None:
@@ -36,14 +44,14 @@ class ResultFolder:
 
     @classmethod
     def open(cls, path: str | os.PathLike) -> ResultFolder:
-        """Opens a folder that somebody wrote, in the layout it has.
+        """Opens an existing folder and detects its layout.
 
         Raises:
-            FileNotFoundError: There is no such folder.
-            ValueError: It holds no results in either layout.
+            FileNotFoundError: The folder does not exist.
+            ValueError: The folder holds no results in any layout.
         """
         if not Path(path).is_dir():
-            raise FileNotFoundError(f'no result folder {path} (seen from {Path.cwd()})')
+            raise FileNotFoundError(f'result folder {path} does not exist (current folder: {Path.cwd()})')
         for layout in LAYOUTS:
             folder = cls(path, layout)
             if folder.names():
@@ -54,17 +62,17 @@ class ResultFolder:
         return f'ResultFolder({str(self.path)!r}, layout={self.layout!r})'
 
     def file_of(self, name: str) -> Path:
-        """Where the track of a sequence is or would be.
+        """Returns the path of the track of a sequence, whether or not it exists.
 
         Raises:
-            ValueError: The name is none for a file.
+            ValueError: The name cannot be used as a file name.
         """
         if not name or name.startswith('.') or '/' in name or os.sep in name or '\0' in name:
-            raise ValueError(f'{name!r} cannot be the name of a sequence: its track is written to a file of that name')
+            raise ValueError(f'{name!r} is not a valid name of a sequence: the track goes to a file with this name')
         return self.path / (f'{name}.txt' if self.layout == 'plain' else f'{name}/{name}_001.txt')
 
     def names(self) -> list[str]:
-        """Names of the sequences that are there, sorted; files with times are none."""
+        """Returns the sorted names of the sequences with a track; files with times do not count."""
         if not self.path.is_dir():
             return []
         if self.layout == 'got10k':
@@ -76,18 +84,18 @@ class ResultFolder:
         return sorted(name for name in names if not (name.endswith('_time') and name[:-len('_time')] in names))
 
     def read(self, name: str, length: int) -> np.ndarray | None:
-        """Reads one track; columns may be separated by commas, tabs or spaces.
+        """Reads one track, with columns separated by commas, tabs or spaces.
 
         Args:
             name: Name of the sequence.
-            length: Number of its frames.
+            length: Number of frames of the sequence.
 
         Returns:
-            (T, 4) float64, xywh in pixels; None if there is no file.
+            Boxes (T, 4) float64, xywh in pixels; None if there is no file.
 
         Raises:
-            ValueError: The file is damaged or of another sequence: it has not ``length`` rows of four numbers, or a box
-                is not finite or has a negative size; the message names file and line.
+            ValueError: The file is damaged or belongs to another sequence: it does not have ``length`` rows of four
+                numbers, or a box is not finite or has a negative size; the message names the file and the line.
         """
         file = self.file_of(name)
         if not file.is_file():
@@ -95,11 +103,11 @@ class ResultFolder:
         boxes = read_numbers(file, columns=4)  # (T, 4)
         if len(boxes) != length:
             raise ValueError(f'{file} has {len(boxes)} rows, but sequence {name!r} has {length} frames')
-        frame = _first_broken(boxes)
+        frame = next(iter(np.flatnonzero(is_broken(boxes))), None)
         if frame is not None:
-            raise ValueError(f'{file}:{frame + 1}: {boxes[frame].tolist()} is no box: it must be finite, its width and '
-                             'height not negative')
-        # A file cut within its last number has all its rows.
+            raise ValueError(f'{file}:{frame + 1}: {boxes[frame].tolist()} is not a valid box: it must be finite with '
+                             'a non-negative width and height')
+        # A file that is cut within its last number still has all rows.
         if self.is_claimed and not file.read_bytes().endswith(b'\n'):
             raise ValueError(f'{file}:{length}: the file is cut off in its last line')
         return boxes
@@ -110,50 +118,48 @@ class ResultFolder:
         Args:
             name: Name of the sequence.
             boxes: (T, 4), xywh in pixels.
-            seconds: (T,), time of each frame; needed by the layout of GOT-10k, left out by the other.
+            seconds: Time of each frame, (T,); required by the layout ``'got10k'``, ignored by ``'plain'``.
 
         Raises:
-            ValueError: A box is not finite or has a negative size, or there are not ``seconds`` for every frame; the
+            ValueError: A box is not finite or has a negative size, or ``seconds`` are missing for some frames; the
                 message names the sequence.
         """
         boxes = np.asarray(boxes, dtype=np.float64)
         if boxes.ndim != 2 or boxes.shape[1] != 4 or len(boxes) == 0:
             raise ValueError(f'sequence {name!r}: a track must be (T, 4) with T > 0, but is {boxes.shape}')
-        frame = _first_broken(boxes)
+        frame = next(iter(np.flatnonzero(is_broken(boxes))), None)
         if frame is not None:
             raise ValueError(f'sequence {name!r}: the box predicted in frame {frame} (0-based) is '
-                             f'{boxes[frame].tolist()}; it must be finite, its width and height not negative')
+                             f'{boxes[frame].tolist()}; it must be finite with a non-negative width and height')
         file = self.file_of(name)
         if self.layout == 'got10k':
             if seconds is None or np.shape(seconds) != (len(boxes), ):
                 found = 0 if seconds is None else len(seconds)
-                raise ValueError(f"sequence {name!r}: GOT-10k's layout needs the seconds of each of the {len(boxes)} "
-                                 f'frames, but there are {found}')
-            # Before the track, whose presence says that the sequence is done.
+                raise ValueError(f"sequence {name!r}: GOT-10k's layout needs the seconds of all {len(boxes)} frames, "
+                                 f'but got {found}')
+            # Written before the track, which marks the sequence as done.
             write_text(file.with_name(f'{name}_time.txt'), ''.join(f'{value:.8f}\n' for value in seconds), durable=True)
         write_text(file, ''.join(','.join(f'{value:.4f}' for value in box) + '\n' for box in boxes), durable=True)
 
     @property
     def is_claimed(self) -> bool:
-        """Whether the folder says whose tracks it holds."""
+        """Whether the folder records whose tracks it holds."""
         return (self.path / _OWNER).is_file()
 
     def claim(self, facts: dict, fresh: bool = False, notes: dict | None = None) -> Path | None:
-        """Makes the folder that of one tracker on one benchmark, or checks that it is.
+        """Claims the folder for one tracker on one benchmark, or checks that it is already theirs.
 
         Args:
-            facts: What makes the tracks what they are (weights, model, benchmark ...), plain values by name; kept in
-                ``tracker.json``.
-            fresh: Whether to start with an empty folder. What is there is kept under the folder's name with a number.
-                Default: False.
-            notes: What else a reader may want to know, kept with the facts but not compared.
+            facts: Plain values that identify the tracks (weights, model, benchmark ...), stored in ``tracker.json``.
+            fresh: Whether to start with an empty folder and rename the existing one with a number. Default: False.
+            notes: Further information for readers, stored with the facts but not compared.
 
         Returns:
-            Where an old folder went if ``fresh`` moved one, else None.
+            The new path of the existing folder if ``fresh`` renamed it, otherwise None.
 
         Raises:
-            OSError: The folder cannot be written to.
-            ValueError: The folder holds the tracks of another tracker, or of nobody knows whom.
+            OSError: The folder is not writable.
+            ValueError: The folder holds the tracks of another or of an unknown tracker.
         """
         owner, moved = self.path / _OWNER, None
         if fresh and self.path.is_dir() and any(self.path.iterdir()):
@@ -164,18 +170,18 @@ class ResultFolder:
             found = [name for layout in LAYOUTS for name in ResultFolder(self.path, layout).names()]
             if found:
                 raise ValueError(f'{self.path} holds {len(found)} tracks ({", ".join(found[:3])} ...), but no {_OWNER} '
-                                 f'that says whose. {self._way_out()}')
+                                 f'that records their tracker. {self._way_out()}')
             content = dict(facts=facts, notes=notes or {})
             try:
                 write_text(owner, json.dumps(content, indent=2, sort_keys=True) + '\n', durable=True)
             except OSError as error:
-                raise OSError(f'{self.path} cannot be written to ({error}); name another folder for the tracks '
+                raise OSError(f'{self.path} is not writable ({error}); choose another folder for the tracks '
                               '(--results-dir)') from error
             return moved
         try:
             present = json.loads(owner.read_text(encoding='utf-8'))['facts']
         except (ValueError, LookupError, TypeError) as error:
-            raise ValueError(f'{owner} is damaged ({error}), so it cannot say whose tracks these are. '
+            raise ValueError(f'{owner} is damaged ({error}), so the owner of the tracks is unknown. '
                              f'{self._way_out()}') from error
         if present != facts:
             keys = [key for key in {**present, **facts} if present.get(key) != facts.get(key)]
@@ -183,20 +189,15 @@ class ResultFolder:
             raise ValueError(f'{self.path} holds the tracks of another tracker or benchmark:\n{differences}\n'
                              f'{self._way_out()}')
         for folder in (self.path, *(self.path.glob('*/') if self.layout == 'got10k' else ())):
-            remove_unfinished(folder, '*.txt', _OWNER, shared=True)  # left by processes that were killed
+            remove_unfinished(folder, '*.txt', _OWNER, shared=True)  # left by killed processes
         return moved
 
     def _way_out(self) -> str:
-        return (f'Tracks of two trackers are never mixed: name another folder (--results-dir), or start afresh '
-                f'(--fresh), which keeps what is there as {self._unused_path()}')
+        return (f'Tracks of two trackers are never mixed: choose another folder (--results-dir), or start '
+                f'over (--fresh), which keeps the old folder as {self._unused_path()}')
 
     def _unused_path(self) -> Path:
         path, number = self.path.absolute(), 1
         while path.with_name(f'{path.name}.{number}').exists():
             number += 1
         return path.with_name(f'{path.name}.{number}')
-
-
-def _first_broken(boxes: np.ndarray) -> int | None:
-    broken = ~np.isfinite(boxes).all(axis=1) | (boxes[:, 2:] < 0).any(axis=1)  # (T,)
-    return int(np.argmax(broken)) if broken.any() else None

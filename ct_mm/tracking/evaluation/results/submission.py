@@ -1,4 +1,4 @@
-"""Archives for the servers that keep the annotation of a test set to themselves."""
+"""Archives for benchmark servers that do not publish the annotation of their test set."""
 from __future__ import annotations
 
 import os
@@ -17,14 +17,14 @@ from ct_mm.tracking.evaluation.results.saved_tracks import describe_missing
 
 @dataclass(frozen=True)
 class Server:
-    """What a server takes: a text file per sequence, xywh in pixels separated by commas, one row per frame.
+    """Format of a server: a text file per sequence, comma-separated xywh in pixels, one row per frame.
 
     Attributes:
         title: Name for messages.
-        sequences: How many sequences its test set has.
-        with_times: Whether each sequence has a folder ``NAME/`` with ``NAME_001.txt`` (001: the first repetition, the
-            only one of a deterministic tracker) and ``NAME_time.txt`` (seconds of each frame, one a row), instead of
-            ``NAME.txt``.
+        sequences: Number of sequences in the test set.
+        with_times: Whether the server needs, instead of ``NAME.txt``, a folder ``NAME/`` with ``NAME_001.txt`` (the
+            first repetition, which suffices for a deterministic tracker) and ``NAME_time.txt`` (one row per frame with
+            its seconds).
     """
 
     title: str
@@ -32,50 +32,50 @@ class Server:
     with_times: bool
 
 
-#: By name of the benchmark. Sources: the GOT-10k toolkit's ``ExperimentGOT10k``; ``metrics.py`` of TrackingNet-devkit,
-#: which rounds all numbers to whole pixels by itself.
+#: Servers by name of the benchmark. Sources: the GOT-10k toolkit's ``ExperimentGOT10k``; ``metrics.py`` of
+#: TrackingNet-devkit, which itself rounds all numbers to whole pixels.
 SERVERS = dict(
     got10k_test=Server('GOT-10k', sequences=180, with_times=True),
     trackingnet=Server('TrackingNet', sequences=511, with_times=False))
 
 
 def pack_submission(benchmark: str, dataset: SequenceDataset, folder: ResultFolder, path: str | os.PathLike) -> int:
-    """Packs the tracks of a test set for its server, if they are complete.
+    """Packs the complete tracks of a test set for its server.
 
-    The same tracks always make the same archive, byte for byte.
+    The same tracks always produce the same archive, byte for byte.
 
     Args:
-        benchmark: One of :data:`SERVERS`.
-        dataset: The test set, which says what sequences there are and how long they are.
-        folder: The tracks.
-        path: The archive, ``.zip``; an earlier one is replaced.
+        benchmark: A key of :data:`SERVERS`.
+        dataset: The test set, which defines the sequences and their lengths.
+        folder: Result folder with the tracks.
+        path: Path of the ``.zip`` archive; an existing one is replaced.
 
     Returns:
-        Number of frames packed.
+        Number of frames in the archive.
 
     Raises:
-        ValueError: There is no server for the benchmark, the data set is not its whole test set, or tracks or times are
-            missing or damaged; the message names them all, up to ten.
+        ValueError: The benchmark has no server, the data set is not its whole test set, or tracks or times are missing
+            or damaged; the message lists up to ten faults.
     """
     if benchmark not in SERVERS:
-        raise ValueError(f'there is a server for {" and ".join(SERVERS)}, but none for {benchmark!r}')
+        raise ValueError(f'there are servers for {" and ".join(SERVERS)}, but not for {benchmark!r}')
     server, path = SERVERS[benchmark], Path(path)
     if path.suffix != '.zip':
         raise ValueError(f'the name of the archive must end in .zip, not {path.name}')
     if len(dataset) != server.sequences:
-        raise ValueError(f'the test set of {server.title} has {server.sequences} sequences, but in {dataset.data_root} '
-                         f'there are {len(dataset)}; the server scores all of them')
+        raise ValueError(f'the test set of {server.title} has {server.sequences} sequences, but {dataset.data_root} '
+                         f'has {len(dataset)}; the server needs all of them')
     texts = _read_texts(server, dataset, folder)
     with whole_file(path) as unfinished, zipfile.ZipFile(unfinished, 'w', zipfile.ZIP_DEFLATED) as archive:
         for name in sorted(texts):
-            entry = zipfile.ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0))  # the earliest that the format knows
+            entry = zipfile.ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0))  # the earliest date in the format
             entry.compress_type, entry.create_system, entry.external_attr = zipfile.ZIP_DEFLATED, 3, 0o644 << 16
             archive.writestr(entry, texts[name])
     return int(np.sum(dataset.lengths))
 
 
 def _read_texts(server: Server, dataset: SequenceDataset, folder: ResultFolder) -> dict[str, str]:
-    """The files of the archive by name, or an error that names all that is wrong."""
+    """Returns the content of the archive by file name, or raises an error that lists all faults."""
     texts, missing, faults = {}, [], []
     for name, length in zip(dataset.names, dataset.lengths):
         try:
@@ -95,19 +95,19 @@ def _read_texts(server: Server, dataset: SequenceDataset, folder: ResultFolder) 
         faults.append(describe_missing(folder, missing, dataset.names))
     if faults:
         more = f'\n  and {len(faults) - 10} more' if len(faults) > 10 else ''
-        listing = '\n  '.join(faults[-10:])  # the missing ones, which count for many, come last
+        listing = '\n  '.join(faults[-10:])  # keep the last one, which lists the missing tracks
         raise ValueError(f'{folder.path} cannot be submitted to {server.title}:\n  {listing}{more}')
     return texts
 
 
 def _read_times(folder: ResultFolder, name: str, length: int) -> np.ndarray:
-    """Seconds of each frame, (T,)."""
+    """Returns the seconds of each frame, (T,)."""
     file = folder.file_of(name).with_name(f'{name}_time.txt')
     if not file.is_file():
-        raise FileNotFoundError(f'{file} is missing: the seconds of each frame, which the server asks for and the '
-                                "layout 'got10k' of a result folder keeps")
+        raise FileNotFoundError(f'{file} is missing: the server needs the seconds of each frame, which the layout '
+                                "'got10k' of a result folder stores")
     seconds = read_numbers(file, columns=1)[:, 0]
     if len(seconds) != length or not (np.isfinite(seconds) & (seconds >= 0)).all():
-        raise ValueError(f'{file} must hold {length} times, one for each frame, finite and not below zero; it holds '
+        raise ValueError(f'{file} must hold {length} finite, non-negative times, one for each frame; it holds '
                          f'{len(seconds)}')
     return seconds

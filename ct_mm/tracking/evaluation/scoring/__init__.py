@@ -1,1 +1,1 @@
-"""From boxes to numbers, by the rules of each benchmark: pure functions."""
+"""Pure functions that score boxes by the rules of each benchmark."""

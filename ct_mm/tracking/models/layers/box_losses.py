@@ -1,4 +1,4 @@
-"""The losses of a box: generalised IoU, and L1.
+"""Box losses: generalised IoU and L1.
 
 References:
     Generalized Intersection over Union, arXiv 1902.09630.
@@ -15,7 +15,13 @@ class GIoULoss(nn.Module):
     """``1 - GIoU`` between pairs of boxes, averaged over the batch.
 
     Args:
-        loss_weight: Factor on the loss.
+        loss_weight: Weight of the loss.
+
+    Examples:
+        >>> import torch
+        >>> boxes = torch.tensor([[0.5, 0.5, 0.2, 0.2]])
+        >>> GIoULoss()(boxes, boxes)
+        tensor(0.)
     """
 
     def __init__(self, loss_weight: float = 2.0) -> None:
@@ -23,24 +29,24 @@ class GIoULoss(nn.Module):
         self.loss_weight = loss_weight
 
     def forward(self, pred: Tensor, target: Tensor) -> Tensor:
-        """Compares boxes in float32, whatever the precision of the model.
+        """Compares boxes in float32 regardless of the precision of the model.
 
         Args:
-            pred: Predicted boxes (B, 4), cxcywh normalised.
-            target: Target boxes (B, 4), cxcywh normalised.
+            pred: Predicted boxes (B, 4), normalised cxcywh.
+            target: Target boxes (B, 4), normalised cxcywh.
 
         Returns:
-            Weighted loss, a scalar.
+            The weighted loss, a scalar.
         """
         return self.loss_weight * (1 - paired_giou(cxcywh_to_xyxy(pred.float()), cxcywh_to_xyxy(target.float()))).mean()
 
 
 @MODELS.register_module()
 class BoxL1Loss(nn.Module):
-    """Mean absolute difference of the corners of pairs of boxes, as OSTrack computes it.
+    """Mean absolute difference between the corners of pairs of boxes, as in OSTrack.
 
     Args:
-        loss_weight: Factor on the loss.
+        loss_weight: Weight of the loss.
     """
 
     def __init__(self, loss_weight: float = 5.0) -> None:
@@ -48,13 +54,13 @@ class BoxL1Loss(nn.Module):
         self.loss_weight = loss_weight
 
     def forward(self, pred: Tensor, target: Tensor) -> Tensor:
-        """Compares boxes in float32, whatever the precision of the model.
+        """Compares boxes in float32 regardless of the precision of the model.
 
         Args:
-            pred: Predicted boxes (B, 4), cxcywh normalised.
-            target: Target boxes (B, 4), cxcywh normalised.
+            pred: Predicted boxes (B, 4), normalised cxcywh.
+            target: Target boxes (B, 4), normalised cxcywh.
 
         Returns:
-            Weighted loss, a scalar.
+            The weighted loss, a scalar.
         """
         return self.loss_weight * F.l1_loss(cxcywh_to_xyxy(pred.float()), cxcywh_to_xyxy(target.float()))

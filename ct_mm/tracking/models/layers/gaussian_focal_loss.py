@@ -1,7 +1,7 @@
-"""Focal loss of a score map against a Gaussian bump.
+"""Focal loss between a score map and a Gaussian target.
 
 References:
-    CornerNet, arXiv 1808.01244, section 3.2, equation 1; radius of the bump from its authors' code.
+    CornerNet, arXiv 1808.01244, section 3.2, equation 1; radius of the Gaussian from its authors' code.
 """
 import torch
 from torch import Tensor, nn
@@ -10,15 +10,15 @@ from ct_mm.registry import MODELS
 
 
 def gaussian_radius(width: Tensor, height: Tensor, min_overlap: float = 0.7) -> Tensor:
-    """How far a corner pair may move before a box overlaps its old place by less than ``min_overlap``.
+    """Returns how far a pair of corners can move before the IoU with the original box drops below ``min_overlap``.
 
-    The three cases of CornerNet, with the root formula of the authors' code: it divides by 2 where the
-    quadratic formula divides by 2a, and every published tracker was trained with the radii it gives.
+    These are the three cases of CornerNet with the root formula of the authors' code. It divides by 2 instead of 2a as
+    in the quadratic formula; all published trackers were trained with the resulting radii.
 
     Args:
         width: Box widths (B,) in cells of the score map.
         height: Box heights (B,) in cells of the score map.
-        min_overlap: Smallest IoU that still counts.
+        min_overlap: Smallest acceptable IoU.
 
     Returns:
         Radii (B,), in cells, not rounded.
@@ -37,7 +37,7 @@ def gaussian_target(boxes: Tensor, size: int) -> Tensor:
     """Draws the target score map of each box: a Gaussian whose peak cell is exactly 1.
 
     Args:
-        boxes: Boxes (B, 4), cxcywh normalised.
+        boxes: Boxes (B, 4), normalised cxcywh.
         size: Side S of the score map in cells.
 
     Returns:
@@ -60,28 +60,31 @@ class GaussianFocalLoss(nn.Module):
 
     Args:
         alpha: Exponent that focuses on hard cells.
-        beta: Exponent that forgives cells near the peak.
-        scale_target: Divide each target by its own maximum first, so that a predicted map (a teacher's
-            score map, whose peak is below 1) can serve as the target.
-        loss_weight: Factor on the loss.
+        beta: Exponent that reduces the penalty near the peak.
+        scale_target: Whether to divide each target by its maximum, so that a predicted map, whose peak is below 1, can
+            be the target.
+        loss_weight: Weight of the loss.
+
+    Examples:
+        >>> target = gaussian_target(torch.tensor([[0.5, 0.5, 0.3, 0.3]]), size=8)  # (1, 1, 8, 8)
+        >>> bool(GaussianFocalLoss()(target.clamp(1e-4, 1 - 1e-4), target) < 0.1)
+        True
     """
 
-    def __init__(
-        self, alpha: float = 2.0, beta: float = 4.0, scale_target: bool = False, loss_weight: float = 1.0) -> None:
+    def __init__(self, alpha: float = 2.0, beta: float = 4.0, scale_target: bool = False,
+                 loss_weight: float = 1.0) -> None:
         super().__init__()
-        self.alpha, self.beta = alpha, beta
-        self.scale_target = scale_target
-        self.loss_weight = loss_weight
+        self.alpha, self.beta, self.scale_target, self.loss_weight = alpha, beta, scale_target, loss_weight
 
     def forward(self, pred: Tensor, target: Tensor) -> Tensor:
-        """Compares maps in float32, whatever the precision of the model.
+        """Compares maps in float32 regardless of the precision of the model.
 
         Args:
             pred: Score maps (B, 1, S, S), strictly inside (0, 1).
-            target: Target maps (B, 1, S, S); cells that are exactly 1 are positive.
+            target: Target maps (B, 1, S, S); cells equal to 1 are positive.
 
         Returns:
-            Weighted loss over the number of positive cells of the batch, a scalar.
+            The weighted loss divided by the number of positive cells in the batch, a scalar.
         """
         pred, target = pred.float(), target.float()
         if self.scale_target:
@@ -89,5 +92,5 @@ class GaussianFocalLoss(nn.Module):
         positive = target.eq(1).float()  # (B, 1, S, S)
         hit = pred.log() * (1 - pred)**self.alpha * positive
         miss = (1 - pred).log() * pred**self.alpha * (1 - target)**self.beta * (1 - positive)
-        # A target centre that rounds to a cell outside the map leaves no positive; the negatives still count.
+        # If the centre of a target rounds to a cell outside the map, there is no positive cell, only negatives.
         return -self.loss_weight * (hit.sum() + miss.sum()) / positive.sum().clamp(min=1)

@@ -1,4 +1,4 @@
-"""The parts of a ViT: patch embedding and pre-norm block, its attention fused into one call.
+"""Parts of a ViT: patch embedding, and a pre-norm block with fused attention.
 
 References:
     An Image is Worth 16x16 Words, arXiv 2010.11929, section 3.1.
@@ -31,7 +31,7 @@ class Attention(nn.Module):
         self.proj = nn.Linear(embed_dim, embed_dim)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, T, C) -> (B, T, C)."""
+        """Applies attention to tokens (B, T, C) and returns tokens (B, T, C)."""
         batch, length, width = x.shape
         qkv = self.qkv(x).view(batch, length, 3, self.num_heads, width // self.num_heads)  # (B, T, 3, nh, hd)
         query, key, value = qkv.permute(2, 0, 3, 1, 4).unbind(0)  # each (B, nh, T, hd)
@@ -40,7 +40,7 @@ class Attention(nn.Module):
 
     @torch.no_grad()
     def of_token(self, x: Tensor, token: int) -> Tensor:
-        """How much one token attends to each: (B, T, C) -> (B, T), the mean over heads."""
+        """Returns how much one token attends to each token (B, T, C), averaged over heads, (B, T)."""
         batch, length, width = x.shape
         weights, biases = self.qkv.weight.chunk(3), self.qkv.bias.chunk(3)
         query = F.linear(x[:, token], weights[0], biases[0]).view(batch, self.num_heads, 1, -1)  # (B, nh, 1, hd)
@@ -59,21 +59,25 @@ class MLP(nn.Module):
         self.fc2 = nn.Linear(hidden_dim, embed_dim)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, T, C) -> (B, T, C)."""
+        """Maps tokens (B, T, C) to tokens (B, T, C)."""
         return self.fc2(self.act(self.fc1(x)))
 
 
 class ViTBlock(nn.Module):
-    """Attention and MLP, each behind a norm and a residual connection.
+    """Pre-norm transformer block: attention and MLP, each with a layer norm and a residual connection.
 
     Args:
         embed_dim: Width C of the tokens.
         num_heads: Number of attention heads.
-        mlp_ratio: Hidden width of the MLP over C.
-        drop_path: Probability that a residual branch is dropped for a sample in training.
-        keep_ratio: Part of the search tokens that this block keeps, if it is given an index map: those which the
-            token ``centre`` attends to most.
-        centre: Index of the token that the elimination asks, in the middle of the template.
+        mlp_ratio: Ratio of the MLP's hidden width to C.
+        drop_path: Probability of dropping a residual branch for a sample in training.
+        keep_ratio: Fraction of the search tokens to keep, those that the token ``centre`` attends to most. It takes
+            effect only if ``forward`` is given an index map.
+        centre: Index of the token in the middle of the template, whose attention ranks the search tokens.
+
+    Examples:
+        >>> ViTBlock(embed_dim=32, num_heads=2)(torch.rand(1, 10, 32)).shape
+        torch.Size([1, 10, 32])
     """
 
     def __init__(self, embed_dim: int, num_heads: int, mlp_ratio: float = 4.0, drop_path: float = 0.0,
@@ -91,10 +95,10 @@ class ViTBlock(nn.Module):
 
         Args:
             x: Tokens (B, T, C), search tokens last.
-            kept: Where in the search region the search tokens are (B, Tx), if some may be eliminated.
+            kept: Positions of the search tokens in the search region, (B, Tx), to allow elimination.
 
         Returns:
-            Tokens (B, T, C); with ``kept``, that too, and both may be shorter.
+            Tokens (B, T, C); with ``kept``, also the positions, both of which can be shorter.
         """
         normed = self.norm1(x)
         x = x + self.drop_path(self.attn(normed))
@@ -104,14 +108,14 @@ class ViTBlock(nn.Module):
         return x if kept is None else (x, kept)
 
     def pass_through(self, x: Tensor, kept: Tensor | None = None) -> Tensor | tuple[Tensor, Tensor]:
-        """What ``forward`` returns for a block that changes nothing."""
+        """Returns what ``forward`` would return if the block changed nothing."""
         return x if kept is None else (x, kept)
 
     def _eliminate(self, x: Tensor, kept: Tensor, attention: Tensor) -> tuple[Tensor, Tensor]:
         candidates = kept.shape[1]
         template = x.shape[1] - candidates
         best = attention[:, template:].topk(math.ceil(self.keep_ratio * candidates), dim=1).indices  # (B, Tx')
-        best = best.sort(dim=1).values  # the order of the grid
+        best = best.sort(dim=1).values  # in the order of the grid
         search = x[:, template:].gather(1, best.unsqueeze(-1).expand(-1, -1, x.shape[-1]))  # (B, Tx', C)
         return torch.cat([x[:, :template], search], dim=1), kept.gather(1, best)
 
@@ -124,5 +128,5 @@ class PatchEmbed(nn.Module):
         self.proj = nn.Conv2d(3, embed_dim, patch_size, stride=patch_size)
 
     def forward(self, image: Tensor) -> Tensor:
-        """(B, 3, H, W) -> (B, H/p * W/p, C)."""
+        """Maps an image (B, 3, H, W) to tokens (B, H/p * W/p, C)."""
         return self.proj(image).flatten(2).transpose(1, 2)

@@ -1,4 +1,4 @@
-"""OSTrack: its backbone, its tracker, and in ``converter`` the weights that its authors released."""
+"""OSTrack: backbone, tracker, and in ``converter`` the conversion of released weights."""
 from .one_stream_vit import OneStreamViT
 from .ostrack import OSTrack
 

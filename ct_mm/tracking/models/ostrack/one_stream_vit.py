@@ -1,4 +1,4 @@
-"""A plain ViT that reads the template and the search region as one sequence of tokens.
+"""A plain ViT that processes the template and the search region as one sequence of tokens.
 
 References:
     Joint Feature Learning and Relation Modeling for Tracking: A One-Stream Framework (OSTrack),
@@ -19,28 +19,34 @@ from ..layers.vit import PatchEmbed, ViTBlock
 
 @MODELS.register_module()
 class OneStreamViT(BaseModule):
-    """One-stream ViT: template and search tokens attend to each other in every layer.
+    """One-stream ViT, in which template and search tokens attend to each other in every layer.
 
-    Candidate elimination, which has no parameters, is off unless layers are named for it (published with OSTrack:
-    layers 3, 6 and 9, keeping 0.7 each; there the ratio falls from 1 in the first epochs of training, here it is
-    fixed). The search tokens that the centre of the template attends to least are then dropped, and zero in the output.
+    Candidate elimination is off unless ``ce_layers`` names layers for it. These layers drop the search tokens that the
+    centre of the template attends to least; dropped tokens are zero in the output. Elimination has no parameters.
+    OSTrack uses layers 3, 6 and 9 and keeps 0.7 in each, decreasing the ratio from 1 in the first epochs of training;
+    here the ratio is fixed.
 
     Args:
         embed_dim: Width C of the tokens.
         depth: Number of layers.
         num_heads: Number of attention heads; must divide ``embed_dim``.
-        mlp_ratio: Hidden width of the MLPs over C.
+        mlp_ratio: Ratio of the MLPs' hidden width to C.
         patch_size: Side of a patch in pixels.
         template_size: Side of the template in pixels, a multiple of ``patch_size``.
         search_size: Side of the search region in pixels, a multiple of ``patch_size``.
-        drop_path_rate: Drop path of the last layer; it grows linearly from 0 at the first.
-        ce_layers: Layers that eliminate candidates, counted from 0.
-        ce_keep_ratio: Part of its search tokens that each of them keeps, rounded up.
-        init_cfg: MMEngine's initialisation config.
+        drop_path_rate: Drop path rate of the last layer; it increases linearly from 0 in the first layer.
+        ce_layers: Indices of the layers that eliminate candidates, counted from 0.
+        ce_keep_ratio: Fraction of search tokens that each of these layers keeps, rounded up.
+        init_cfg: Initialisation config of MMEngine.
 
     Raises:
-        ValueError: If a size is no multiple of the patch size, the heads do not divide the width, there is no such
-            layer, or the ratio is not in (0, 1].
+        ValueError: If a size is not a multiple of the patch size, the number of heads does not divide the width, a
+            layer does not exist, or the ratio is not in (0, 1].
+
+    Examples:
+        >>> backbone = OneStreamViT(embed_dim=32, depth=2, num_heads=2, template_size=64, search_size=128)
+        >>> backbone(torch.rand(1, 3, 64, 64), torch.rand(1, 3, 128, 128)).shape  # 16 + 64 tokens
+        torch.Size([1, 80, 32])
     """
 
     def __init__(self, embed_dim: int = 768, depth: int = 12, num_heads: int = 12, mlp_ratio: float = 4.0,
@@ -49,17 +55,14 @@ class OneStreamViT(BaseModule):
         super().__init__(init_cfg)
         for name, size in (('template_size', template_size), ('search_size', search_size)):
             if size % patch_size:
-                raise ValueError(f'{name}={size} is no multiple of patch_size={patch_size}')
+                raise ValueError(f'{name}={size} is not a multiple of patch_size={patch_size}')
         if not all(0 <= layer < depth for layer in ce_layers) or not 0 < ce_keep_ratio <= 1:
-            raise ValueError(f'ce_layers={list(ce_layers)} must be among the {depth} layers, counted from 0, and '
-                             f'ce_keep_ratio={ce_keep_ratio} in (0, 1]')
+            raise ValueError(f'ce_layers={list(ce_layers)} must be indices of the {depth} layers, counted from 0, and '
+                             f'ce_keep_ratio={ce_keep_ratio} must be in (0, 1]')
         self.embed_dim, self.ce_layers = embed_dim, tuple(ce_layers)
         self.template_size, self.search_size = template_size, search_size
-        #: How many tokens of each kind the sequence holds, in order. The mimic loss weighs the groups alike.
-        self.token_groups = {
-            'template': (template_size // patch_size)**2,
-            'search': (search_size // patch_size)**2,
-        }
+        #: Number of tokens of each kind in the sequence, in order. The mimic loss weights the groups equally.
+        self.token_groups = dict(template=(template_size // patch_size)**2, search=(search_size // patch_size)**2)
         self.patch_embed = PatchEmbed(patch_size, embed_dim)
         self.pos_embed_template = nn.Parameter(torch.zeros(1, self.token_groups['template'], embed_dim))
         self.pos_embed_search = nn.Parameter(torch.zeros(1, self.token_groups['search'], embed_dim))
@@ -80,7 +83,7 @@ class OneStreamViT(BaseModule):
                 nn.init.zeros_(module.bias)
 
     def forward(self, template: Tensor, search: Tensor) -> Tensor:
-        """Runs both images through the layers together.
+        """Runs both images through the layers.
 
         Args:
             template: Normalised template (B, 3, template_size, template_size).
@@ -90,7 +93,7 @@ class OneStreamViT(BaseModule):
             Tokens (B, T, C) after the final norm, template tokens first.
 
         Raises:
-            ValueError: If an image has another size than the position embedding was made for.
+            ValueError: If the size of an image does not match the position embedding.
         """
         for name, image, size in (('template', template, self.template_size), ('search', search, self.search_size)):
             if image.shape[-2:] != (size, size):
@@ -112,13 +115,13 @@ class OneStreamViT(BaseModule):
         return self.stage_tokens((self.norm(tokens), kept))[0]
 
     def stage_tokens(self, output: Tensor | tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor | None]:
-        """Puts what a block returned back into the grid.
+        """Restores the full grid of tokens from the output of a block.
 
         Args:
-            output: Tokens (B, T, C), or what is left of them and the places of the search tokens.
+            output: Tokens (B, T, C), or the remaining tokens and the positions of the search tokens among them.
 
         Returns:
-            Tokens (B, T, C), zero where eliminated, and which of them are left, (B, T) bool or ``None`` for all.
+            Tokens (B, T, C), zero if eliminated, and whether each token remains, (B, T) bool or ``None`` for all.
         """
         if isinstance(output, Tensor):
             return output, None

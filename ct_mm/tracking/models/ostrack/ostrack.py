@@ -1,8 +1,7 @@
-"""OSTrack: one ViT for features and matching, a centre head on the search tokens.
+"""OSTrack: a single ViT for features and matching, and a centre head on the search tokens.
 
 References:
-    Joint Feature Learning and Relation Modeling for Tracking: A One-Stream Framework,
-    arXiv 2203.11991.
+    Joint Feature Learning and Relation Modeling for Tracking: A One-Stream Framework, arXiv 2203.11991.
 """
 from __future__ import annotations
 
@@ -22,18 +21,29 @@ from ..base_tracker import BaseTracker
 
 @MODELS.register_module()
 class OSTrack(BaseTracker):
-    """One-stream tracker; candidate elimination is the backbone's ``ce_layers``, off by default.
+    """One-stream tracker. Candidate elimination is off by default; the backbone's ``ce_layers`` enable it.
 
     Args:
-        backbone: Config of a backbone called as ``backbone(template, search)`` that returns tokens
-            (B, T, C), search tokens last, and has ``template_size`` and ``search_size`` in pixels.
-        head: Config of the head, called with the search tokens.
-        template_factor: Side of the template crop over the square root of the target's area.
-        search_factor: Side of the search crop over the square root of the target's area.
-        margin: Smallest width and height of a box in pixels, and how much of it stays in the frame. The published
-            rule is 10, with which a target of 5 pixels is lost at once: the next search region is twice as large.
-        data_preprocessor: Config of the normalisation.
-        init_cfg: MMEngine's initialisation config.
+        backbone: Config of a backbone. It is called as ``backbone(template, search)``, returns tokens (B, T, C) with
+            the search tokens last, and has ``template_size`` and ``search_size`` in pixels.
+        head: Config of the head, which is called with the search tokens.
+        template_factor: Side of the template crop divided by the square root of the target's area.
+        search_factor: Side of the search crop divided by the square root of the target's area.
+        margin: Minimum width and height of a box in pixels, and of its part inside the frame. With the published value
+            of 10, a target of 5 pixels is lost quickly, since the next search region is twice as large.
+        data_preprocessor: Config of the data preprocessor. Default: ``ct_mm.TrackDataPreprocessor``.
+        init_cfg: Initialisation config of MMEngine.
+
+    Examples:
+        >>> tracker = OSTrack(
+        ...     backbone=dict(type='ct_mm.OneStreamViT', embed_dim=32, depth=1, num_heads=2, template_size=64,
+        ...                   search_size=128),
+        ...     head=dict(type='ct_mm.CenterHead', in_channels=32, feat_size=8, channels=16)).eval()
+        >>> image = np.zeros((240, 320, 3), np.uint8)
+        >>> tracker.init(image, np.array([100., 80, 40, 40]))
+        >>> box, score = tracker.track(image)
+        >>> box.shape
+        (4,)
     """
 
     def __init__(self, backbone: dict, head: dict, template_factor: float = 2.0, search_factor: float = 4.0,
@@ -48,27 +58,26 @@ class OSTrack(BaseTracker):
         self._size: tuple[int, int] | None = None  # height and width of the frames
 
     def _forward(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Raw predictions of a batch of pairs, see the head.
+        """Computes the raw predictions of the head for a batch of pairs.
 
         Raises:
             ValueError: If a pair has several templates.
         """
         if inputs['template'].dim() != 4:
-            raise ValueError(f'OSTrack takes one template, (B, 3, H, W), not {tuple(inputs["template"].shape)}: set '
-                             'num_templates=1 of ct_mm.SequencePairs')
+            raise ValueError(f'OSTrack takes one template (B, 3, H, W), not {tuple(inputs["template"].shape)}: set '
+                             'num_templates=1 in ct_mm.SequencePairs')
         tokens = self.backbone(inputs['template'], inputs['search'])  # (B, T, C)
         return self.head(tokens[:, -self.head.feat_size**2:])
 
     def loss(self, inputs: dict[str, Tensor], data_samples: list[TrackDataSample]) -> dict[str, Tensor]:
-        """Losses of a batch of pairs (CompressTracker, L_track).
+        """Computes the losses of a batch of pairs (CompressTracker, L_track).
 
         Args:
             inputs: ``template`` (B, 3, Ht, Wt) and ``search`` (B, 3, Hs, Ws), normalised.
-            data_samples: One sample for each pair; ``gt_instances.bboxes`` (1, 4) is xyxy in pixels of
-                the search crop.
+            data_samples: One sample for each pair; ``gt_instances.bboxes`` (1, 4) is xyxy in pixels of the search crop.
 
         Returns:
-            The head's weighted losses.
+            The weighted losses of the head.
         """
         height, width = inputs['search'].shape[-2:]
         boxes = torch.cat([sample.gt_instances.bboxes for sample in data_samples]).to(inputs['search'].device)  # (B, 4)
@@ -76,14 +85,14 @@ class OSTrack(BaseTracker):
         return self.head.loss(self._forward(inputs), boxes)
 
     def init(self, image: np.ndarray, box: np.ndarray) -> None:
-        """Cuts the template, which is never updated.
+        """Crops the template, which is never updated.
 
         Args:
             image: First frame, RGB uint8 (H, W, 3).
-            box: The target there, xywh in pixels.
+            box: Target in this frame, xywh in pixels.
 
         Raises:
-            ValueError: If the image is no such array, or the box has no area or lies outside of it.
+            ValueError: If the image is not an RGB uint8 array, or the box has no area or lies outside the image.
         """
         check_frame(image)
         box = check_target(box, image.shape[:2])
@@ -91,17 +100,17 @@ class OSTrack(BaseTracker):
         self._template, self._box, self._size = self._to_input(crop), box, image.shape[:2]
 
     def track(self, image: np.ndarray) -> tuple[np.ndarray, float]:
-        """Finds the target around its last box, preferring places near it (Hann window).
+        """Finds the target around its last box, preferring nearby positions (Hann window).
 
         Args:
-            image: RGB uint8 (H, W, 3), of the first frame's size.
+            image: Frame, RGB uint8 (H, W, 3), with the size of the first frame.
 
         Returns:
             The box, xywh in pixels, clipped to the image, and the score in [0, 1].
 
         Raises:
             RuntimeError: If ``init`` was not called.
-            ValueError: If the image is no such array, or of another size.
+            ValueError: If the image is not an RGB uint8 array, or has a different size.
         """
         if self._box is None:
             raise RuntimeError('call init(image, box) with the first frame before track(image)')
@@ -116,7 +125,7 @@ class OSTrack(BaseTracker):
         """Finds the target in a search region.
 
         Args:
-            crop: The search region, RGB uint8 (Hs, Ws, 3).
+            crop: Search region, RGB uint8 (Hs, Ws, 3).
 
         Returns:
             The box (4,), cxcywh normalised to the search region, and the score in [0, 1].
@@ -127,6 +136,6 @@ class OSTrack(BaseTracker):
         return box[0].cpu().numpy(), float(predictions['score_map'].flatten()[response.argmax()])
 
     def _to_input(self, crop: np.ndarray) -> Tensor:
-        """RGB uint8 (H, W, 3) -> normalised (1, 3, H, W) on the model's device."""
+        """Normalises an RGB uint8 crop (H, W, 3) to (1, 3, H, W) on the model's device."""
         image = torch.from_numpy(crop).permute(2, 0, 1).unsqueeze(0)
         return self.data_preprocessor.normalize(image.to(self.window.device))

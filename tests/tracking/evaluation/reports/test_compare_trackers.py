@@ -88,7 +88,7 @@ def test_what_cannot_be_compared(make_tracker, sequences):
     tracker = make_tracker(1)
     with pytest.raises(ValueError, match='nothing to compare: 0 trackers'):
         compare_trackers({}, sequences)
-    with pytest.raises(ValueError, match='one tracker object'):
+    with pytest.raises(ValueError, match='refer to one tracker object'):
         compare_trackers(dict(a=tracker, b=tracker), sequences)
     with pytest.raises(ValueError, match='same name: left, left'):
         compare_trackers(dict(a=tracker), sequences[:1] * 2)

@@ -49,8 +49,8 @@ def test_frames_that_are_not_there(toy_set, write_results, tmp_path, frames):
     assert not (tmp_path / 'out').exists()
 
 
-@pytest.mark.parametrize('names, message', [(['annotation'], "called 'annotation'"), (['λ'], 'ASCII'),
-                                            ([f't{i}' for i in range(8)], '7 trackers can be told apart')])
+@pytest.mark.parametrize('names, message', [(['annotation'], "none may be named 'annotation'"), (['λ'], 'ASCII'),
+                                            ([f't{i}' for i in range(8)], 'only 7 of 8 trackers can have their own')])
 def test_trackers_that_cannot_be_told_apart(toy_set, write_results, tmp_path, names, message):
     dataset = toy_set(dict(walk=3))
     tracks = SavedTracks(dataset, {name: write_results('a', dataset) for name in names})

@@ -71,5 +71,5 @@ def test_what_cannot_be_compared(make_sheet, toy_set, write_results):
     dataset = toy_set(LENGTHS)
     with pytest.raises(ValueError, match='two trackers, not a'):
         ResultsComparison(ScoreSheet(SavedTracks(dataset, dict(a=write_results('a', dataset)))))
-    with pytest.raises(ValueError, match="no 'auc', but success"):
+    with pytest.raises(ValueError, match="has success, .*, not 'auc'"):
         ResultsComparison(make_sheet(), 'auc')

@@ -31,7 +31,7 @@ def test_styles_depend_on_the_place_and_can_be_told_apart():
     assert choose_styles(names[:3])['t2'] == styles['t2']
     luminance = [np.dot(to_rgb(styles[name]['color']), (0.2126, 0.7152, 0.0722)) for name in names[:7]]
     assert max(luminance) < 0.7, 'visible on a white ground'
-    with pytest.raises(ValueError, match='28 trackers can be told apart'):
+    with pytest.raises(ValueError, match='at most 28 trackers'):
         choose_styles([*names, 'one more'])
 
 

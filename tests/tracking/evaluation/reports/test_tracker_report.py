@@ -36,7 +36,7 @@ def test_all_files_are_there_and_agree(trackers, sequences, tmp_path):
     for row, line in zip(rows, lines[2:]):
         assert line[0] == row.name and line[1] == str(row.layers)
         assert line[3] == f'{row.flops / 1e9:.3f}' and line[6] == f'{row.ao:.3f}' and line[7] == f'{row.success:.1f}'
-    assert 'a multiplication and an addition count as two, attention products included' in report
+    assert 'including attention products; a multiplication and an addition count as two' in report
     assert '[left](left.mp4)' in report and '10 frames' in report
     assert count_frames(folder / 'left.mp4') == 6 and count_frames(folder / 'right.mp4') == 4
 
@@ -73,6 +73,6 @@ def test_a_video_that_fails_leaves_no_half_file(trackers, sequences, tmp_path, m
 
 @pytest.mark.parametrize('video_of', [['nobody'], 'teacher'])
 def test_a_name_that_is_no_tracker(trackers, sequences, tmp_path, video_of):
-    with pytest.raises(ValueError, match='video_of must be a list of names out of teacher, student'):
+    with pytest.raises(ValueError, match='video_of must be a list of names from teacher, student'):
         write_report(trackers, sequences, tmp_path / 'report', video_of)
     assert not (tmp_path / 'report').exists()

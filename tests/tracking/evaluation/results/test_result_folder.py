@@ -37,7 +37,7 @@ def test_the_layout_of_got10k_has_a_folder_and_times_for_each_sequence(tmp_path)
 
 @pytest.mark.parametrize('seconds', [None, SECONDS[:2]])
 def test_times_that_the_server_would_miss_are_an_error_before_anything_is_written(tmp_path, seconds):
-    with pytest.raises(ValueError, match="'boat'.*seconds of each of the 3 frames, but there are [02]"):
+    with pytest.raises(ValueError, match="'boat'.*seconds of all 3 frames, but got [02]"):
         ResultFolder(tmp_path, 'got10k').write('boat', BOXES, seconds)
     assert not tree(tmp_path)
 
@@ -56,8 +56,8 @@ def test_results_of_others_are_read_with_any_separator_and_without_their_times(t
 @pytest.mark.parametrize('text, message', [
     ('1,2,3,4\n1,2,3\n1,2,3,4\n', r'boat.txt:2: .* has 3 numbers'),
     ('1,2,3,4\n1,x,3,4\n1,2,3,4\n', r'boat.txt:2: '),
-    ('1,2,3,4\n1,2,3,4\n1,nan,3,4\n', r'boat.txt:3: \[1.0, nan, 3.0, 4.0\] is no box'),
-    ('1,2,3,4\n1,2,3,-4\n1,2,inf,4\n', r'boat.txt:2: \[1.0, 2.0, 3.0, -4.0\] is no box'),
+    ('1,2,3,4\n1,2,3,4\n1,nan,3,4\n', r'boat.txt:3: \[1.0, nan, 3.0, 4.0\] is not a valid box'),
+    ('1,2,3,4\n1,2,3,-4\n1,2,inf,4\n', r'boat.txt:2: \[1.0, 2.0, 3.0, -4.0\] is not a valid box'),
     ('1,2,3,4\n', r"boat.txt has 1 rows, but sequence 'boat' has 3 frames"),
     ('', r'boat.txt is empty'),
 ])
@@ -89,7 +89,7 @@ def test_a_broken_track_is_not_written(tmp_path, value):
 
 @pytest.mark.parametrize('name', ['', '.hidden', '..', 'a/b', '../a'])
 def test_a_name_that_is_no_file_name(tmp_path, name):
-    with pytest.raises(ValueError, match='cannot be the name of a sequence'):
+    with pytest.raises(ValueError, match='is not a valid name of a sequence'):
         ResultFolder(tmp_path).file_of(name)
 
 
@@ -125,7 +125,7 @@ def test_what_a_killed_process_left_is_removed_when_the_folder_is_claimed_again(
 
 
 def test_open_says_what_is_not_there(tmp_path):
-    with pytest.raises(FileNotFoundError, match='no result folder .*nowhere'):
+    with pytest.raises(FileNotFoundError, match='result folder .*nowhere does not exist'):
         ResultFolder.open(tmp_path / 'nowhere')
     with pytest.raises(ValueError, match='holds no results'):
         ResultFolder.open(tmp_path)
@@ -168,5 +168,5 @@ def test_tracks_of_nobody_knows_whom_are_not_taken_over(tmp_path):
 
 def test_a_folder_that_cannot_be_made_is_named_with_the_way_out(tmp_path):
     (tmp_path / 'file').write_text('')
-    with pytest.raises(OSError, match=r'file/uav123 cannot be written to \(.*--results-dir'):
+    with pytest.raises(OSError, match=r'file/uav123 is not writable \(.*--results-dir'):
         ResultFolder(tmp_path / 'file' / 'uav123').claim(FACTS)

@@ -21,12 +21,12 @@ def test_tracks_and_sequences_are_in_one_order(toy_set, write_results):
 def test_a_missing_track_is_refused_unless_the_common_ones_are_asked_for(toy_set, write_results):
     dataset = toy_set(LENGTHS)
     folders = dict(a=write_results('a', dataset), b=write_results('b', dataset, names=['bike1', 'car4']))
-    with pytest.raises(ValueError, match=r'b: .*no track of 1 of 3 sequences: boat1\n.*--common-only') as error:
+    with pytest.raises(ValueError, match=r'b: .*no track for 1 of 3 sequences: boat1\n.*--common-only') as error:
         SavedTracks(dataset, folders)
     assert 'a: ' not in str(error.value)
     tracks = SavedTracks(dataset, folders, common_only=True)
     assert [s.name for s in tracks.sequences] == ['bike1', 'car4'] and tracks.left_out == dict(boat1=['b'])
-    with pytest.raises(ValueError, match='no sequence that all of a, b have'):
+    with pytest.raises(ValueError, match='no sequence for which all of a, b have'):
         SavedTracks(dataset, folders, ['boat1'], common_only=True)
 
 
@@ -35,7 +35,7 @@ def test_other_names_of_the_same_sequences_are_a_pattern(toy_set, write_results)
     folder = write_results('raw', dataset, 3)
     for name in LENGTHS:
         (folder / f'{name}.txt').rename(folder / f'uav_{name}.txt')
-    with pytest.raises(ValueError, match=r'raw has no track of 3 .*uav_bike1.*name the folder as .*raw/uav_\{\}'):
+    with pytest.raises(ValueError, match=r'raw has no track for 3 .*uav_bike1.*give the folder as .*raw/uav_\{\}'):
         SavedTracks(dataset, dict(raw=folder))
     for pattern in ('uav_{}', 'uav_{}.txt'):
         tracks = SavedTracks(dataset, dict(raw=folder / pattern))
@@ -44,7 +44,7 @@ def test_other_names_of_the_same_sequences_are_a_pattern(toy_set, write_results)
 
 @pytest.mark.parametrize('text, message', [
     ('1,2,3,4\n' * 5, 'a: .*bike1.txt has 5 rows, but .* 4 frames'),
-    ('1 2 3 4\n' * 3 + '1 2 nan 4\n', r'a: .*bike1.txt:4: .*is no box'),
+    ('1 2 3 4\n' * 3 + '1 2 nan 4\n', r'a: .*bike1.txt:4: .*is not a valid box'),
     ('1\t2\t3\t4\n' * 3 + '1\t2\t3\n', r'a: .*bike1.txt:4: .*3 numbers'),
 ])
 def test_a_damaged_file_is_named(toy_set, write_results, text, message):
@@ -57,7 +57,7 @@ def test_a_damaged_file_is_named(toy_set, write_results, text, message):
 
 def test_an_unknown_sequence_and_an_empty_folder(toy_set, write_results, tmp_path):
     dataset = toy_set(LENGTHS)
-    with pytest.raises(ValueError, match="no sequence 'bik1'; near it, there is: bike1"):
+    with pytest.raises(ValueError, match="no sequence 'bik1'; similar names: bike1"):
         SavedTracks(dataset, dict(a=write_results('a', dataset)), ['bik1'])
     with pytest.raises(FileNotFoundError, match='nowhere'):
         SavedTracks(dataset, dict(a=tmp_path / 'nowhere'))

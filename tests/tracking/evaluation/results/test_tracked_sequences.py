@@ -52,7 +52,7 @@ def test_every_file_that_cannot_be_used_is_named_at_once(make):
     left.write_text(left.read_text()[:40])
     right.write_text('9,9,9,9\n' + right.read_text().split('\n', 1)[1])
     with pytest.raises(ValueError, match=r'(?s)2 of the tracks.*left.txt:\d.*right.txt:1: the track starts at \[9.0, .*'
-                       r'the sequence at \[60.0, .*Delete those files'):
+                       r'the sequence at \[60.0, .*Delete them'):
         tracked.missing()
 
 
@@ -64,9 +64,9 @@ def test_the_layout_of_got10k_gets_a_time_for_each_frame(make):
 
 
 @pytest.mark.parametrize('change, message', [
-    (lambda boxes: boxes[1:], r"'right': a track must have 4 boxes, .*Walker gave 3"),
-    (lambda boxes: boxes + 1, r"'right': .*the given one \[60.0, 40.0, 30.0, 24.0\] first.*first \[\[.*61.0"),
-    (lambda boxes: boxes[:0], r"'right': .*Walker gave 0"),
+    (lambda boxes: boxes[1:], r"'right': a track must have 4 boxes and start .*Walker.track_sequence returned 3"),
+    (lambda boxes: boxes + 1, r"'right': .*start with \[60.0, 40.0, 30.0, 24.0\].*starting with \[\[.*61.0"),
+    (lambda boxes: boxes[:0], r"'right': .*Walker.track_sequence returned 0"),
     (lambda boxes: np.where(np.arange(4)[:, None] == 2, np.nan, boxes), r"'right': .*frame 2"),
 ])
 def test_a_track_that_is_none_is_not_written(make, change, message):
@@ -78,9 +78,9 @@ def test_a_track_that_is_none_is_not_written(make, change, message):
 
 def test_what_cannot_be_tracked_is_refused_at_once(make, data_root, tmp_path):
     tracked = make()
-    with pytest.raises(ValueError, match='a dict has no track_sequence'):
+    with pytest.raises(ValueError, match='dict is not a tracker: it has no track_sequence'):
         TrackedSequences({}, tracked.dataset, tracked.results)
-    with pytest.raises(ValueError, match='test_dataloader.dataset: a list is no set of sequences'):
+    with pytest.raises(ValueError, match='test_dataloader.dataset: list is not a set of sequences'):
         TrackedSequences(Walker(), [], tracked.results)
 
     class Twins(SequenceFolder):

@@ -138,7 +138,7 @@ def test_the_rule_that_applied_is_said():
         for convention in conventions.names():
             assert repr(convention) in conventions.get(convention).describe(benchmark)
     describe = conventions.get('pytracking').describe
-    assert 'no rule of a benchmark' in describe() == describe('my_videos')
+    assert 'no benchmark-specific rule' in describe() == describe('my_videos')
     assert 'a miss in success, a hit in precision and normalised precision' in describe('uav123')
     assert 'rule of lasot)' in describe('lasot')
 

@@ -66,5 +66,5 @@ def test_keeping_all_is_not_eliminating(images):
 
 @pytest.mark.parametrize('kwargs', [dict(ce_layers=(4, )), dict(ce_layers=(1, ), ce_keep_ratio=0)])
 def test_what_cannot_be_is_refused(kwargs):
-    with pytest.raises(ValueError, match='among the 4 layers'):
+    with pytest.raises(ValueError, match='must be indices of the 4 layers'):
         vit(**kwargs)

@@ -1,4 +1,4 @@
-"""Weights that other projects released, under the names of this one."""
+"""Converts weights released by other projects."""
 from .file import convert_ostrack_file
 from .weights import OSTrackWeights, convert_ostrack_keys
 

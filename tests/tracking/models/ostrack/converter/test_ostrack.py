@@ -108,9 +108,9 @@ def test_an_unknown_weight_is_an_error(official, key):
 
 
 @pytest.mark.parametrize('names, words', [
-    (['embeddings.cls_token', 'encoder.layer.0.attention.query.weight'], 'plain transformer, without a head'),
+    (['embeddings.cls_token', 'encoder.layer.0.attention.query.weight'], 'plain transformer without a head'),
     (['blocks.0.attn.qkv.weight', 'cls_token', 'pos_embed'], "plain transformer.*'cls_token'"),
-    (['conv1.weight'], "not the weights of a tracker.*found 'conv1.weight'"),
+    (['conv1.weight'], "not the weights of an OSTrack tracker.*found 'conv1.weight'"),
     (['backbone.patch_embed.proj.weight', 'box_head.conv1_tl.0.weight'], "no centre head.*'box_head.conv1_tl"),
     (['backbone.pos_embed_template', 'head.score.0.conv.weight'], 'already a ct_mm checkpoint'),
     (['student.backbone.backbone.blocks.2.layer.norm1.weight'], 'training checkpoint of ct_mm.ReplacementDistiller'),
@@ -168,8 +168,9 @@ def test_the_published_models_need_no_help(template, search, factor):
 @pytest.mark.parametrize('change, words', [
     (lambda s: s.pop('backbone.norm.bias'), 'backbone.norm.bias is missing'),
     (lambda s: s.pop('backbone.blocks.3.norm1.bias'), 'backbone.blocks.3.norm1.bias is missing'),
-    (lambda s: s.update({'backbone.blocks.1.norm1.bias': torch.zeros(3)}), r'norm1.bias is \(3,\) instead of \(48,\)'),
-    (lambda s: s.update({'backbone.blocks.0.ls.gamma': torch.zeros(3)}), 'ls.gamma.* is of no use'),
+    (lambda s: s.update({'backbone.blocks.1.norm1.bias': torch.zeros(3)}),
+     r'norm1.bias has shape \(3,\) instead of \(48,\)'),
+    (lambda s: s.update({'backbone.blocks.0.ls.gamma': torch.zeros(3)}), 'ls.gamma.* is unexpected'),
 ])
 def test_weights_that_are_not_a_whole_model(official, change, words):
     state = convert_ostrack_keys(official['student']).state
@@ -181,7 +182,8 @@ def test_weights_that_are_not_a_whole_model(official, change, words):
 
 @pytest.mark.parametrize('change, words', [
     (lambda s: s.pop('backbone.pos_embed_search'), 'backbone.pos_embed_search is missing'),
-    (lambda s: s.update({'backbone.pos_embed_search': torch.zeros(1, 60, 48)}), '60 tokens, which make no square'),
+    (lambda s: s.update({'backbone.pos_embed_search': torch.zeros(1, 60, 48)}),
+     '60 tokens, which do not form a square'),
     (lambda s: [s.pop(key) for key in list(s) if '.blocks.1.' in key], r'layers of the backbone are \[0, 2, 3\]'),
     (lambda s: s.update({'backbone.patch_embed.proj.weight': torch.zeros(48, 768)}), 'must have 4 dimensions'),
 ])
@@ -238,12 +240,12 @@ def test_a_plain_file_needs_no_flag_and_a_view_takes_nothing_with_it(tmp_path, o
 def test_errors_of_a_file_name_it(tmp_path, official):
     file = tmp_path / 'in.pth'
     torch.save(official['student'], file)
-    with pytest.raises(ValueError, match='name another one to write'):
+    with pytest.raises(ValueError, match='choose another output file'):
         convert_ostrack_file(file, tmp_path / '.' / 'in.pth')
-    with pytest.raises(ValueError, match=r'in\.pth: OSTrack: there are no weights of a teacher'):
+    with pytest.raises(ValueError, match=r'in\.pth: OSTrack: this file has no weights of a teacher'):
         convert_ostrack_file(file, tmp_path / 'out.pth', 'teacher')
     torch.save(dict(epoch=3), file)
-    with pytest.raises(ValueError, match=r'in\.pth holds no weights'):
+    with pytest.raises(ValueError, match=r'in\.pth contains no weights'):
         convert_ostrack_file(file, tmp_path / 'out.pth')
     file.write_bytes(b'no checkpoint')
     with pytest.raises(ValueError, match=r'in\.pth') as error:

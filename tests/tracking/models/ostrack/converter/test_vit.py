@@ -31,7 +31,7 @@ def test_a_grid_of_the_same_size_is_kept_and_another_is_interpolated():
 
 
 @pytest.mark.parametrize('change, message', [
-    (dict(pos_embed=None), 'pos_embed missing'), (dict(pos_embed=torch.zeros(1, 12, 32)), 'square grid'),
+    (dict(pos_embed=None), 'it lacks pos_embed'), (dict(pos_embed=torch.zeros(1, 12, 32)), 'square grid'),
     ({'box_head.conv.weight': torch.zeros(1)}, 'not the weights of a plain ViT: box_head')])
 def test_other_files_are_refused(change, message):
     _, weights = plain_vit()
@@ -42,7 +42,7 @@ def test_other_files_are_refused(change, message):
 
 def test_sizes_must_fit_the_patches():
     _, weights = plain_vit()
-    with pytest.raises(ValueError, match='template_size=120 is no multiple of the patch size 16'):
+    with pytest.raises(ValueError, match='template_size=120 is not a multiple of the patch size 16'):
         convert_vit_weights(weights, 120, 256)
 
 
@@ -64,5 +64,5 @@ def test_an_archive_of_arrays_is_read_without_running_anything(tmp_path):
     np.savez(tmp_path / 'objects.npz', cls_token=np.array([dict(a=1)], dtype=object))
     (tmp_path / 'text.npz').write_text('nothing')
     for name in ('objects', 'text'):
-        with pytest.raises(ValueError, match=f'{name}.npz is no archive of arrays'):
+        with pytest.raises(ValueError, match=f'{name}.npz is not an archive of arrays'):
             read_npz(tmp_path / f'{name}.npz')
