@@ -14,8 +14,8 @@ def build_parser() -> argparse.ArgumentParser:
     """Returns the parser of the script."""
     from mmengine.config import DictAction
     parser = argparse.ArgumentParser(description='Export the student of a training checkpoint')
-    parser.add_argument('config', help='config of the compression, or the one that the training wrote to its work dir')
-    parser.add_argument('checkpoint', nargs='?', help='training checkpoint (default: the best one in the work dir where '
+    parser.add_argument('config', help='config of the compression, or the one that training wrote in its work dir')
+    parser.add_argument('checkpoint', nargs='?', help='training checkpoint (default: the best one in the work dir if '
                         'save_best is on, else the newest whole one)')
     parser.add_argument('--work-dir', help='folder of the training (default: as in training)')
     parser.add_argument('--out-dir', help='folder of the student (default: student/ in the work dir)')

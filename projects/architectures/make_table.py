@@ -22,15 +22,15 @@ real runs. Each model is small and has random weights; this is the teacher. A ru
 compresses it. These checks are made before and after:
 
 * **teacher path**: with every stage run by the teacher, the student's output equals the teacher's, bit for bit;
-* **student path**: the student rebuilt from the exported config and weights gives the output of the trained one, bit for
-  bit;
+* **student path**: the student rebuilt from the exported config and weights gives the output of the trained one, bit
+  for bit;
 * **gradient**: the first student layer of every stack receives a gradient through the teacher's stages behind it;
 * **teacher kept**: training changed no weight and no buffer of the teacher;
 * **mimic falls**: the mimic loss of the pure student is lower after training than before (column *mimic*).
 
 *exported* is `plain` if the library's own classes build the student, without ct_mm, and `divided` if its config cannot
-express it and the student stays in a `ct_mm.StageDividedBackbone`. Parameters are in thousands. The table shows that the
-method works on these architectures, not how accurate their students become.
+express it and the student stays in a `ct_mm.StageDividedBackbone`. Parameters are in thousands. The table shows that
+the method works on these architectures, not how accurate their students become.
 
 `python projects/architectures/make_table.py` writes this page ({machine})
 and fails if a check fails; `tests/plugins` repeats each row. The rows, and what each config sets under `compress`, are

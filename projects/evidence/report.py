@@ -178,7 +178,8 @@ def write_report(results: Results, dataset: SequenceFolder, scale: str, doc: Pat
     controls = {name: text for name, text in CONTROLS.items() if name in results.found}
     parts = ['# How much accuracy is retained?', notes.strip() if notes else '',
              '`python projects/evidence/report.py` wrote this page from the result files of '
-             '`python projects/evidence/run.py`, which contain every number below.', *others, f'## At the scale {scale}']
+             '`python projects/evidence/run.py`, which contain every number below.', *others,
+             f'## At the scale {scale}']
     for group, headline in dict(rivals='The method and its rivals, equal budgets', depth='Other depths',
                                 ideas='Beyond the paper', long='Longer').items():
         chosen = {**teacher, **_reference(rows, group), **{row.name: row.title for row in rows if row.group == group}}

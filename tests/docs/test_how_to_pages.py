@@ -72,7 +72,7 @@ def follow(folder):
         for name, block in files(page).items():
             if '_base_' in block:
                 (folder / 'page' / name).write_text(block)
-                fit = "compress = dict(fit=None)\n" if 'compress = ' in block else ''
+                fit = 'compress = dict(fit=None)\n' if 'compress = ' in block else ''
                 (folder / name).write_text(TINY.format(name=name, sources=sources) + fit)
             else:
                 (folder / name).write_text(block)

@@ -11,7 +11,8 @@ PAGES = sorted(path.relative_to(ROOT).as_posix() for path in [ROOT / 'README.md'
                                                               *(ROOT / 'demo').rglob('*.md')]
                if path.name != 'notes.md')  # a part of docs/evidence.md, with links from there
 #: Paths from the root in backticks or commands, perhaps with the name of a test.
-NAMED = re.compile(r'(?<![\w/:.])((?:ct_mm|tests|tools|configs|projects|benchmarks|demo)/[\w/.-]*\w/?)(?:::(test_\w+))?')
+NAMED = re.compile(r'(?<![\w/:.])((?:ct_mm|tests|tools|configs|projects|benchmarks|demo)/[\w/.-]*\w/?)'
+                   r'(?:::(test_\w+))?')
 
 
 @pytest.mark.parametrize('page', PAGES)
