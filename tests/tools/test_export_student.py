@@ -115,6 +115,7 @@ def test_safetensors_are_written_and_tested(run, export, tmp_path, capsys):
     export('--format', 'safetensors')
     config, weights = run / 'student' / 'student.py', run / 'student' / 'student.safetensors'
     assert same(weights, run / 'student' / 'student.pth')
+    assert weights.stat().st_mode == config.stat().st_mode, 'as readable as every other file'
     tracker = init_model(str(config), str(weights))
     assert len(tracker.backbone.blocks) == 2
     sequence = tmp_path / 'data' / 'one'
