@@ -78,6 +78,8 @@ setup(
                    'openvino>=2026.4'],
         # JPEGs decoded in half the time, with the same pixels.
         'fast': ['simplejpeg>=1.9'],
+        # Students as .safetensors files, see tools/export_student.py.
+        'safetensors': ['safetensors>=0.4'],
         'quickstart': ['imageio-ffmpeg>=0.5', 'scikit-image>=0.22'],
-        'tests': ['pytest>=7.4', 'pytest-xdist>=3.5', 'ruff>=0.6', 'simplejpeg>=1.9'],
+        'tests': ['pytest>=7.4', 'pytest-xdist>=3.5', 'ruff>=0.6', 'safetensors>=0.4', 'simplejpeg>=1.9'],
     })

@@ -1,8 +1,8 @@
-"""How much faster a student is outside of PyTorch: one run, everything in turn, ratios.
+"""Measures how much faster a student is outside PyTorch: all trackers alternate in one run.
 
 OSTrack with ViT-B (template 128, search region 256, batch 1) with random weights: the teacher of 12 layers and the
-student of 4 in PyTorch, the student in ONNX Runtime and in OpenVINO. int8 is calibrated on made-up crops; neither they
-nor the weights change the speed. Prints a table and what it should say on a CPU with AVX512-BF16 and AVX512-VNNI.
+student of 4 in PyTorch, and the student in ONNX Runtime and in OpenVINO. int8 is calibrated on synthetic crops; neither
+the crops nor the weights affect the speed. Prints a table, and the targets for a CPU with AVX512-BF16 and AVX512-VNNI.
 
     python benchmarks/deployment_speed.py
 """
@@ -25,14 +25,14 @@ from ct_mm.package_files import resolve_path
 from ct_mm.tracking.inference import init_model
 from ct_mm.tracking.video.progress import Progress
 
-#: Smallest speed against another tracker, network only.
+#: Smallest speed-up over another tracker, network only.
 TARGETS = [('int8', 'teacher', 18.0), ('int8', 'student', 6.5), ('bf16', 'student', 3.8), ('onnx', 'student', 1.7)]
-#: Most that cropping and placing the box may add to the network of this tracker.
+#: Largest time that cropping and placing the box may add to the network of this tracker.
 ADDED = ('int8', 0.15)
 
 
 def make_trackers(folder: Path, layers: int) -> list:
-    """Writes configs and exported files of random weights and returns the trackers to time."""
+    """Writes configs and exported files with random weights; returns the trackers to time."""
     model = Config.fromfile(resolve_path('ct_mm::configs/_base_/models/ostrack_vitb.py')).model
     for name, depth in (('teacher', model.backbone.depth), ('student', layers)):
         model.backbone.depth = depth
@@ -55,7 +55,7 @@ def make_trackers(folder: Path, layers: int) -> list:
 
 
 def check(benchmark: Benchmark) -> str:
-    """What was reached of the targets, a line for each."""
+    """Whether each target was reached, one line each."""
     rows = {row.name: row for row in benchmark.rows}
     lines = []
     for name, other, target in TARGETS:
@@ -72,11 +72,11 @@ def main() -> None:
     """Makes the trackers, times them and prints the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--layers', type=int, default=4, help='layers of the student (default: 4)')
-    parser.add_argument('--frames', type=int, default=30, help='measured frames of each (default: 30)')
-    parser.add_argument('--warm-up', type=int, default=5, help='frames of each before those (default: 5)')
+    parser.add_argument('--frames', type=int, default=30, help='measured frames per tracker (default: 30)')
+    parser.add_argument('--warm-up', type=int, default=5, help='warm-up frames per tracker (default: 5)')
     parser.add_argument('--threads', type=int, default=2, help='threads of each tracker (default: 2)')
-    parser.add_argument('--no-priority', action='store_true', help='no real-time priority, which is used where allowed')
-    parser.add_argument('--out-dir', help='folder of the numbers (default: only print)')
+    parser.add_argument('--no-priority', action='store_true', help='do not use real-time priority, even where allowed')
+    parser.add_argument('--out-dir', help='folder for the results (default: only print)')
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         specs = make_trackers(Path(folder), args.layers)

@@ -1,9 +1,9 @@
-"""How long a benchmark takes to open: the first time, when all annotations are read, and from then on.
+"""Measures how long a benchmark takes to open: the first time, when all annotations are read, and afterwards.
 
-Makes sets in two official layouts in a temporary folder, opens each twice, every time in a process of its own, and
-prints a table. ``--scale 1`` is a set of the size of LaSOT's training set (1,120 sequences of 2,500 frames) and one of
-TrackingNet's (30,132 of 470). The sequences of a set share one folder of empty files for frames, by links, so that a
-set is made quickly; the folders of a disk that was not read lately take longer to list.
+Creates data sets in two official layouts in a temporary folder, opens each twice, each time in a new process, and
+prints a table. ``--scale 1`` creates sets of the size of LaSOT's training set (1,120 sequences of 2,500 frames) and of
+TrackingNet's (30,132 of 470). All sequences of a set link to one folder of empty frame files, so that a set is created
+quickly; folders on a disk that was not read recently take longer to list.
 
     python benchmarks/index_speed.py --scale 0.1
 """
@@ -58,13 +58,13 @@ def make_trackingnet(folder: Path, scale: float) -> dict:
 
 
 def boxes_text(frames: int, form: str) -> str:
-    """Random boxes, one line each."""
+    """Returns random boxes, one line each."""
     boxes = np.random.default_rng(0).uniform(1, 1000, (frames, 4))
     return '\n'.join(','.join(form % value for value in box) for box in boxes) + '\n'
 
 
 def make_frames(folder: Path, names: list) -> Path:
-    """Makes a folder of empty files, which is every sequence's."""
+    """Makes the folder of empty files that all sequences share."""
     images = folder / 'images'
     images.mkdir()
     for name in names:
@@ -73,7 +73,7 @@ def make_frames(folder: Path, names: list) -> Path:
 
 
 def open_set(reader: str, folder: Path, options: dict) -> list:
-    """Opens a set in another process: seconds, sequences, frames."""
+    """Opens a set in another process; returns seconds, sequences, frames."""
     code = _OPEN.format(reader=reader, root=str(folder / 'set'), index=str(folder / 'index'), options=options)
     output = subprocess.run([sys.executable, '-c', code], check=True, capture_output=True, text=True).stdout
     return [float(field) for field in output.split()[-3:]]

@@ -1,16 +1,16 @@
-"""Kills a training again and again and checks that it ends as if nothing had been.
+"""Kills a training repeatedly and checks that the result is that of an undisturbed training.
 
-The shipped 12-layer teacher is compressed to 3 layers on pairs of the shipped clip, on the CPU, with a checkpoint every
-second step and a single one kept. Each life of the training is ended at a random moment, every other one while a
-checkpoint is being written, and the next goes on with --resume. After each death there must be a whole checkpoint (once
-there was one at all), and the last life must leave the same bits as a training that nobody touched: weights, optimizer,
-schedules.
+The included 12-layer teacher is compressed to 3 layers on pairs from the included clip, on the CPU, with a checkpoint
+every second step, of which one is kept. Each process is killed at a random moment, every other one while a checkpoint
+is being written, and the next process continues with --resume. After each kill there must be a whole checkpoint (as
+soon as the first was written). The last process must end with the same bits as an undisturbed training: weights,
+optimizer, schedules.
 
     OMP_NUM_THREADS=1 python benchmarks/kill_and_resume.py                    # 20 times SIGKILL, then 20 times SIGTERM
     OMP_NUM_THREADS=1 python benchmarks/kill_and_resume.py --kills 5 --signals KILL --seed 7
 
-Prints a row for each death and exits with 1 at the first thing that is wrong. POSIX only: each life is forked from a
-server that has imported torch and computed nothing, so a life starts quickly and no thread is lost.
+Prints a row for each kill and exits with 1 at the first failure. POSIX only: each process is forked from a server that
+has imported torch and computed nothing, so it starts quickly and loses no thread.
 """
 import argparse
 import contextlib
@@ -57,10 +57,10 @@ STEPS_OF_A_LIFE = 6  # on average half as many
 def build_parser() -> argparse.ArgumentParser:
     """Returns the parser of this script."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--kills', type=int, default=20, help='deaths by each signal')
+    parser.add_argument('--kills', type=int, default=20, help='kills with each signal')
     parser.add_argument('--signals', nargs='+', default=['KILL', 'TERM'], choices=['KILL', 'TERM', 'USR1', 'INT'])
-    parser.add_argument('--epochs', type=int, default=6, help='of five steps')
-    parser.add_argument('--seed', type=int, default=0, help='of the moments, which depend on the machine, too')
+    parser.add_argument('--epochs', type=int, default=6, help='epochs of five steps')
+    parser.add_argument('--seed', type=int, default=0, help='seed of the moments, which also depend on the machine')
     return parser
 
 
@@ -72,7 +72,7 @@ class Training:
         self.folder = folder
 
     def start(self) -> multiprocessing.Process:
-        """Begins a life and returns its process."""
+        """Starts a process and returns it."""
         life = multiprocessing.get_context('forkserver').Process(target=self.run)
         life.start()
         return life
@@ -102,7 +102,7 @@ class Training:
 
 
 def wait(life: multiprocessing.Process, seconds: float = 600) -> int | None:
-    """Waits for the end of a life; its exit status (negative for a signal), or None if it lives on."""
+    """Waits for a process to end; returns its status (negative for a signal), or None if it still runs."""
     life.join(seconds)
     return life.exitcode
 
@@ -123,10 +123,10 @@ def check_end(training: Training, untouched: Training, last: str) -> None:
     one, other = (read_checkpoint(part.folder / last) for part in (training, untouched))
     for key in ('state_dict', 'optimizer', 'param_schedulers'):
         if not same(one[key], other[key]):
-            sys.exit(f'{training.folder}: {key} is not that of the training that nobody touched')
+            sys.exit(f'{training.folder}: {key} differs from that of the undisturbed training')
     if not same(read_checkpoint(training.folder / 'student' / 'student.pth'),
                 read_checkpoint(untouched.folder / 'student' / 'student.pth')):
-        sys.exit(f'{training.folder}: another student was exported')
+        sys.exit(f'{training.folder}: the exported student differs')
 
 
 def main() -> None:
@@ -161,18 +161,18 @@ def main() -> None:
                     after, status = time.monotonic() - began, wait(life)
                     whole = training.whole()
                     if status not in (-number, EXIT_CODE, 0) or whole < reached:
-                        sys.exit(f'after death {deaths}: status {status}, {whole} iterations, {reached} before:\n'
+                        sys.exit(f'after kill {deaths}: status {status}, {whole} iterations, {reached} before:\n'
                                  f'{training.folder.with_suffix(".log").read_text()[-3000:]}')
                     reached, deaths = whole, deaths + (status != 0)
                     print(f'{deaths:5d} {chosen:>7} {after:6.2f}s {"writing" if writing else "anything":>8} '
                           f'{status:6d} {whole:6d}', flush=True)
                 elif status:
-                    sys.exit(f'died by itself:\n{training.folder.with_suffix(".log").read_text()[-3000:]}')
+                    sys.exit(f'failed by itself:\n{training.folder.with_suffix(".log").read_text()[-3000:]}')
                 if not status:
                     check_end(training, untouched, last)
                     training = None
             trainings = f'{rounds} training{"s" if rounds > 1 else ""}'
-            print(f'{deaths} deaths by SIG{chosen} in {trainings}, each of which ended with the same bits')
+            print(f'{deaths} kills with SIG{chosen} in {trainings}, each of which ended with the same bits')
 
 
 if __name__ == '__main__':

@@ -1,14 +1,14 @@
-"""Training pairs per second, against a straightforward loop over the same frames.
+"""Measures training pairs per second relative to a straightforward loop over the same frames.
 
-The loop does what configs/_base_/datasets/got10k_pairs.py says, step by step: reads both frames with cv2.imread, makes
-them grey and mirrors them as it falls, cuts, resizes, changes the brightness. Both run on one thread, by turns, on
-JPEGs of 1280x720 that lie in the page cache:
+The loop follows configs/_base_/datasets/got10k_pairs.py step by step: it reads both frames with cv2.imread, randomly
+converts them to grey and flips them, crops, resizes, and changes the brightness. Both run on one thread, alternating,
+on JPEGs of 1280x720 in the page cache:
 
     python benchmarks/pair_throughput.py FOLDER_OF_VIDEOS_OR_IMAGES
 
-The targets are rectangles of a given size, sqrt(w * h), that wander about; in the mix the sizes of the sequences are
-spread evenly in their logarithm from the smallest to the largest. Each way has a process of its own for each of these
-groups, because what memory costs depends on what the process has freed before.
+The targets are moving rectangles of a given size, sqrt(w * h). In the mix, the sizes of the sequences are spread evenly
+in their logarithm from the smallest to the largest. Each way runs in its own process for each of these groups, because
+the cost of memory depends on what the process has freed before.
 """
 import argparse
 import contextlib
@@ -35,7 +35,7 @@ LENGTH = 20  # frames of a sequence
 
 
 class Loop:
-    """Pairs as one would write them down at first, with the sampling and the augmentation of the recipe."""
+    """A first, simple implementation of pairs, with the sampling and the augmentation of the recipe."""
 
     def __init__(self, folder: Path) -> None:
         self.sequences = [(sorted(path.glob('*.jpg')), np.loadtxt(path / 'groundtruth.txt', delimiter=','))
@@ -63,7 +63,7 @@ class Loop:
 
     @staticmethod
     def square(image: np.ndarray, x: float, y: float, side: int) -> np.ndarray:
-        """The square around a point, zeros where it leaves the image."""
+        """Returns the square around a point, zero outside the image."""
         left, top = round(x - side / 2), round(y - side / 2)
         inside = image[max(top, 0):max(top + side, 0), max(left, 0):max(left + side, 0)]
         padded = np.zeros((side, side, 3), np.uint8)
@@ -73,12 +73,12 @@ class Loop:
 
 
 def frames_of(source: Path, wanted: int) -> Iterator[np.ndarray]:
-    """Pictures of 1280x720, evenly over the videos or images of a folder."""
+    """Returns pictures of 1280x720, taken evenly from the videos or images of a folder."""
     files = sorted(path for path in source.rglob('*') if path.is_file())
     videos = [path for path in files if path.suffix.lower() in ('.mp4', '.avi', '.mov', '.mkv', '.webm')]
     images = [path for path in files if path.suffix.lower() in ('.jpg', '.jpeg', '.png', '.bmp')]
     if not videos and not images:
-        raise FileNotFoundError(f'{source} holds neither videos nor images')
+        raise FileNotFoundError(f'{source} contains neither videos nor images')
     if not videos:
         yield from (cv2.resize(cv2.imread(str(images[i * len(images) // wanted])), FRAME) for i in range(wanted))
         return
@@ -94,7 +94,7 @@ def frames_of(source: Path, wanted: int) -> Iterator[np.ndarray]:
 
 
 def write_sequences(folder: Path, source: Path, quality: int, sequences: int) -> dict[str, Path]:
-    """JPEGs once, and a folder of sequences for each size and for the mix, linked to them."""
+    """Writes the JPEGs once, and a folder of sequences for each size and for the mix that links to them."""
     rng = np.random.default_rng(0)
     spread = np.geomspace(SIZES[0], SIZES[-1], sequences)
     groups = {f'{size} px': [size] * sequences for size in SIZES} | {'mix': rng.permutation(spread)}
@@ -118,7 +118,7 @@ def write_sequences(folder: Path, source: Path, quality: int, sequences: int) ->
 
 
 def pairs_of(folder: Path, reduced: bool = False):
-    """The training data of got10k_pairs.py on another folder."""
+    """Returns the training data of got10k_pairs.py on another folder."""
     from mmengine.config import Config
     config = Config.fromfile(resolve_path('ct_mm::configs/_base_/datasets/got10k_pairs.py')).train_dataloader.dataset
     reader = dict(type='ct_mm.SequenceFolder', data_root=str(folder), index_dir=None)
@@ -128,7 +128,7 @@ def pairs_of(folder: Path, reduced: bool = False):
 
 
 def prepare(way: str, folder: Path) -> None:
-    """Makes this process ready to measure one way."""
+    """Prepares this process to measure one way."""
     global dataset
     cv2.setNumThreads(0)
     torch.set_num_threads(1)
@@ -138,7 +138,7 @@ def prepare(way: str, folder: Path) -> None:
 
 
 def seconds_for(draws: range, clock: str) -> float:
-    """How long the pairs of some draw numbers take."""
+    """Measures how long the pairs of some draw numbers take."""
     now = dict(wall=time.perf_counter, cpu=time.process_time)[clock]
     start = now()
     for draw in draws:
@@ -147,7 +147,7 @@ def seconds_for(draws: range, clock: str) -> float:
 
 
 def measure(ways: list[str], folder: Path, rounds: int, pairs: int, warmup: int, clock: str) -> list[float]:
-    """Median pairs per second of each way; each has its own process, and they take turns in every round."""
+    """Returns the median pairs per second of each way; each has its own process, and they alternate in every round."""
     context = multiprocessing.get_context('spawn')
     rates = {way: [] for way in ways}
     with contextlib.ExitStack() as stack:
@@ -163,13 +163,13 @@ def measure(ways: list[str], folder: Path, rounds: int, pairs: int, warmup: int,
 def main(argv: list[str] | None = None) -> None:
     """Measures and prints a table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('source', type=Path, help='folder of videos or images that the frames are made of')
-    parser.add_argument('--quality', type=int, nargs='+', default=[95, 75], help='of the JPEGs (default: 95 75)')
-    parser.add_argument('--rounds', type=int, default=5, help='by turns; their median counts (default: 5)')
-    parser.add_argument('--pairs', type=int, default=40, help='in each round and way (default: 40)')
+    parser.add_argument('source', type=Path, help='folder of videos or images to make the frames from')
+    parser.add_argument('--quality', type=int, nargs='+', default=[95, 75], help='JPEG qualities (default: 95 75)')
+    parser.add_argument('--rounds', type=int, default=5, help='alternating rounds; the median is reported (default: 5)')
+    parser.add_argument('--pairs', type=int, default=40, help='pairs in each round and way (default: 40)')
     parser.add_argument('--warmup', type=int, default=10, help='pairs of each way before the first round (default: 10)')
-    parser.add_argument('--clock', choices=['wall', 'cpu'], default='wall', help='cpu on a machine that others use')
-    parser.add_argument('--sequences', type=int, default=16, help=f'of {LENGTH} frames (default: 16)')
+    parser.add_argument('--clock', choices=['wall', 'cpu'], default='wall', help='use cpu on a shared machine')
+    parser.add_argument('--sequences', type=int, default=16, help=f'sequences of {LENGTH} frames (default: 16)')
     parser.add_argument('--all', action='store_true', help='also decode at half scale, and with OpenCV alone')
     args = parser.parse_args(argv)
     ways = ['loop', 'ct_mm', *(['ct_mm reduced', 'ct_mm with OpenCV'] if args.all else [])]

@@ -1,8 +1,8 @@
-"""CompressTracker's training step as one would write it down from the paper: the other side of training_step.py.
+"""A plain implementation of CompressTracker's training step, which training_step.py compares with ours.
 
 Three ViT-sized models in memory: the student, a frozen copy of the teacher's blocks that runs stages of the path, and a
 complete second teacher for the targets. Attention matrices are materialised, everything is float32, AdamW is PyTorch's
-default. Head and losses are the package's own, so that both sides differ in the recipe only; teachers are in eval mode.
+default. Head and losses are the package's own, so that the two differ only in the recipe; teachers are in eval mode.
 """
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Block(nn.Module):
 
 
 class Tracker(nn.Module):
-    """A one-stream ViT and a centre head, in the names of a ``ct_mm.OSTrack``."""
+    """A one-stream ViT and a centre head, with the parameter names of a ``ct_mm.OSTrack``."""
 
     def __init__(self, width: int, depth: int, heads: int, template: int, search: int, drop_path: float,
                  channels: int) -> None:
@@ -70,7 +70,7 @@ class Tracker(nn.Module):
 
 
 class PlainRecipe(nn.Module):
-    """The student in training, and what it is trained with.
+    """The student in training, and its teachers.
 
     Args:
         teacher: Weights of the teacher, under the names of a ``ct_mm.OSTrack``.
@@ -90,7 +90,7 @@ class PlainRecipe(nn.Module):
         self.path_teacher.requires_grad_(False)
 
     def train(self, mode: bool = True) -> PlainRecipe:
-        """The teachers stay in eval mode."""
+        """Keeps the teachers in eval mode."""
         super().train(mode)
         self.target_teacher.eval()
         self.path_teacher.eval()

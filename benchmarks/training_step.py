@@ -1,15 +1,15 @@
-"""Time and peak memory of one training step, against the published recipe as one would write it down (plain_recipe.py).
+"""Measures time and peak memory of one training step relative to a plain implementation (plain_recipe.py).
 
-ViT-B, 12 layers to 4, template 128 and search region 256 pixels, random weights and images. Every side is a process of
-its own that takes a step when it is told to: all sides take the same steps (path, images, drop path) by turns, so that
-whatever else the machine does falls on all of them. A ratio is the median over the steps of the two times at one step;
-memory is what the operating system calls the peak of that process after all steps, on CUDA the most bytes that its
-tensors held. float32 is float32, in convolutions too, which PyTorch would leave to TF32 on CUDA: --tf32 allows it, on
-all sides, in matrix products as well.
+ViT-B, 12 layers to 4, template 128 and search region 256 pixels, random weights and images. Every side is a process
+that takes a step on request: all sides take the same steps (path, images, drop path) alternately, so that other load on
+the machine affects all of them. A ratio is the median over the steps of the two times at one step. Memory is the peak
+of that process after all steps as reported by the operating system, on CUDA the most bytes that its tensors held.
+float32 means float32, also in convolutions, where PyTorch would use TF32 on CUDA; --tf32 allows TF32 on all sides, in
+matrix products as well.
 
     python benchmarks/training_step.py [--sides plain ours ...] [--device cuda] [--batch 4] [--tf32]
 
-A side that ends before its time is named below the table, the others go on, and the exit code is 1.
+If a side ends early, it is named below the table, the others continue, and the exit code is 1.
 """
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ import tempfile
 import time
 from pathlib import Path
 
-#: Recipe, mixed precision, and `compress.step` of each side; 'ours' is what the shipped configs do.
+#: Recipe, mixed precision, and `compress.step` of each side; 'ours' is what the configs in this package do.
 SIDES = {
     'plain': dict(recipe='plain'),
     'plain bf16': dict(recipe='plain', amp='bfloat16'),
@@ -50,13 +50,13 @@ STAGES, RATE, WARM_UP = 4, 0.5, 3
 
 
 def main() -> None:
-    """Starts the sides, lets them step by turns, prints the table."""
+    """Starts the sides, has them step alternately, prints the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--sides', nargs='+', choices=SIDES,
                         default=['plain', 'ours', 'ours onednn checkpoint', 'ours bf16 onednn'],
-                        help='the first is what the others are compared with')
-    parser.add_argument('--steps', type=int, default=9, help=f'counted steps, after {WARM_UP} of warm-up')
-    parser.add_argument('--batch', type=int, default=4, help='pairs of a step')
+                        help='the others are compared with the first')
+    parser.add_argument('--steps', type=int, default=9, help=f'measured steps, after {WARM_UP} warm-up steps')
+    parser.add_argument('--batch', type=int, default=4, help='pairs per step')
     parser.add_argument('--device', default='cpu', choices=['cpu', 'cuda'])
     parser.add_argument('--tf32', action='store_true', help='on CUDA, compute float32 in TF32')
     parser.add_argument('--threads', type=int, default=os.cpu_count())
@@ -85,7 +85,7 @@ def main() -> None:
                 seconds = [f'{side} {answers[side][-1]["seconds"]:.3f} s' for side in args.sides if side not in ended]
                 print(f'step {step}: {", ".join(seconds)}', file=sys.stderr)
             if args.sides[0] in ended:
-                sys.exit(f'{ended[args.sides[0]]}: there is nothing to compare with')
+                sys.exit(f'{ended[args.sides[0]]}: nothing to compare with')
     args.sides = [side for side in args.sides if side not in ended]
     peaks = {side: answers[side].pop() for side in args.sides}
     print(table(args, answers, peaks, loads))
@@ -94,7 +94,7 @@ def main() -> None:
 
 
 def start(side: str, teacher: str, args: argparse.Namespace) -> subprocess.Popen:
-    """Starts a side; the side called teacher writes the weights that all others start from, and ends."""
+    """Starts a side; the side called teacher writes the weights that all others start from, then ends."""
     command = [sys.executable, __file__, '--side', side, '--teacher', teacher, '--batch', str(args.batch), '--device',
                args.device, '--threads', str(args.threads), '--shape', json.dumps(args.shape),
                *(['--tf32'] if args.tf32 else [])]
@@ -102,7 +102,7 @@ def start(side: str, teacher: str, args: argparse.Namespace) -> subprocess.Popen
 
 
 def ask(process: subprocess.Popen, what: int | str) -> dict | None:
-    """Has a side take a step, or report, and waits for its answer; None if it ended."""
+    """Asks a side for a step or a report and waits for the answer; None if it ended."""
     if process.poll() is not None:
         return None
     print(what, file=process.stdin, flush=True)
@@ -132,7 +132,7 @@ def table(args: argparse.Namespace, answers: dict, peaks: dict, loads: list) -> 
 
 
 def serve(args: argparse.Namespace) -> None:
-    """One side: takes steps as it is told to."""
+    """Runs one side: takes steps on request."""
     import torch
 
     from ct_mm.compression import sample_path
@@ -222,7 +222,7 @@ def build(args: argparse.Namespace):
 
 
 def peak_bytes(device: str) -> int:
-    """The most memory that this process, or on CUDA its tensors, ever held."""
+    """Returns the peak memory of this process, or on CUDA of its tensors."""
     if device == 'cuda':
         import torch
         return torch.cuda.max_memory_allocated()

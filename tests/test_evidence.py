@@ -36,7 +36,7 @@ def test_the_model_has_the_layers_that_its_name_says(name):
         cfg = ct_mm.compress(cfg)
     with torch.device('meta'):
         model = MODELS.build(cfg.model)
-    layers = model.num_stages if 'compress' in cfg else len(model.backbone.blocks)
+    layers = model.divided.num_stages if 'compress' in cfg else len(model.backbone.blocks)
     assert layers == LAYERS.get(name[:-3], 4)
     assert cfg.train_dataloader.dataset.sources[0].type == 'ct_mm.PackedPairs'
 

@@ -107,7 +107,7 @@ def test_no_requirement_names_a_fork_and_the_lock_fits_the_extras(metadata):
     lines = (ROOT / 'requirements.txt').read_text(encoding='utf-8').splitlines()
     lock = dict(line.split('==') for line in lines if '==' in line and not line.startswith('#'))
     extras = metadata['extras_require']
-    named = ('onedl', 'deploy', 'fast', 'quickstart', 'tests')
+    named = ('onedl', 'deploy', 'fast', 'quickstart', 'safetensors', 'tests')
     for line in sum((extras[name] for name in named), metadata['install_requires']):
         requirement = Requirement(line)
         assert requirement.name in lock, f'requirements.txt pins no {requirement.name}'

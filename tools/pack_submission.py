@@ -1,4 +1,4 @@
-"""Packs the tracks of a test set for the server that scores them, after checking that nothing is missing.
+"""Packs the tracks of a test set for the evaluation server, after checking that nothing is missing.
 
 For example:
 
@@ -11,11 +11,11 @@ from typing import Optional, Sequence
 
 def build_parser() -> argparse.ArgumentParser:
     """Returns the parser of the script."""
-    parser = argparse.ArgumentParser(description='Pack stored tracks for the server of a benchmark')
-    parser.add_argument('benchmark', choices=['got10k_test', 'trackingnet'], help='whose server')
+    parser = argparse.ArgumentParser(description='Pack stored tracks for the evaluation server of a benchmark')
+    parser.add_argument('benchmark', choices=['got10k_test', 'trackingnet'], help='the benchmark')
     parser.add_argument('folder', help='the results of one tracker on the whole test set')
-    parser.add_argument('--data-root', metavar='DIR', help="folder of the data (default: the one in the benchmark's "
-                        'config), which says what sequences there are and how long they are')
+    parser.add_argument('--data-root', metavar='DIR', help="folder of the data, which defines the sequences and "
+                        "their lengths (default: the one in the benchmark's config)")
     parser.add_argument('--out', required=True, metavar='FILE.zip', help='the archive')
     return parser
 

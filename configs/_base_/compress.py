@@ -1,3 +1,3 @@
-# Inherit this beside a tracker's config and name its checkpoint: compress = dict(teacher='...').
+# Inherit this together with a tracker's config and name its checkpoint: compress = dict(teacher='...').
 compress = dict(num_stages=4)
 runner_type = 'ct_mm.CompressRunner'

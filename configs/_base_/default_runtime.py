@@ -1,4 +1,4 @@
-# What every config here shares: logs, checkpoints, seed.
+# Shared by every config here: logs, checkpoints, seed.
 default_scope = 'mmengine'
 default_hooks = dict(
     timer=dict(type='IterTimerHook'),

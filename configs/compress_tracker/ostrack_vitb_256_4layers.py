@@ -1,4 +1,4 @@
-# CompressTracker-4 from OSTrack-256. The teacher is a converted release (tools/model_converters) or one of your own.
+# CompressTracker-4 from OSTrack-256. The teacher is a converted release (tools/model_converters) or your own.
 _base_ = [
     '../_base_/models/ostrack_vitb.py',
     '../_base_/datasets/sot_pairs.py',

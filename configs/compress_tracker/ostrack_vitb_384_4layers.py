@@ -1,4 +1,4 @@
-# Four layers from OSTrack-384, by the recipe of the 256-pixel students; the paper has no such model.
+# Four layers from OSTrack-384, with the recipe of the 256-pixel students; the paper has no such model.
 _base_ = [
     '../_base_/models/ostrack_vitb_384px.py',
     '../_base_/datasets/sot_pairs_384px.py',

@@ -1,13 +1,13 @@
-# The quick start: the shipped 12-layer teacher to 4 layers, on photographs that scikit-image brings along. It ends
-# with a table of teacher, copied layers and student on the shipped clip, and a video of both.
+# The quick start: compresses the included 12-layer teacher to 4 layers on photographs that come with scikit-image. It
+# ends with a table of teacher, copied layers and student on the included clip, and a video.
 _base_ = ['./tiny_tracker.py', '../_base_/compress.py']
 teacher = 'ct_mm::demo/teacher/tiny_teacher.pth'
 photographs = [
     'astronaut', 'chelsea', 'coffee', 'ihc', 'motorcycle_left', 'rocket', 'hubble_deep_field', 'retina', 'grass',
     'gravel', 'brick', 'camera', 'coins'
 ]
-# Few photographs and few steps: start from fitted layers, and weigh the dense signal of the features higher than the
-# paper does (0.2). The learning rate is small, or these photographs are learnt by heart.
+# Few photographs and few steps: start from fitted layers, and give the dense feature loss more weight than the paper
+# does (0.2). The learning rate is small to avoid overfitting to these photographs.
 compress = dict(
     teacher=teacher, num_stages=4, fit=dict(samples=512), export=dict(initial=True),
     mimic=dict(type='ct_mm.FeatureMimicLoss', loss_weight=2.0))

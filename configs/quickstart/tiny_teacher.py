@@ -1,5 +1,5 @@
-# Trains the teacher of the quick start on segments of photographs over photographs. Its backbone starts from a
-# pretrained ViT-S that projects/quickstart_teacher/narrow_vit.py has narrowed to this width.
+# Trains the teacher of the quick start on segments of photographs pasted over other photographs. Its backbone starts
+# from a pretrained ViT-S, narrowed to this width by projects/quickstart_teacher/narrow_vit.py.
 _base_ = ['./tiny_tracker.py']
 model = dict(backbone=dict(init_cfg=dict(type='Pretrained', checkpoint='work_dirs/narrow_vit.pth')))
 train_dataloader = dict(

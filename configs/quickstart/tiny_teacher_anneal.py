@@ -1,4 +1,4 @@
-# Second part of the teacher's training: other pairs, and the learning rate down to nothing.
+# Second part of the teacher's training: other pairs, and the learning rate annealed to almost zero.
 _base_ = ['./tiny_teacher.py']
 model = dict(backbone=dict(init_cfg=None))
 load_from = 'work_dirs/tiny_teacher/epoch_16.pth'

@@ -1,4 +1,4 @@
-"""One function that checks what a compression promises, for any row."""
+"""Checks the invariants of a compression, for any row."""
 from __future__ import annotations
 
 import copy
@@ -41,7 +41,7 @@ def check_row(name: str, folder: Path, steps: int = STEPS) -> Outcome:
         steps: Training steps.
 
     Returns:
-        What became of it. A failing invariant is in ``checks``; an error while building or running is raised.
+        The outcome. Failed invariants are in ``checks``; an error while building or running is raised.
     """
     start = time.perf_counter()
     case = ROWS[name]()
@@ -55,7 +55,7 @@ def check_row(name: str, folder: Path, steps: int = STEPS) -> Outcome:
 
 
 def training_config(case: Case, name: str, folder: Path, steps: int) -> Config:
-    """Writes a teacher of random weights, and gives the config of its compression as a user has it."""
+    """Writes a teacher with random weights and returns the config of its compression as a user has it."""
     init_default_scope(case.scope)
     torch.manual_seed(0)
     model = copy.deepcopy(case.model)  # mmdet's constructors change their configs
@@ -92,7 +92,7 @@ def training_config(case: Case, name: str, folder: Path, steps: int) -> Config:
 
 
 class _Probe(Hook):
-    """Looks at the distiller before the first step and after the last."""
+    """Checks the distiller before the first step and after the last."""
 
     def __init__(self, outcome: Outcome, mode: str) -> None:
         self.outcome, self.mode = outcome, mode
@@ -118,14 +118,14 @@ class _Probe(Hook):
 
 
 def check_teacher_path(distiller: nn.Module, batch: dict, mode: str) -> str:
-    """Whether the path that gives every stage to the teacher is the teacher, bit for bit."""
+    """Checks that the path with every stage run by the teacher equals the teacher, bit for bit."""
     with along(distiller, lambda stage: False):
         student = frozen_outputs(distiller.student, batch, mode)
         return difference(student, frozen_outputs(distiller.teacher, batch, mode))
 
 
 def check_gradient(distiller: nn.Module, batch: dict, mode: str) -> str:
-    """Whether the first student layer of each stack learns from what comes out after the teacher's stages."""
+    """Checks that the first student layer of each stack gets a gradient through the teacher's stages."""
     with along(distiller, lambda stage: stage == 0):
         outputs = [value for value in outputs_of(distiller.student, batch, mode) if value.requires_grad]
         if outputs:
@@ -138,7 +138,7 @@ def check_gradient(distiller: nn.Module, batch: dict, mode: str) -> str:
 
 
 def _check_export(runner: Runner, folder: Path, outcome: Outcome, mode: str) -> None:
-    """Whether the exported student, rebuilt from its two files, is the pure student, bit for bit."""
+    """Checks that the exported student, rebuilt from its two files, equals the pure student, bit for bit."""
     cfg = Config.fromfile(folder / 'student.py')
     if cfg.get('data_preprocessor') is not None:
         cfg.model.setdefault('data_preprocessor', cfg.data_preprocessor)  # as the Runner does
@@ -177,14 +177,14 @@ def along(distiller: nn.Module, by_student: Callable[[int], bool]) -> Iterator[N
 
 
 def batch_of(runner: Runner) -> dict:
-    """The one batch of a row, as the model takes it."""
+    """The batch of a row, as the model takes it."""
     loader = runner.train_loop.dataloader
     data = loader.collate_fn([loader.dataset[index] for index in range(len(loader.dataset))])
     return runner.model.data_preprocessor(copy.deepcopy(data), False)
 
 
 def outputs_of(model: nn.Module, batch: dict, mode: str) -> list[Tensor]:
-    """Every tensor that a model puts out in eval mode."""
+    """Every tensor that a model returns in eval mode."""
     training = model.training
     torch.manual_seed(0)
     outputs = model.eval()(batch['inputs'], copy.deepcopy(batch.get('data_samples')), mode=mode)
@@ -193,7 +193,7 @@ def outputs_of(model: nn.Module, batch: dict, mode: str) -> list[Tensor]:
 
 
 def frozen_outputs(model: nn.Module, batch: dict, mode: str) -> list[Tensor]:
-    """The same without gradient and of frozen weights: PyTorch folds, and so rounds, some products by that."""
+    """The same without gradient and with frozen weights, which changes how PyTorch folds and rounds some products."""
     trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
     try:
         for parameter in trainable:
@@ -223,7 +223,7 @@ def mimic_of_the_student(distiller: nn.Module, batch: dict, mode: str) -> float:
 
 
 def difference(ours: list[Tensor], theirs: list[Tensor]) -> str:
-    """Where two lists of tensors are not bit for bit the same; empty if nowhere."""
+    """Describes where two lists of tensors differ; empty if they are equal, bit for bit."""
     if len(ours) != len(theirs):
         return f'{len(ours)} tensors and {len(theirs)}'
     for index, (a, b) in enumerate(zip(ours, theirs)):

@@ -1,4 +1,4 @@
-"""Lets torchvision be imported beside a PyTorch that its compiled operators were not built for.
+"""Makes torchvision importable with a PyTorch that its compiled operators were not built for.
 
 A CPU build of PyTorch beside the torchvision of the usual index, which is built for CUDA, is such a pair. Two schemas
 are asked for while torchvision is imported; none of the operators is used here.
@@ -13,7 +13,7 @@ _kept: list[torch.library.Library] = []  # a library takes its schemas along whe
 
 
 def import_torchvision() -> None:
-    """Imports torchvision, after defining the two schemas if it does not go without.
+    """Imports torchvision, after defining the two schemas if they are needed.
 
     Raises:
         ImportError: If it is not installed.

@@ -17,24 +17,24 @@ from architectures.row import CHECKS, ROWS, Outcome, missing_modules  # noqa: E4
 
 HEAD = """# Architectures
 
-{count} models of {libraries}, compressed for real. Each is built small
-and with random weights, which is the teacher; a run of {steps} steps on one batch of noise compresses it; before and
-after, this is checked:
+{count} models of {libraries} were compressed in
+real runs. Each model is small and has random weights; this is the teacher. A run of {steps} steps on one batch of noise
+compresses it. These checks are made before and after:
 
-* **teacher path**: with every stage run by the teacher the student's output is the teacher's, bit for bit;
-* **student path**: the student rebuilt from the exported config and weights puts out what the trained one does, bit for
-  bit;
-* **gradient**: the first student layer of every stack gets one through the teacher's stages behind it;
+* **teacher path**: with every stage run by the teacher, the student's output equals the teacher's, bit for bit;
+* **student path**: the student rebuilt from the exported config and weights gives the output of the trained one, bit
+  for bit;
+* **gradient**: the first student layer of every stack receives a gradient through the teacher's stages behind it;
 * **teacher kept**: training changed no weight and no buffer of the teacher;
-* **mimic falls**: the mimic loss of the pure student is lower after the steps than before (column *mimic*).
+* **mimic falls**: the mimic loss of the pure student is lower after training than before (column *mimic*).
 
-*exported* is `plain` where the library's own classes build the student, with nothing of ct_mm; `divided` where its
-config cannot say it and the student stays in a `ct_mm.StageDividedBackbone`. Parameters in thousands. This says that
-the method runs as it should on these architectures, not how good their students become.
+*exported* is `plain` if the library's own classes build the student, without ct_mm, and `divided` if its config cannot
+express it and the student stays in a `ct_mm.StageDividedBackbone`. Parameters are in thousands. The table shows that
+the method works on these architectures, not how accurate their students become.
 
 `python projects/architectures/make_table.py` writes this page ({machine})
-and fails if anything does not hold; `tests/plugins` checks each row again. The rows, and what each config has to say
-under `compress`, are in `projects/architectures/rows`; how to use it, in [any_model.md](any_model.md).
+and fails if a check fails; `tests/plugins` repeats each row. The rows, and what each config sets under `compress`, are
+in `projects/architectures/rows`; how to use them: [any_model.md](any_model.md).
 """
 
 

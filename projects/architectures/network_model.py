@@ -1,4 +1,4 @@
-"""Any network as a model of MMEngine: what a user of timm, transformers or plain PyTorch writes once."""
+"""Wraps any network as an MMEngine model: what a user of timm, transformers or plain PyTorch writes once."""
 from __future__ import annotations
 
 from typing import Any
@@ -12,7 +12,7 @@ from ct_mm.registry import MODELS
 
 
 class NetworkModel(BaseModel):
-    """Regresses the first tensor that a network puts out.
+    """Regresses the first tensor that a network returns.
 
     Args:
         network: Config of the network; its ``type`` may be any importable function or class.

@@ -1,4 +1,4 @@
-"""A row of the table of architectures: what is compressed, on what, and what became of it."""
+"""A row of the table of architectures: the model, its data, and the outcome."""
 from __future__ import annotations
 
 import importlib.util
@@ -13,7 +13,7 @@ ROWS: dict[str, Callable[[], Case]] = {}
 
 @dataclass
 class Case:
-    """One architecture, small, and what its user would write to compress it.
+    """One small architecture, and what a user would write to compress it.
 
     Args:
         model: Config of the model.
@@ -26,7 +26,7 @@ class Case:
         mimic_weight: Weight of the mimic loss; 0.2 in the paper. A teacher of random weights is no optimum of its own
             loss, which therefore pulls student and embeddings away from it, harder than 0.2 times the mimic loss pulls
             back.
-        note: What a reader of the table must know of this row.
+        note: Remark for readers of the table.
     """
 
     model: dict
@@ -42,7 +42,7 @@ class Case:
 
 @dataclass
 class Outcome:
-    """What became of a row.
+    """The outcome of a row.
 
     Args:
         name: Name of the row.
@@ -67,12 +67,12 @@ class Outcome:
     seconds: float = 0.0
 
     def found(self, check: str) -> str:
-        """What was found instead of an invariant; empty if it holds."""
+        """How an invariant fails; empty if it holds."""
         return self.checks.get(check, 'not checked')
 
     @property
     def failed(self) -> list[str]:
-        """What does not hold, or was not even checked, one line each."""
+        """The invariants that fail or were not checked, one line each."""
         return [f'{check}: {self.found(check)}' for check in CHECKS if self.found(check)]
 
     def __str__(self) -> str:
@@ -100,7 +100,7 @@ class RowSamples:
 
 
 def row(name: str, *modules: str) -> Callable[[Callable[[], Case]], Callable[[], Case]]:
-    """Enters a function into the table.
+    """Adds a function to the table.
 
     Args:
         name: Name of the architecture.
@@ -122,6 +122,6 @@ def row(name: str, *modules: str) -> Callable[[Callable[[], Case]], Callable[[],
 
 
 def missing_modules(make: Callable[[], Case]) -> list[str]:
-    """What a row needs and is not installed; mmdet needs the operators of mmcv too."""
+    """The modules that a row needs and that are not installed; mmdet also needs the operators of mmcv."""
     needed = [*make.modules, *(['mmcv._ext'] if 'mmdet' in make.modules else [])]
     return [module for module in needed if importlib.util.find_spec(module) is None]

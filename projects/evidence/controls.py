@@ -1,4 +1,4 @@
-"""What any tracker has to beat: controls that catch cheating, and the peers whose tracks lie beside the sequences."""
+"""What a tracker must beat: controls that reveal flaws in the measurement, and peers whose tracks lie with the data."""
 from __future__ import annotations
 
 import json
@@ -25,7 +25,7 @@ CONTROLS = dict(
 
 def run_controls(out: Path, sequences: list[FrameSequence], root: Path, config: Path, checkpoint: Path,
                  device: str) -> None:
-    """Tracks and scores every control that is not there yet; peers only where their tracks are.
+    """Tracks and scores every control without results; peers only where their tracks exist.
 
     Args:
         out: Folder of the scale.

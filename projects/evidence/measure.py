@@ -1,4 +1,4 @@
-"""Measures one tracker: on sequences frame by frame, and on pairs of the kind that it was trained on."""
+"""Measures one tracker: on sequences, and on pairs of the kind that it was trained on."""
 from __future__ import annotations
 
 import argparse
@@ -50,7 +50,7 @@ def pair_iou(tracker: BaseTracker, pairs: PackedPairs, batch: int = 64) -> float
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Measures what the arguments name and writes ``results.json`` and the tracks."""
+    """Measures the tracker that the arguments name; writes ``results.json`` and the tracks."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('config')
     parser.add_argument('checkpoint')

@@ -1,4 +1,4 @@
-"""Writes the report from what run.py left: a page in Markdown, a table in CSV, a plot. Nothing in it is typed by hand.
+"""Writes the report from the results of run.py: a page in Markdown, a table in CSV, a plot. No number is typed by hand.
 
     python projects/evidence/report.py --scale cpu --sequences data/sequences --doc docs/evidence.md
 """
@@ -58,18 +58,18 @@ class Results:
         return text if len(values) == 1 else f'{text} ({values.min():{form}} to {values.max():{form}})'
 
     def titles(self) -> dict[str, str]:
-        """Titles of what was measured: the teacher, the rows, the controls."""
+        """Titles of everything that was measured: the teacher, the rows, the controls."""
         known = dict(teacher='teacher', **{row.name: row.title for row in ROWS}, **CONTROLS)
         return {name: title for name, title in known.items() if name in self.found}
 
     def run(self, name: str) -> dict:
-        """What run.py noted of the training with the first seed."""
+        """What run.py recorded about the training with the first seed."""
         file = self.folder / name / 'seed0' / 'run.json'
         return json.loads(file.read_text(encoding='utf-8')) if file.is_file() else {}
 
 
 def score_table(results: Results, names: dict[str, str]) -> str:
-    """Rows of trackers with all scores, what is left of the teacher's AO, and what they cost."""
+    """Rows of trackers with all scores, the retained part of the teacher's AO, and their cost."""
     header = ['tracker', 'seeds', *(title for _, title in SCORES.values()), 'of the teacher', 'IoU on pairs', 'layers',
               'parameters (M)', 'GMACs', 'speed']
     lines = []
@@ -95,13 +95,13 @@ def sequence_table(results: Results, names: dict[str, str]) -> str:
 
 
 def bootstrap(results: Results, dataset: SequenceFolder, name: str) -> str:
-    """Teacher less student in AO with its interval over the sequences."""
+    """Teacher minus student in AO, with the interval over the sequences."""
     folders = {side: results.folder / side / 'seed0' / 'tracks' for side in (name, 'teacher')}
     return ResultsComparison(ScoreSheet(SavedTracks(dataset, folders)), 'ao').headline()
 
 
 def budget_table(results: Results, names: dict[str, str]) -> str:
-    """What each training was given and how long it took."""
+    """The budget of each training and how long it took."""
     keys = dict(pairs='train_dataloader.dataset.pairs_per_epoch', batch='train_dataloader.batch_size')
     lines = []
     for name, title in names.items():
@@ -136,25 +136,25 @@ def plot(scales: dict[str, Results], path: Path) -> None:
 
 
 def best_student(results: Results, dataset: SequenceFolder) -> list[str]:
-    """Teacher less the best student of four layers."""
+    """Teacher minus the best four-layer student."""
     students = [row for row in ROWS if row.name in results.found and row.group in ('rivals', 'ideas', 'long')]
     if not students:
         return []
     best = max(students, key=lambda row: results.mean(row.name))
-    return [f'Teacher less its best student of four layers ({best.title}): {bootstrap(results, dataset, best.name)}']
+    return [f'Teacher minus its best four-layer student ({best.title}): {bootstrap(results, dataset, best.name)}']
 
 
 def speed_sentence(results: Results) -> str:
-    """How the column of speeds was measured."""
+    """How the speeds were measured."""
     speed = results.speed
     if not speed['ratios']:
         return ''
-    return (f'Speed: eager PyTorch {speed["torch"]} on {speed["device"]}, {speed["threads"]} threads, one search of '
-            f'the network, by turns, medians of {speed["rounds"]} after {speed["warm_up"]}.')
+    return (f'Speed: eager PyTorch {speed["torch"]} on {speed["device"]}, {speed["threads"]} threads, one search '
+            f'step of the network, alternating, medians of {speed["rounds"]} after {speed["warm_up"]} to warm up.')
 
 
 def other_scale(results: Results, scale: str, dataset: SequenceFolder) -> list[str]:
-    """What there is of another scale."""
+    """The results of another scale."""
     titles = results.titles()
     return [f'## At the scale {scale}', score_table(results, titles), sequence_table(results, titles),
             *best_student(results, dataset), budget_table(results, titles), speed_sentence(results)]
@@ -176,9 +176,10 @@ def write_report(results: Results, dataset: SequenceFolder, scale: str, doc: Pat
     titles = {row.name: row.title for row in rows}
     teacher = dict(teacher='teacher')
     controls = {name: text for name, text in CONTROLS.items() if name in results.found}
-    parts = ['# Does it keep the accuracy?', notes.strip() if notes else '',
-             'Written by `python projects/evidence/report.py` from the files that `python projects/evidence/run.py` '
-             'left, in which every number below stands.', *others, f'## At the scale {scale}']
+    parts = ['# How much accuracy is retained?', notes.strip() if notes else '',
+             '`python projects/evidence/report.py` wrote this page from the result files of '
+             '`python projects/evidence/run.py`, which contain every number below.', *others,
+             f'## At the scale {scale}']
     for group, headline in dict(rivals='The method and its rivals, equal budgets', depth='Other depths',
                                 ideas='Beyond the paper', long='Longer').items():
         chosen = {**teacher, **_reference(rows, group), **{row.name: row.title for row in rows if row.group == group}}
@@ -188,7 +189,7 @@ def write_report(results: Results, dataset: SequenceFolder, scale: str, doc: Pat
               '### AO by sequence', sequence_table(results, results.titles()),
               f'![AO of all trackers](images/{doc.stem}.png)']
     parts += best_student(results, dataset)
-    parts += ['### What was spent', budget_table(results, {**teacher, **titles}), speed_sentence(results)]
+    parts += ['### Training cost', budget_table(results, {**teacher, **titles}), speed_sentence(results)]
     write_text(doc, '\n\n'.join(part for part in parts if part) + '\n')
 
 
@@ -204,8 +205,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument('--out', default='work_dirs/evidence', help='where run.py wrote (default: %(default)s)')
     parser.add_argument('--sequences', default='data/sequences')
     parser.add_argument('--doc', type=Path, default=Path('docs/evidence.md'))
-    parser.add_argument('--also', metavar='SCALE', help='show what there is of this scale too')
-    parser.add_argument('--notes', type=Path, help='words to put in front')
+    parser.add_argument('--also', metavar='SCALE', help='also show the results of this scale')
+    parser.add_argument('--notes', type=Path, help='text to put in front')
     args = parser.parse_args(argv)
     notes = args.notes.read_text(encoding='utf-8') if args.notes else ''
     dataset = SequenceFolder(args.sequences)

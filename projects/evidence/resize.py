@@ -1,4 +1,4 @@
-"""Carries a tracker's weights over to other crop sizes: its position embeddings are resized, all else is kept.
+"""Converts a tracker's weights to other crop sizes: resizes its position embeddings and keeps everything else.
 
     python projects/evidence/resize.py SRC.pth DST.pth --template-size 56 --search-size 112
 """

@@ -1,4 +1,4 @@
-"""What is trained: the scales, and the rows of the comparison."""
+"""The scales and the rows of the comparison."""
 from __future__ import annotations
 
 from dataclasses import dataclass, field
@@ -40,13 +40,13 @@ def crops(template: int, search: int) -> dict:
             'model.head.feat_size': search // 14}
 
 
-#: For CPUs: the data is read by the process that trains, mixed precision by the oneDNN operators.
+#: For CPUs: the training process reads the data; mixed precision uses the oneDNN operators.
 ON_CPU = {'train_dataloader.num_workers': 0, 'train_dataloader.persistent_workers': False,
           'train_dataloader.batch_size': 16, 'optim_wrapper.onednn': True}
 CPU_STEP = {'compress.step.onednn': True, 'compress.step.teacher_dtype': 'bfloat16'}
 NARROW = {'model.backbone.embed_dim': 128, 'model.backbone.num_heads': 4, 'model.head.in_channels': 128,
           'model.head.channels': 64, 'model.template_factor': 1.5, 'model.search_factor': 3.0}
-#: A wide layer takes smaller steps; 8 pairs have the tokens of 32 narrow ones.
+#: A wide layer needs smaller steps; 8 pairs have as many tokens as 32 narrow ones.
 WIDE = {'optim_wrapper.optimizer.lr': 3e-5, 'train_dataloader.batch_size': 8}
 SCALES = dict(
     gpu=Scale('112_224', 200_000, 400_000, 80_000, crops(112, 224)),

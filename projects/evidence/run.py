@@ -1,4 +1,4 @@
-"""Trains the teacher and every row of the comparison, measures them all, and goes on where it was stopped.
+"""Trains the teacher and every row of the comparison and measures them; continues where it was stopped.
 
     python projects/evidence/run.py --scale gpu --device cuda --jobs 4 --vit vit_small_patch14_fp16.npz
 
@@ -60,7 +60,7 @@ class Experiment:
 
     @property
     def validation(self) -> Path:
-        """Packed pairs of photographs that no training saw."""
+        """Packed pairs of photographs that were not used in training."""
         return self.pairs.with_name(f'val_{self.pairs.name}')
 
     @property
@@ -106,11 +106,11 @@ class Experiment:
         self.measure(student / 'student.py', student / 'student.pth', folder)
         if (student / 'initial.pth').is_file():
             self.measure(student / 'student.py', student / 'initial.pth', self.folder('untrained', 0))
-        for file in folder.glob('epoch_*.pth'):  # the student is what is kept
+        for file in folder.glob('epoch_*.pth'):  # only the student is kept
             file.unlink()
 
     def finish(self) -> None:
-        """Scores the controls and times what is there."""
+        """Scores the controls and measures the speed of everything trained so far."""
         teacher = self.folder('teacher', 0)
         root = Path(self.args.sequences)
         dataset = SequenceFolder(root)
@@ -125,7 +125,7 @@ class Experiment:
         measure_speed(trackers, self.out, self.args.device)
 
     def train(self, config: str, folder: Path, options: dict) -> None:
-        """One training, gone on with if it was interrupted."""
+        """Runs one training; resumes it if it was interrupted."""
         options = {**self.scale.options, 'train_dataloader.dataset.sources.0.data_root': self.pairs, **options}
         options.update(option.split('=', 1) for option in self.args.cfg_options)
         began = time.monotonic()
@@ -136,7 +136,7 @@ class Experiment:
         write_text(folder / 'run.json', json.dumps(facts, indent=1))
 
     def keep_weights(self, folder: Path, config: str) -> None:
-        """Leaves the weights of a plain tracker as ``model.pth`` and nothing else of its training."""
+        """Keeps the weights of a plain tracker as ``model.pth`` and deletes the rest of its training."""
         last = folder / f'epoch_{EPOCHS}.pth'
         self.call(folder.relative_to(self.out), ROOT / 'tools/model_converters/publish_model.py', last,
                   folder / 'model.pth')
@@ -148,11 +148,11 @@ class Experiment:
                   self.args.sequences, '--pairs', self.validation, '--device', self.args.device)
 
     def folder(self, name: str, seed: int) -> Path:
-        """Where a row is."""
+        """The folder of a row."""
         return self.out / name / f'seed{seed}'
 
     def call(self, name: object, *command: object) -> None:
-        """Runs Python; what it prints goes to a log."""
+        """Runs Python with its output in a log."""
         log = self.out / 'logs' / f'{str(name).replace(os.sep, "_")}.log'
         log.parent.mkdir(parents=True, exist_ok=True)
         environment = {'OMP_NUM_THREADS': str(max((os.cpu_count() or 1) // self.args.jobs, 1)), **os.environ}
@@ -163,37 +163,37 @@ class Experiment:
             raise RuntimeError(f'{name} ended with status {code}, see {log}')
 
     def say(self, text: str) -> None:
-        """Prints with the time since the start."""
+        """Prints a message with the time since the start."""
         print(f'{time.monotonic() - self.started:6.0f} s  {text}', flush=True)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Runs what is not done yet."""
+    """Runs everything that is not done yet."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--scale', choices=SCALES, default='cpu')
-    parser.add_argument('--vit', help='the pretrained ViT-S/14 under the names of timm')
+    parser.add_argument('--vit', help="the pretrained ViT-S/14 with timm's parameter names")
     parser.add_argument('--sequences', default='data/sequences', help='test sequences (default: %(default)s)')
     parser.add_argument('--out', default='work_dirs/evidence', help='default: %(default)s')
     parser.add_argument('--device', default='cpu', choices=['cpu', 'cuda'])
     parser.add_argument('--jobs', type=int, default=1, help='trainings at a time (default: %(default)s)')
     parser.add_argument('--pack-workers', type=int, default=os.cpu_count())
     parser.add_argument('--rows', nargs='*', choices=[row.name for row in ROWS], help='default: all')
-    parser.add_argument('--start-from', help='weights of a tracker to start the teacher from, of any crop sizes')
+    parser.add_argument('--start-from', help='initial weights of the teacher: those of a tracker with any crop sizes')
     parser.add_argument('--pairs', type=int, help='another number of packed pairs')
-    parser.add_argument('--teacher-pairs', type=int, help='another budget for the teacher; 0: it is --start-from')
+    parser.add_argument('--teacher-pairs', type=int, help='another budget for the teacher; 0: --start-from is it')
     parser.add_argument('--student-pairs', type=int, help='another budget for the rows')
     parser.add_argument('--cfg-options', nargs='*', default=[], help='for all trainings, after those of the scale')
-    parser.add_argument('--until', type=float, default=float('inf'), help='seconds after which no row is begun')
+    parser.add_argument('--until', type=float, default=float('inf'), help='seconds after which no row is started')
     parser.add_argument('--teacher-only', action='store_true', help='stop when the teacher is trained')
     args = parser.parse_args(argv)
     scale = SCALES[args.scale]
     args.start_from = args.start_from or scale.start
     if not (args.vit or args.start_from):
-        parser.error(f'the scale {args.scale} needs --vit, the weights that its teacher starts from')
+        parser.error(f'the scale {args.scale} needs --vit, the initial weights of its teacher')
     budgets = {name: getattr(args, name) for name in ('pairs', 'teacher_pairs', 'student_pairs')}
     scale = replace(scale, **{name: number for name, number in budgets.items() if number is not None})
     if scale.teacher_pairs == 0 and not args.start_from:
-        parser.error('--teacher-pairs 0 takes the teacher as it is: --start-from says which')
+        parser.error('--teacher-pairs 0 uses a given teacher: name it with --start-from')
     experiment = Experiment(args, scale)
     experiment.prepare()
     experiment.say('pairs are packed')
@@ -210,7 +210,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def run_all(experiment: Experiment, tasks: list[tuple[Row, int]]) -> list[Exception]:
-    """Runs the tasks, some at a time; a failure does not stop the others."""
+    """Runs the tasks, several at a time; a failure does not stop the others."""
     failures, done = [], 0
 
     def work(task: tuple[Row, int]) -> None:

@@ -1,4 +1,4 @@
-"""How many times as fast as its teacher each student is: eager PyTorch, one process, by turns, medians."""
+"""Measures the speed-up of each student over its teacher: eager PyTorch, one process, alternating, medians."""
 from __future__ import annotations
 
 import json
@@ -16,7 +16,7 @@ WARM_UP, ROUNDS = 5, 40
 
 
 def measure_speed(trackers: dict[str, tuple[Path, Path]], out: Path, device: str) -> None:
-    """Times one search of the network (search region in, box out) of every tracker and writes ``speed.json``.
+    """Times one search step of the network (search region in, box out) of every tracker and writes ``speed.json``.
 
     Args:
         trackers: Config and weights by name, the teacher first.
@@ -35,7 +35,7 @@ def measure_speed(trackers: dict[str, tuple[Path, Path]], out: Path, device: str
     for _ in range(WARM_UP + ROUNDS):
         for name, tracker in built.items():
             began = time.perf_counter()
-            tracker.locate(crops[name])  # ends with a number on the CPU, so an accelerator is done too
+            tracker.locate(crops[name])  # returns a number on the CPU, so an accelerator has finished too
             seconds[name].append(time.perf_counter() - began)
     medians = {name: statistics.median(times[WARM_UP:]) for name, times in seconds.items()}
     first = next(iter(medians.values()))

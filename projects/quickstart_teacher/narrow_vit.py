@@ -55,7 +55,7 @@ def root(x: Tensor) -> Tensor:
 
 
 def explained(x: Tensor, y: Tensor) -> float:
-    """Share of the variance of ``y`` that ``x`` explains as it stands."""
+    """Share of the variance of ``y`` that ``x`` explains without a fit."""
     return float(1 - ((y - x)**2).sum() / ((y - y.mean(0))**2).sum())
 
 
@@ -111,7 +111,7 @@ def narrow(wide: torch.nn.Module, small: torch.nn.Module, template: Tensor, sear
         weight, bias = fit(u, torch.cat([torch.cat(rows[name], 1) for name in 'qkv'], 1))
         block.attn.qkv.weight.copy_(weight)
         block.attn.qkv.bias.copy_(bias)
-        # with an identity in place of the projection the block's attention gives the regressors
+        # with an identity in place of the projection, the block's attention returns the regressors
         block.attn.proj.weight.copy_(torch.eye(width))
         block.attn.proj.bias.zero_()
         mixed_small = block.attn(block.norm1(y)).flatten(0, 1)
@@ -139,7 +139,7 @@ def narrow(wide: torch.nn.Module, small: torch.nn.Module, template: Tensor, sear
 def stream_directions(wide: torch.nn.Module, x: Tensor, width: int) -> Tensor:
     """Principal directions (C, c) of the normalised stream over all layers.
 
-    They are turned so that the mean over the narrow channels, which a layer norm removes, carries nothing.
+    They are rotated so that the mean over the narrow channels, which a layer norm removes, carries no information.
     """
     moments = torch.zeros(x.shape[-1], x.shape[-1])
     for block in wide.blocks:

@@ -42,7 +42,8 @@ def test_loss_and_gradients_are_ours(tmp_path, path):
     assert loss.item() == pytest.approx(total.item(), rel=1e-5)
     loss.backward()
     total.backward()
-    pairs = [*zip(recipe.student.backbone.blocks, ours.student_layers, strict=True), (recipe.student.head, ours.head)]
+    layers = zip(recipe.student.backbone.blocks, ours.divided.student_layers, strict=True)
+    pairs = [*layers, (recipe.student.head, ours.head)]
     for plain, own in pairs:
         gradients = {name: p.grad for name, p in own.named_parameters()}
         for name, p in plain.named_parameters():

@@ -122,5 +122,5 @@ def test_a_training_that_is_killed_at_random_moments_ends_with_the_same_bits():
                           capture_output=True, text=True, env=dict(os.environ, OMP_NUM_THREADS='1'), timeout=1000)
     assert done.returncode == 0, done.stdout + done.stderr
     for name in ('KILL', 'TERM'):
-        assert re.search(rf'3 deaths by SIG{name} in \d trainings?, each of which ended with the same bits',
+        assert re.search(rf'3 kills with SIG{name} in \d trainings?, each of which ended with the same bits',
                          done.stdout)

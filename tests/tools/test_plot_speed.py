@@ -19,7 +19,7 @@ def test_a_plot_of_given_accuracies(run_tool, benchmark, tmp_path, capsys):
     assert (tmp_path / 'new' / 'plot.png').read_bytes().startswith(b'\x89PNG')
     text = (tmp_path / 'new' / 'plot.svg').read_text()
     assert 'student  19 ms' in text and '>AO<' in text
-    assert 'not drawn, for want of an accuracy: x' in capsys.readouterr().out
+    assert 'not plotted, because no accuracy was given: x' in capsys.readouterr().out
 
 
 def test_a_plot_of_stored_scores(run_tool, benchmark, tmp_path):
@@ -53,12 +53,12 @@ def test_a_file_that_is_no_benchmark_is_named(run_tool, tmp_path, capsys, text):
     path.write_text(text)
     with pytest.raises(SystemExit, match='2'):
         run_tool('analysis_tools/plot_speed.py', path, '--accuracy', 'a=1')
-    assert 'other.json is no benchmark.json' in capsys.readouterr().err
+    assert 'other.json is not a benchmark.json' in capsys.readouterr().err
 
 
 @pytest.mark.parametrize('text, options, message', [
     ('', [], 'has no column "tracker"'), ('name,success\na,1\n', [], 'has no column "tracker"'),
-    ('tracker,success\nteacher,1\n', ['--score', 'ao'], 'none of the score ao'),
+    ('tracker,success\nteacher,1\n', ['--score', 'ao'], 'no column of the score ao'),
     ('tracker,success\nteacher,one\n', [], 'column success: ')])
 def test_scores_that_cannot_be_read(run_tool, benchmark, tmp_path, capsys, text, options, message):
     scores = tmp_path / 'scores.csv'

@@ -1,11 +1,11 @@
-"""Times trackers of any kind against each other: network and whole frame, and the memory they take.
+"""Compares the speed of trackers of any kind (network and whole frame) and the memory they use.
 
 For example, a teacher in PyTorch against its student for OpenVINO, in the file's int8 and in float32:
 
     python tools/analysis_tools/benchmark.py teacher=ostrack_vitb_256.py:checkpoints/ostrack_vitb_256.pth \
         student=student/student_int8.xml plain=student/student.xml@fp32 --out-dir benchmark
 
-Without a checkpoint the weights of a config are random, which changes nothing of its speed.
+Without a checkpoint, a config gets random weights, which does not affect its speed.
 """
 import argparse
 from typing import Optional, Sequence
@@ -15,7 +15,7 @@ def parse_size(text: str) -> tuple:
     """Reads ``WIDTHxHEIGHT``.
 
     Raises:
-        argparse.ArgumentTypeError: It is no such thing.
+        argparse.ArgumentTypeError: If the text has another form.
     """
     width, _, height = text.partition('x')
     if not (width.isdigit() and height.isdigit() and int(width) > 0 and int(height) > 0):
@@ -25,19 +25,19 @@ def parse_size(text: str) -> tuple:
 
 def build_parser() -> argparse.ArgumentParser:
     """Returns the parser of the script."""
-    parser = argparse.ArgumentParser(description='Time trackers against each other')
+    parser = argparse.ArgumentParser(description='Compare the speed of trackers')
     parser.add_argument(
         'trackers', nargs='+', metavar='NAME=MODEL[:CHECKPOINT][@PRECISION]',
         help='a config (.py) or an exported tracker (.onnx, .xml, .torchscript, .pt2); precision: fp32, bf16 or fp16. '
-        'Speeds are against the first')
+        'Speeds are relative to the first tracker')
     parser.add_argument('--image-size', type=parse_size, default=(1280, 720), metavar='WxH', help='default: 1280x720')
-    parser.add_argument('--threads', type=int, default=2, help='threads of each tracker (default: 2)')
-    parser.add_argument('--frames', type=int, default=50, help='measured frames of each (default: 50)')
-    parser.add_argument('--warm-up', type=int, default=10, help='frames of each before those (default: 10)')
+    parser.add_argument('--threads', type=int, default=2, help='threads per tracker (default: 2)')
+    parser.add_argument('--frames', type=int, default=50, help='measured frames per tracker (default: 50)')
+    parser.add_argument('--warm-up', type=int, default=10, help='warm-up frames per tracker (default: 10)')
     parser.add_argument('--device', default='cpu', help='where the trackers run')
     parser.add_argument(
-        '--priority', action='store_true', help='real-time priority, for a machine that others use too (Linux, root)')
-    parser.add_argument('--out-dir', help='folder of benchmark.md, .csv and .json (default: only print)')
+        '--priority', action='store_true', help='use real-time priority, for a shared machine (Linux, root)')
+    parser.add_argument('--out-dir', help='folder for benchmark.md, .csv and .json (default: only print)')
     return parser
 
 

@@ -1,10 +1,10 @@
-"""Draws the training pairs of a config as the model gets them: after every crop, jitter and augmentation.
+"""Draws the training pairs of a config as the model gets them, after every crop, jitter and augmentation.
 
 For example:
 
     python tools/analysis_tools/browse_dataset.py configs/quickstart/tiny_tracker.py --out-dir pairs --show-number 24
 
-writes sheets of template(s), search region and the box to find, each with its draw number and the files it came from.
+writes sheets of template(s), search region and target box, each with its draw number and source files.
 """
 import argparse
 from pathlib import Path
@@ -16,25 +16,25 @@ def build_parser() -> argparse.ArgumentParser:
     from mmengine.config import DictAction
     parser = argparse.ArgumentParser(description='Draw training pairs as the model gets them')
     parser.add_argument('config', help='config file: a path, or the name of one that ships with ct_mm')
-    parser.add_argument('--out-dir', '--output-dir', help='folder of the sheets (default: '
+    parser.add_argument('--out-dir', '--output-dir', help='folder for the sheets (default: '
                         'work_dirs/browse_dataset/<name of the config>)')
-    parser.add_argument('--show-number', type=int, default=24, metavar='N', help='pairs (default: %(default)s)')
+    parser.add_argument('--show-number', type=int, default=24, metavar='N', help='pairs to draw (default: %(default)s)')
     parser.add_argument('--start', type=int, default=0, metavar='N', help='first draw number (default: %(default)s)')
-    parser.add_argument('--per-sheet', type=int, default=12, metavar='N', help='pairs a sheet (default: %(default)s)')
+    parser.add_argument('--per-sheet', type=int, default=12, metavar='N', help='pairs per sheet (default: %(default)s)')
     parser.add_argument('--columns', type=int, default=3, metavar='N', help='pairs side by side (default: %(default)s)')
     window = parser.add_mutually_exclusive_group()
     window.add_argument('--show', action='store_true', help='also open each sheet in a window')
-    window.add_argument('--not-show', action='store_true', help='open no window, which is the default')
+    window.add_argument('--not-show', action='store_true', help='do not open a window (the default)')
     parser.add_argument(
         '--show-interval', type=float, default=2, metavar='SECONDS',
-        help='how long a window stays; 0 waits for a key (default: %(default)s)')
+        help='how long a window stays open; 0 waits for a key (default: %(default)s)')
     parser.add_argument(
         '--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE', help='settings that override the config')
     return parser
 
 
 def load_dataset(name: str, options: Optional[dict] = None):
-    """Builds the dataset of ``train_dataloader`` in a config.
+    """Builds the data set of ``train_dataloader`` in a config.
 
     Args:
         name (str): The config (see ``ct_mm.package_files.find_config``).
@@ -44,8 +44,8 @@ def load_dataset(name: str, options: Optional[dict] = None):
         torch.utils.data.Dataset: The dataset.
 
     Raises:
-        FileNotFoundError: If there is no such config, or its data are missing.
-        ValueError: If the config trains on nothing.
+        FileNotFoundError: If the config or its data do not exist.
+        ValueError: If the config has no training data.
     """
     from mmengine.config import Config
     from mmengine.registry import init_default_scope
@@ -76,7 +76,7 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
     try:
         dataset = load_dataset(args.config, args.cfg_options)
         stop = args.start + args.show_number
-        if not isinstance(dataset, PairDataset):  # whose draws go on after its last epoch
+        if not isinstance(dataset, PairDataset):  # which can be drawn from beyond its length
             stop = min(stop, len(dataset))
         if stop <= args.start:
             raise ValueError(f'--start {args.start}: the data set ends at {len(dataset) - 1}')

@@ -1,4 +1,4 @@
-"""Compares the stored tracks of two trackers: where the second wins and loses, and how sure the difference is.
+"""Compares the stored tracks of two trackers: where the second gains and loses, and how certain the difference is.
 
 For example:
 
@@ -12,14 +12,14 @@ from typing import Optional, Sequence
 def build_parser() -> argparse.ArgumentParser:
     """Returns the parser of the script."""
     from ct_mm.tracking.evaluation.reports.results_cli import add_result_arguments, add_score_arguments
-    parser = argparse.ArgumentParser(description='Compare the stored results of two trackers, the first the reference')
+    parser = argparse.ArgumentParser(description='Compare the stored results of two trackers with each other')
     add_result_arguments(parser, trackers=2)
     add_score_arguments(parser)
-    parser.add_argument('--out-dir', required=True, help='folder of comparison.md and comparison.csv')
-    parser.add_argument('--top', type=int, default=10, metavar='N', help='sequences to name (default: %(default)s)')
+    parser.add_argument('--out-dir', required=True, help='folder for comparison.md and comparison.csv')
+    parser.add_argument('--top', type=int, default=10, metavar='N', help='sequences to list (default: %(default)s)')
     parser.add_argument(
         '--resamples', type=int, default=10000, metavar='N', help='bootstrap samples (default: %(default)s)')
-    parser.add_argument('--seed', type=int, default=0, help='of the bootstrap (default: %(default)s)')
+    parser.add_argument('--seed', type=int, default=0, help='seed of the bootstrap (default: %(default)s)')
     return parser
 
 

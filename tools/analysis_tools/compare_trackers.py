@@ -1,4 +1,4 @@
-"""Compares trackers on annotated sequences: cost, speed, accuracy, and a video to look at.
+"""Compares trackers on annotated sequences: cost, speed, accuracy, and videos.
 
 For example, in the work dir of a compression:
 
@@ -29,8 +29,8 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description='Compare trackers on annotated sequences')
     parser.add_argument(
         'trackers', nargs='+', type=parse_tracker, metavar='NAME=CONFIG:CHECKPOINT', help='the first is the reference')
-    parser.add_argument('--data-root', required=True, help='folder of sequences; ct_mm::demo/clips is the demo')
-    parser.add_argument('--out-dir', required=True, help='folder of the report and the videos')
+    parser.add_argument('--data-root', required=True, help='folder of sequences; ct_mm::demo/clips is included')
+    parser.add_argument('--out-dir', required=True, help='folder for the report and the videos')
     parser.add_argument('--video-of', nargs='*', metavar='NAME', help='trackers to draw (default: all)')
     parser.add_argument('--device', default='cpu', help='where the trackers run')
     parser.add_argument('--threads', type=int, help="threads of PyTorch (default: PyTorch's own choice)")

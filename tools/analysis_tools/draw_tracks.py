@@ -1,4 +1,4 @@
-"""Videos of sequences with the stored tracks of several trackers drawn in, and the annotation where there is one.
+"""Draws the stored tracks of several trackers, and the annotation where available, into videos of their sequences.
 
 For example:
 
@@ -19,7 +19,7 @@ def build_parser() -> argparse.ArgumentParser:
         '--frames', nargs=2, type=int, metavar=('FIRST', 'LAST'), help='the frames to show, counted from 1 as in the '
         'videos, both included (default: all)')
     parser.add_argument('--fps', type=float, help='frames per second (default: those of a video, 25 for image files)')
-    parser.add_argument('--out-dir', required=True, help='folder of the videos, NAME.mp4')
+    parser.add_argument('--out-dir', required=True, help='folder for the videos, NAME.mp4')
     return parser
 
 

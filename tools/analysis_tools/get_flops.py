@@ -1,4 +1,4 @@
-"""Counts the parameters and operations of a tracker; of the config of a compression, those of teacher and student.
+"""Counts the parameters and operations of a tracker; for a compression config, those of teacher and student.
 
 For example:
 
@@ -16,10 +16,10 @@ def build_parser() -> argparse.ArgumentParser:
     """Returns the parser of the script."""
     from mmengine.config import DictAction
     parser = argparse.ArgumentParser(description='Get the FLOPs of a tracker')
-    parser.add_argument('config', help='config of a tracker or of its compression; sizes of the images are part of it')
+    parser.add_argument('config', help='config of a tracker or of its compression; it sets the image sizes')
     parser.add_argument(
         '--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE', help='settings that override the config')
-    parser.add_argument('--json', action='store_true', help='print numbers for programs')
+    parser.add_argument('--json', action='store_true', help='print JSON')
     return parser
 
 

@@ -1,10 +1,10 @@
-"""Answers how many layers a student may have to be fast enough on this machine, before anyone trains it for a day.
+"""Estimates how many layers a student may have to be fast enough on this machine, before you train it.
 
 For example:
 
     python tools/analysis_tools/plan_student.py ostrack_vitb_256.py --target-ms 20 --backend openvino-int8
 
-Students of several depths are built with the teacher's shapes and random weights, exported, and timed in turn.
+It builds students of several depths with the teacher's shapes and random weights, exports them, and times them in turn.
 """
 import argparse
 import contextlib
@@ -18,20 +18,20 @@ def build_parser() -> argparse.ArgumentParser:
     """Returns the parser of the script."""
     parser = argparse.ArgumentParser(description='Plan the number of layers of a student')
     parser.add_argument('config', help='config of a tracker or of its compression')
-    parser.add_argument('--target-ms', type=float, required=True, help='milliseconds that a whole frame may take')
+    parser.add_argument('--target-ms', type=float, required=True, help='time limit for a whole frame in milliseconds')
     parser.add_argument(
         '--backend', default='openvino-int8',
         choices=['openvino-int8', 'openvino-bf16', 'openvino-fp32', 'onnx', 'onnx-int8', 'pytorch'],
-        help='what the student shall run in (default: openvino-int8)')
+        help='runtime and precision of the student (default: openvino-int8)')
     parser.add_argument('--layers', type=int, nargs='+', help='numbers of layers to try (default: 1 2 3 4 6 8 12)')
     parser.add_argument('--image-size', type=int, nargs=2, default=(1280, 720), metavar=('W', 'H'))
     parser.add_argument('--threads', type=int, default=2, help='threads (default: 2)')
-    parser.add_argument('--frames', type=int, default=30, help='measured frames of each (default: 30)')
-    parser.add_argument('--warm-up', type=int, default=5, help='frames of each before those (default: 5)')
+    parser.add_argument('--frames', type=int, default=30, help='measured frames per student (default: 30)')
+    parser.add_argument('--warm-up', type=int, default=5, help='warm-up frames per student (default: 5)')
     parser.add_argument(
-        '--priority', action='store_true', help='real-time priority, for a machine that others use too (Linux, root)')
-    parser.add_argument('--keep', metavar='DIR', help='keep the exported students, of random weights, in this folder')
-    parser.add_argument('--out-dir', help='folder of plan.md and plan.json (default: only print)')
+        '--priority', action='store_true', help='use real-time priority, for a shared machine (Linux, root)')
+    parser.add_argument('--keep', metavar='DIR', help='keep the exported students (random weights) in this folder')
+    parser.add_argument('--out-dir', help='folder for plan.md and plan.json (default: only print)')
     return parser
 
 
@@ -64,7 +64,7 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
         folder = args.keep or stack.enter_context(tempfile.TemporaryDirectory())
         try:
             config = Config.fromfile(find_config(resolve_path(args.config)))
-            with contextlib.redirect_stdout(sys.stderr):  # what MMEngine logs is no result
+            with contextlib.redirect_stdout(sys.stderr):  # MMEngine's log is not part of the result
                 plan = plan_student(
                     config, args.target_ms, folder, args.backend, args.layers,
                     Conditions(tuple(args.image_size), args.threads, priority=args.priority), args.frames, args.warm_up,

@@ -18,7 +18,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description='Plot stored results of several trackers')
     add_result_arguments(parser)
     add_score_arguments(parser)
-    parser.add_argument('--out-dir', required=True, help='folder of the plots and tables')
+    parser.add_argument('--out-dir', required=True, help='folder for the plots and tables')
     return parser
 
 

@@ -1,6 +1,6 @@
-"""Plots accuracy against speed from what benchmark.py measured.
+"""Plots accuracy against speed as measured by benchmark.py.
 
-For example, with numbers from anywhere, or with those that plot_results.py left:
+For example, with given accuracies, or with those that plot_results.py wrote:
 
     python tools/analysis_tools/plot_speed.py benchmark/benchmark.json --accuracy teacher=0.71 student=0.68 --label AO
     python tools/analysis_tools/plot_speed.py benchmark/benchmark.json --scores plots/scores.csv --score success
@@ -19,7 +19,7 @@ def parse_accuracy(text: str) -> tuple:
     """Splits ``NAME=NUMBER``.
 
     Raises:
-        argparse.ArgumentTypeError: It is no such thing.
+        argparse.ArgumentTypeError: If the text has another form.
     """
     name, _, number = text.rpartition('=')
     try:
@@ -32,32 +32,32 @@ def parse_accuracy(text: str) -> tuple:
 
 
 def read_times(path: Path, column: str) -> dict:
-    """Milliseconds by tracker from a benchmark.json.
+    """Reads the milliseconds of each tracker from a benchmark.json.
 
     Raises:
-        OSError: The file cannot be read.
-        ValueError: It is no benchmark.
+        OSError: If the file cannot be read.
+        ValueError: If it is not a benchmark.json.
     """
     try:
         return {row['name']: float(row[f'{column}_ms']) for row in json.loads(path.read_text(encoding='utf-8'))['rows']}
     except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(f'{path} is no benchmark.json of tools/analysis_tools/benchmark.py with times of the {column} '
+        raise ValueError(f'{path} is not a benchmark.json of tools/analysis_tools/benchmark.py with {column} times '
                          f'({type(error).__name__}: {error})') from error
 
 
 def read_scores(path: Path, key: Optional[str]) -> tuple:
-    """A score by tracker from a scores.csv with a row for each tracker, and the name of the score.
+    """Reads a score of each tracker from a scores.csv, and the name of the score.
 
     Raises:
-        OSError: The file cannot be read.
-        ValueError: It has no such columns, or a score is no number.
+        OSError: If the file cannot be read.
+        ValueError: If a column is missing or a score is not a number.
     """
     with open(path, encoding='utf-8', newline='') as file:
         rows = list(csv.DictReader(file))
     columns = list(rows[0]) if rows else []
     known = [column for column in columns if column not in ('tracker', 'sequences')]
     if 'tracker' not in columns or not known or (key or known[0]) not in known:
-        raise ValueError(f'{path} has no column "tracker" or none of the score {key or ""}; there is: '
+        raise ValueError(f'{path} has no column "tracker" or no column of the score {key or ""}; its columns: '
                          f'{", ".join(columns) or "nothing"}')
     key = key or known[0]
     try:
@@ -72,11 +72,11 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument('benchmark', type=Path, help='benchmark.json of tools/analysis_tools/benchmark.py')
     parser.add_argument('--accuracy', nargs='+', type=parse_accuracy, default=[], metavar='NAME=NUMBER')
     parser.add_argument('--scores', type=Path, help='scores.csv with a row for each tracker (plot_results.py)')
-    parser.add_argument('--score', metavar='COLUMN', help='which score of that file (default: its first)')
+    parser.add_argument('--score', metavar='COLUMN', help='which score of that file (default: the first)')
     parser.add_argument('--time', choices=['frame', 'network'], default='frame', help='default: frame')
-    parser.add_argument('--label', help='what the accuracy is (default: the name of the score)')
+    parser.add_argument('--label', help='label of the accuracy axis (default: the name of the score)')
     parser.add_argument('--title', default='Accuracy and speed')
-    parser.add_argument('--out', default='speed', help='the plot, without .png and .svg (default: speed)')
+    parser.add_argument('--out', default='speed', help='file name without .png and .svg (default: speed)')
     return parser
 
 
@@ -105,7 +105,7 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
         print(file)
     left_out = [name for name in times if name not in scores]
     if left_out:
-        print(f'not drawn, for want of an accuracy: {", ".join(left_out)}')
+        print(f'not plotted, because no accuracy was given: {", ".join(left_out)}')
 
 
 if __name__ == '__main__':

@@ -1,4 +1,4 @@
-"""Makes the training pairs of a config once and writes their crops, for ``ct_mm.PackedPairs`` to read many times.
+"""Makes the training pairs of a config once and writes their crops, so that ``ct_mm.PackedPairs`` can read them often.
 
 python tools/dataset_converters/pack_pairs.py CONFIG data/pairs --pairs 100000 --workers 8
 """
@@ -10,9 +10,9 @@ from typing import Optional, Sequence
 def build_parser() -> argparse.ArgumentParser:
     """Returns the parser of this script."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('config', help='its train_dataloader.dataset, a ct_mm.PairDataset, makes the pairs')
-    parser.add_argument('out', help='folder to write; an interrupted call goes on there')
-    parser.add_argument('--pairs', type=int, default=100000, help='how many (default: %(default)s)')
+    parser.add_argument('config', help='config whose train_dataloader.dataset, a ct_mm.PairDataset, makes the pairs')
+    parser.add_argument('out', help='output folder; run the command again to continue after an interruption')
+    parser.add_argument('--pairs', type=int, default=100000, help='number of pairs (default: %(default)s)')
     parser.add_argument('--workers', type=int, default=1, help='processes (default: %(default)s)')
     return parser
 

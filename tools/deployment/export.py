@@ -12,10 +12,10 @@ from typing import Optional, Sequence
 def build_parser() -> argparse.ArgumentParser:
     """Returns the parser of the script."""
     parser = argparse.ArgumentParser(description='Export a tracker')
-    parser.add_argument('config', help='config of a plain tracker; of a compression take student/student.py')
+    parser.add_argument('config', help='config of a plain tracker; for a compression, student/student.py')
     parser.add_argument('checkpoint', help='its weights')
     parser.add_argument('--format', default='onnx', choices=['onnx', 'openvino', 'torchscript', 'torch_export'])
-    parser.add_argument('--out', help="the file (default: beside the checkpoint, with the format's ending)")
+    parser.add_argument('--out', help="output file (default: next to the checkpoint, with the format's suffix)")
     return parser
 
 

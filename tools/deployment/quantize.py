@@ -1,4 +1,4 @@
-"""Quantises a tracker to int8 after training, calibrated on real crops, and says what that costs in accuracy.
+"""Quantises a trained tracker to int8, calibrated on real crops, and reports the loss of accuracy.
 
 For example, the student of a compression:
 
@@ -13,21 +13,21 @@ from typing import Optional, Sequence
 def build_parser() -> argparse.ArgumentParser:
     """Returns the parser of the script."""
     parser = argparse.ArgumentParser(description='Quantise a tracker to int8')
-    parser.add_argument('config', help='config of a plain tracker; of a compression take student/student.py')
+    parser.add_argument('config', help='config of a plain tracker; for a compression, student/student.py')
     parser.add_argument('checkpoint', help='its weights')
     parser.add_argument('--format', default='openvino', choices=['openvino', 'onnx'])
     parser.add_argument('--calibration', required=True, help='folder of sequences or of images')
-    parser.add_argument('--samples', type=int, default=300, help='pairs of crops to calibrate with (default: 300)')
+    parser.add_argument('--samples', type=int, default=300, help='pairs of crops for calibration (default: 300)')
     parser.add_argument(
         '--max-error', type=float,
-        help='leave the layers that do most harm in float until the maps are off by no more than this part of their '
-        'spread, on crops that were not calibrated on; try 0.05 (default: all layers in int8)')
-    parser.add_argument('--sequences', help='folder of annotated sequences: accuracy before and after')
+        help='leave the most sensitive layers in float until the error of the maps, on crops held out of the '
+        'calibration, is no more than this fraction of their spread; try 0.05 (default: all layers in int8)')
+    parser.add_argument('--sequences', help='folder of annotated sequences, to measure the accuracy before and after')
     parser.add_argument(
         '--noise-runs', type=int, default=0, metavar='N',
-        help='with --sequences: also follow them N times in float32 with noise of one grey level, to see how much of a '
+        help='with --sequences: also track them N times in float32 with noise of one grey level, to show how much of a '
         'difference is chance')
-    parser.add_argument('--out', help='the file (default: CHECKPOINT_int8 with the ending of the format)')
+    parser.add_argument('--out', help='output file (default: CHECKPOINT_int8 with the suffix of the format)')
     return parser
 
 

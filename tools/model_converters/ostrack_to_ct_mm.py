@@ -7,18 +7,18 @@ from typing import Optional, Sequence
 def build_parser() -> argparse.ArgumentParser:
     """Returns the parser of this script."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('src', help='file of OSTrack or CompressTracker, such as OSTrack_ep0300.pth.tar')
-    parser.add_argument('dst', help='file to write, such as checkpoints/ostrack_vitb_256.pth')
+    parser.add_argument('src', help='checkpoint of OSTrack or CompressTracker, such as OSTrack_ep0300.pth.tar')
+    parser.add_argument('dst', help='output file, such as checkpoints/ostrack_vitb_256.pth')
     parser.add_argument(
         '--weights',
         choices=['student', 'teacher'],
         default='student',
-        help='of a CompressTracker training checkpoint, which holds both (default: %(default)s)')
+        help='which weights to take from a CompressTracker training checkpoint (default: %(default)s)')
     parser.add_argument(
         '--ignore-objects',
         action='store_true',
-        help='read a file that holds more than tensors (the released ones hold training settings): the tensors are '
-        'read, nothing else is, and no code from the file runs')
+        help='read only the tensors of a file that holds more (the released ones hold training settings); no code from '
+        'the file runs')
     return parser
 
 

@@ -1,4 +1,4 @@
-"""Makes a training checkpoint fit to be given away: the weights alone, as tensors, in half precision if asked."""
+"""Reduces a training checkpoint to its weights for publication, optionally in half precision."""
 import argparse
 import sys
 from typing import Optional, Sequence
@@ -8,10 +8,10 @@ def build_parser() -> argparse.ArgumentParser:
     """Returns the parser of this script."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('src', help='training checkpoint')
-    parser.add_argument('dst', help='file to write')
+    parser.add_argument('dst', help='output file')
     parser.add_argument('--half', action='store_true', help='store floating point weights as float16')
     parser.add_argument('--deflate', action='store_true',
-                        help='compress the file, by 7 %% in half precision; PyTorch reads it all the same')
+                        help='compress the file, by 7 %% in half precision; PyTorch can still read it')
     return parser
 
 
@@ -37,7 +37,7 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
             scale = value.abs().max().clamp(min=1e-12)
             largest = max(largest, float((half.float() - value).abs().max() / scale))
             value = half
-        state[name] = value.clone()  # a view would save the whole tensor it looks at
+        state[name] = value.clone()  # saving a view would save the whole tensor it refers to
     save_checkpoint(dict(state_dict=state, meta=dict(half=args.half)), args.dst)
     if args.deflate:
         deflate_checkpoint(args.dst)

@@ -1,4 +1,4 @@
-"""Converts a pretrained plain ViT (MAE, DeiT, DINO; timm's names) to the start of an OSTrack backbone."""
+"""Converts a pretrained plain ViT (MAE, DeiT, DINO; timm's names) to initial weights of an OSTrack backbone."""
 import argparse
 import sys
 from typing import Optional, Sequence
@@ -7,8 +7,8 @@ from typing import Optional, Sequence
 def build_parser() -> argparse.ArgumentParser:
     """Returns the parser of this script."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('src', help='file with the weights, such as mae_pretrain_vit_base.pth, or an .npz')
-    parser.add_argument('dst', help='file to write; name it in model.backbone.init_cfg.checkpoint')
+    parser.add_argument('src', help='weights, such as mae_pretrain_vit_base.pth, or an .npz')
+    parser.add_argument('dst', help='output file; name it in model.backbone.init_cfg.checkpoint')
     parser.add_argument('--template-size', type=int, default=128, help='pixels (default: %(default)s)')
     parser.add_argument('--search-size', type=int, default=256, help='pixels (default: %(default)s)')
     return parser

@@ -1,10 +1,10 @@
-# Trains on pairs of GOT-10k, tests on its validation sequences; both in the folders its authors ship.
+# Trains on pairs of GOT-10k and tests on its validation sequences, both in their official folders.
 train_dataloader = dict(
     batch_size=32,
     num_workers=8,
     persistent_workers=True,
     pin_memory=True,
-    collate_fn=dict(type='default_collate'),  # a batch crosses from worker to trainer as two tensors, not as 64
+    collate_fn=dict(type='default_collate'),  # a batch goes from worker to trainer as two tensors, not as 64
     sampler=dict(type='ct_mm.DrawSampler'),
     dataset=dict(
         type='ct_mm.PairDataset',
@@ -25,7 +25,7 @@ train_dataloader = dict(
         ]))
 test_dataloader = dict(
     batch_size=1,
-    num_workers=0,  # an item is a whole sequence, whose frames are read while it is tracked
+    num_workers=0,  # an item is a whole sequence; its frames are read while it is tracked
     sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(type='ct_mm.SequenceFolder', data_root='data/got10k/val'))
 test_evaluator = dict(type='ct_mm.SOTMetric')

@@ -1,6 +1,6 @@
-# The training data of OSTrack and CompressTracker: LaSOT, GOT-10k (the 7,086 videos that VOT allows and that are not of
-# the validation), COCO and TrackingNet at equal shares, each in the folders its authors ship. PyTracking takes parts 0
-# to 3 of TrackingNet, the released loader of OSTrack all 12 (leave out `parts`). Tests on GOT-10k's validation set.
+# The training data of OSTrack and CompressTracker: LaSOT, GOT-10k (the 7,086 videos that VOT allows and that are not in
+# the validation split), COCO and TrackingNet at equal shares, each in its official folders. PyTracking uses parts 0 to
+# 3 of TrackingNet, the released loader of OSTrack all 12 (omit `parts`). Tests on GOT-10k's validation set.
 _base_ = ['./got10k_pairs.py']
 train_dataloader = dict(
     dataset=dict(

@@ -1,4 +1,4 @@
-# The recipe of CompressTracker: 500 epochs at one rate for all parameters, to a tenth of it at 80 %.
+# The recipe of CompressTracker: 500 epochs, one learning rate for all parameters, divided by 10 at 80 %.
 train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=500, val_interval=20)
 val_cfg = dict()
 test_cfg = dict()

@@ -1,4 +1,4 @@
-# The recipe of OSTrack: 300 epochs, backbone at a tenth of the rate, all rates to a tenth at epoch 240.
+# The recipe of OSTrack: 300 epochs, the backbone at a tenth of the learning rate, all rates divided by 10 at epoch 240.
 train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=300, val_interval=20)
 val_cfg = dict()
 test_cfg = dict()

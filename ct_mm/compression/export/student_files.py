@@ -56,10 +56,10 @@ def save_student(student: ExportedStudent, cfg: Config, weights: Path, meta: Map
         ImportError: If the package safetensors is missing for a file of that kind.
     """
     if weights.suffix == '.safetensors':
-        from safetensors.torch import save_file
+        from safetensors.torch import save
         with whole_file(weights, durable=True) as unfinished:
-            save_file({name: value.contiguous() for name, value in student.weights.items()}, unfinished,
-                      {key: str(value) for key, value in meta.items()})
+            unfinished.write_bytes(save({name: value.contiguous() for name, value in student.weights.items()},
+                                        {key: str(value) for key, value in meta.items()}))
     else:
         save_checkpoint(dict(state_dict=student.weights, meta=dict(meta)), weights)
     return write_text(weights.with_name('student.py'), student_run_config(cfg, student.config).pretty_text,

@@ -27,7 +27,7 @@ def read_checkpoint(path: str | os.PathLike, trust: bool = False, mapped: bool =
 
     Args:
         path: A local path, one inside the package (``ct_mm::demo/...``), or anything that MMEngine's file
-            backends can fetch.
+            backends can fetch; ``.safetensors`` files are read too.
         trust: Unpickle arbitrary objects too, which runs code from the file. Only for files of your own.
         mapped: Leave the numbers in the file, unchecked: quick where only the rest is wanted.
         advice: What a user can do who trusts a file that holds more than tensors, for the error.
@@ -37,12 +37,17 @@ def read_checkpoint(path: str | os.PathLike, trust: bool = False, mapped: bool =
 
     Raises:
         FileNotFoundError: If there is no such file.
+        ImportError: If the package safetensors, which a file of that format needs, is missing.
         ValueError: If the file is damaged, or holds more than tensors and ``trust`` is not given. The
             message says which.
     """
     path = resolve_path(path)
+    if path.endswith('.safetensors'):
+        from safetensors.torch import load_file  # an optional package
     try:
         with get_local_path(path) as local:
+            if path.endswith('.safetensors'):
+                return load_file(local)
             if not trust:
                 return read_torch_file(local, mapped=mapped)[0]
             if zipfile.is_zipfile(local):

@@ -124,5 +124,5 @@ def hivit() -> Case:
     return classifier(
         dict(type='HiViT', arch=dict(embed_dims=64, depths=[1, 1, 14], num_heads=2), img_size=64, out_indices=[13]),
         linear_head(64), dict(type='GlobalAveragePooling'), 64, layers='backbone.blocks[6:20]', num_stages=7,
-        note='HiViT takes its output at the number of its last main block, counted among the six entries of the stem '
-             'too: a plain one with fewer than seven main blocks fails.')
+        note='HiViT selects its output by the index of its last main block, counting the six entries of the stem '
+             'too: a plain HiViT with fewer than seven main blocks fails.')

@@ -1,4 +1,4 @@
-# Twenty epochs of whatever length the driver says: one of warm-up, then a cosine down to nothing.
+# Twenty epochs, whose length the driver sets: one of warm-up, then a cosine to zero.
 train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=20)
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.01, by_epoch=True, begin=0, end=1, convert_to_iter_based=True),

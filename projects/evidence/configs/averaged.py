@@ -1,3 +1,3 @@
-# Idea: what is exported is an exponential moving average of the weights.
+# Idea: export an exponential moving average of the weights.
 _base_ = ['./full.py']
 custom_hooks = [dict(type='EMAHook', momentum=0.005)]

@@ -1,4 +1,4 @@
-# The ideas together: fitted layers, guidance on the score map, averaged weights.
+# All ideas together: fitted layers, guidance on the score map, averaged weights.
 _base_ = ['./full.py']
 compress = dict(
     fit=dict(samples=512), guidance=dict(type='ct_mm.PredictionGuidanceLoss', terms=('boxes', 'score_map')))

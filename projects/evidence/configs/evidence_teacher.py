@@ -1,4 +1,4 @@
-# The teacher: a pretrained ViT-S/14, all of it trained, the head at ten times the rate of the backbone.
+# The teacher: a pretrained ViT-S/14; all layers are trained, the head at ten times the learning rate of the backbone.
 _base_ = ['./evidence_tracker.py', './_schedule.py']
 model = dict(
     backbone=dict(

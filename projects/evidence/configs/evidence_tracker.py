@@ -9,7 +9,7 @@ model = dict(
     head=dict(type='ct_mm.CenterHead', in_channels=384, feat_size=16, channels=96),
     template_factor=2.0,
     search_factor=4.0,
-    margin=2.0)  # the published 10 pixels are more than a far target has
+    margin=2.0)  # a far target is smaller than the published 10 pixels
 train_dataloader = dict(
     num_workers=2,
     persistent_workers=True,

@@ -1,3 +1,3 @@
-# Idea without the method: fitted layers, and no replacement.
+# Idea: fitted layers without replacement.
 _base_ = ['./distillation_only.py']
 compress = dict(fit=dict(samples=512))

@@ -1,5 +1,5 @@
-# The full method: 4 layers by replacement training, mimic and guidance, from copies of layers 2, 5, 8 and 11. Mimic is
-# on normalised tokens and outweighs the rest: notes.md says why.
+# The full method: 4 layers by replacement training, mimic and guidance, from copies of layers 2, 5, 8 and 11. The mimic
+# loss uses normalised tokens and outweighs the others; see notes.md.
 _base_ = ['./evidence_tracker.py', './_schedule.py', '../../../configs/_base_/compress.py']
 compress = dict(
     teacher='work_dirs/evidence/gpu/teacher/seed0/model.pth',

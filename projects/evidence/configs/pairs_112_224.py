@@ -1,4 +1,4 @@
-# What everything here is trained on: segments of photographs over photographs and videos, never a test sequence.
+# The training data: segments of photographs over photographs and videos; never a test sequence.
 train_dataloader = dict(
     dataset=dict(
         type='ct_mm.PairDataset',

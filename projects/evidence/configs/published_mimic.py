@@ -1,3 +1,3 @@
-# The published mimic: on tokens as they are, at a weight of 0.2.
+# The published mimic loss: on raw tokens, at a weight of 0.2.
 _base_ = ['./full.py']
 compress = dict(mimic=dict(_delete_=True, type='ct_mm.FeatureMimicLoss'))

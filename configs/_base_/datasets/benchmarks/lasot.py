@@ -1,7 +1,7 @@
 # LaSOT: the 280 test sequences.
 test_dataloader = dict(
     batch_size=1,
-    num_workers=0,  # an item is a whole sequence, whose frames are read while it is tracked
+    num_workers=0,  # an item is a whole sequence; its frames are read while it is tracked
     sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(type='ct_mm.LaSOTDataset', data_root='data/lasot', split='test'))
 test_evaluator = dict(type='ct_mm.SOTMetric')

@@ -1,7 +1,7 @@
 # UAV123: 123 sequences of 91 videos.
 test_dataloader = dict(
     batch_size=1,
-    num_workers=0,  # an item is a whole sequence, whose frames are read while it is tracked
+    num_workers=0,  # an item is a whole sequence; its frames are read while it is tracked
     sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(type='ct_mm.UAV123Dataset', data_root='data/uav123'))
 test_evaluator = dict(type='ct_mm.SOTMetric')
