@@ -1,4 +1,4 @@
-"""Writes the exported student: its weights and a config that builds it without anything of the compression."""
+"""Writes the exported student: its weights, and a config that does not refer to the compression."""
 from __future__ import annotations
 
 import copy
@@ -16,44 +16,40 @@ from .student import ExportedStudent
 
 
 def student_run_config(cfg: Config, model: Mapping) -> Config:
-    """The config of the plain student: the compression's config without anything of the compression.
+    """Turns the config of a compression run into that of its student.
 
     Args:
         cfg: Config of the compression run.
         model: Config of the student model.
 
     Returns:
-        A new config, with MMEngine's own loops and checkpoint hook.
+        A new config without ``compress``, this package's hooks and guards, and the settings of this one run.
     """
     config = copy.deepcopy(cfg)
     config.model = model
     for key in ('compress', 'runner_type', 'work_dir', 'load_from', 'start_from', 'resume', 'launcher'):
         config.pop(key, None)
-    # Our hooks belong to the compression (path, export, report of the run); the user's stay.
-    config.custom_hooks = [hook for hook in config.get('custom_hooks') or [] if not is_ours(hook)]
+    # The hooks of this package belong to the compression (path, export, report of the run); the user's stay.
+    config.custom_hooks = [hook for hook in config.get('custom_hooks') or []
+                           if not str(hook['type']).startswith('ct_mm.')]
     return unguard_training(config)
 
 
-def is_ours(hook: Mapping) -> bool:
-    """Whether a hook's config names one of this package."""
-    return str(hook['type']).startswith('ct_mm.')
-
-
 def save_student(student: ExportedStudent, cfg: Config, weights: Path, meta: Mapping[str, Any]) -> Path:
-    """Writes weights and config, each whole or not at all.
+    """Writes weights and config, each atomically.
 
     Args:
         student: The student.
         cfg: Config of the compression run.
-        weights: File of the weights; ``.safetensors`` holds them alone, every other suffix is a checkpoint with
-            ``state_dict`` and ``meta``.
-        meta: What to keep beside the weights.
+        weights: File of the weights; ``.safetensors`` holds only the weights and ``meta`` as text, every other suffix
+            is a checkpoint with ``state_dict`` and ``meta``.
+        meta: Facts about the run to store with the weights.
 
     Returns:
         The file of the config, ``student.py`` in the same folder.
 
     Raises:
-        ImportError: If the package safetensors is missing for a file of that kind.
+        ImportError: If the file is to be a ``.safetensors`` and that package is not installed.
     """
     if weights.suffix == '.safetensors':
         from safetensors.torch import save_file

@@ -61,7 +61,7 @@ def test_stages_teacher_and_picture_are_shown_and_change_nothing(run, tmp_path, 
     after_train_iter, evaluate = StageProgressHook.after_train_iter, Evaluator.evaluate
 
     def see(hook, runner, *args, **kwargs):
-        seen.append((runner.model.path, runner.model.mimic.stage_errors.clone()))
+        seen.append((runner.model.path, runner.model.losses['mimic'].stage_errors.clone()))
         after_train_iter(hook, runner, *args, **kwargs)
 
     def keep(evaluator, size):

@@ -4,7 +4,7 @@ from torch import nn
 
 from ct_mm.compression.division.divided_model import DividedModel
 from ct_mm.compression.division.spec import DivisionSpec
-from ct_mm.compression.export.plain_config import plain_model_config
+from ct_mm.compression.export.student_configs import plain_model_config
 from ct_mm.registry import MODELS
 
 
