@@ -39,6 +39,16 @@ def training_batch(loader: DataLoader, preprocessor: nn.Module, draws: Iterable[
     return preprocessor(loader.collate_fn([data[index] for index in draws]), False)
 
 
+def describe(value: Any) -> str:
+    """Describes an output or argument of a model, for messages."""
+    if isinstance(value, torch.Tensor):
+        return f'a tensor {tuple(value.shape)}'
+    if isinstance(value, Mapping):
+        return f'a dict of {", ".join(map(str, value))}'
+    inner = f' of {len(value)} ({", ".join(map(describe, value))})' if isinstance(value, (tuple, list)) else ''
+    return f'a {type(value).__name__}{inner}'
+
+
 @contextmanager
 def eval_mode(model: nn.Module) -> Iterator[None]:
     """Puts a model into eval mode and restores the mode of each of its modules afterwards."""

@@ -119,6 +119,7 @@ def test_a_config_of_another_scope_is_built_in_its_own_scope(write, tmp_path, tr
 
         cfg = write(default_scope='other_lab', model=dict(training_cfg['model'], type='MyTracker'))
         cfg.work_dir = str(tmp_path / 'work')
+        cfg.experiment_name = 'other_lab'  # the default scope belongs to it, and a default name only counts seconds
         runner = RUNNERS.build(cfg)
         assert type(runner.model.student).__name__ == 'MyTracker'
         assert type(runner.model.teacher).__name__ == 'MyTracker'

@@ -127,11 +127,11 @@ class DividedModel:
 
     def blocks_of(self, whole: nn.Module) -> list[nn.Module]:
         """Returns the N blocks of all stacks in an undivided model of this architecture."""
-        return [block for stack in self.stacks for block in stack.blocks_of(whole)]
+        return [block for stack in self.stacks for block in stack.place.of(whole)]
 
     def ends_of(self, whole: nn.Module) -> list[nn.Module]:
         """Returns the last block of each stage in an undivided model."""
-        return [stack.blocks_of(whole)[end] for stack in self.stacks for end in stack.plan.ends]
+        return [stack.place.of(whole)[end] for stack in self.stacks for end in stack.plan.ends]
 
     def borrow(self, whole: nn.Module) -> None:
         """Lets the blocks of an undivided model run the stages that a path gives to the teacher.
@@ -144,7 +144,7 @@ class DividedModel:
     def copy_layers(self, whole: nn.Module) -> None:
         """Starts each student layer from the blocks of an undivided model that its plan names."""
         for stack in self.stacks:
-            stack.copy_layers(stack.blocks_of(whole))
+            stack.copy_layers(stack.place.of(whole))
 
     def fold(self) -> None:
         """Folds the linear maps between stages of another width; from then on only the student can run."""

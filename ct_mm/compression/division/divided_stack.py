@@ -31,6 +31,7 @@ class DividedStack:
     Attributes:
         name (str): The stack's name in ``compress.layers``.
         slots (list[Slot]): The N slots, in order.
+        place (LayerStack): The stack of slots; ``place.of(model)`` are the blocks of an undivided model.
         notes (list[str]): For each student layer, what was not simply copied.
 
     Raises:
@@ -64,10 +65,6 @@ class DividedStack:
         if shaped:
             self._add_adapters(layer_width(blocks[0]))
         self.copy_layers(blocks)
-
-    def blocks_of(self, whole: nn.Module) -> list[nn.Module]:
-        """Returns the blocks of this stack in an undivided model of this architecture."""
-        return self.place.of(whole)
 
     @property
     def stages(self) -> list[list[Slot]]:

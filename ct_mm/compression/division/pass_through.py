@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import _disable_current_modes
 from torch.utils._pytree import tree_map
 
-from ..batch import eval_mode
+from ..batch import describe, eval_mode
 
 #: An argument of a block: the index of a positional one or the name of a keyword.
 Argument = int | str
@@ -108,7 +108,7 @@ class PassThrough:
         expected = len(self.returns) if isinstance(self.returns, tuple) else None
         given = len(output) if isinstance(output, (tuple, list)) else None
         if self.returns is not None and expected != given:
-            raise TypeError(f'{type(layer).__name__} returned {_describe(output)}, but skipped blocks return '
+            raise TypeError(f'{type(layer).__name__} returned {describe(output)}, but skipped blocks return '
                             f'compress.pass_through={self.returns!r}')
 
     def stream(self, args: tuple, kwargs: dict) -> Argument:
@@ -160,11 +160,5 @@ def _same_object(layer: nn.Module, output: Any, index: int, named: dict[Argument
 
 
 def _unclear(layer: nn.Module, output: Any, why: str) -> TypeError:
-    return TypeError(f'{type(layer).__name__} returns {_describe(output)}, and {why}; set compress.pass_through to '
+    return TypeError(f'{type(layer).__name__} returns {describe(output)}, and {why}; set compress.pass_through to '
                      f'what a skipped block should return, e.g. (0, None) for a tuple of its first argument and None')
-
-
-def _describe(value: Any) -> str:
-    if isinstance(value, (tuple, list)):
-        return f'a {type(value).__name__} of {len(value)} ({", ".join(map(_describe, value))})'
-    return f'a tensor {tuple(value.shape)}' if isinstance(value, Tensor) else f'a {type(value).__name__}'

@@ -57,7 +57,7 @@ class StageFitHook(Hook):
                  f'(R2)', 'stage  copied  fitted  starts from']
         entries, targets = self._streams(runner, distiller)
         for stack, streams in zip(stacks, entries):
-            blocks = stack.blocks_of(distiller.teacher)
+            blocks = stack.place.of(distiller.teacher)
             for part, layer in zip(stack.plan.parts, stack.student_layers):
                 target = targets.pop(0)
                 with torch.no_grad(), runner.optim_wrapper.optim_context(runner.model):
@@ -71,7 +71,7 @@ class StageFitHook(Hook):
     @torch.no_grad()
     def _streams(self, runner: Runner, distiller: ReplacementDistiller) -> tuple[list[list], list[list]]:
         """Collects batch by batch what enters each stack of the teacher, and what leaves each part of its stages."""
-        stacks = [(stack.blocks_of(distiller.teacher), stack.plan) for stack in distiller.divided.stacks]
+        stacks = [(stack.place.of(distiller.teacher), stack.plan) for stack in distiller.divided.stacks]
         firsts = [blocks[0] for blocks, _ in stacks]
         ends = [blocks[place] for blocks, plan in stacks for place in plan.student_places]
         entries: list[list[Tensor]] = [[] for _ in firsts]

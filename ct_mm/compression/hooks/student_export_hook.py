@@ -17,8 +17,7 @@ from ct_mm.registry import HOOKS
 
 from ..batch import random_state_kept, training_batch
 from ..distillation.replacement_distiller import ReplacementDistiller
-from ..export.student import export_student
-from ..export.student_files import save_student
+from ..export.student import export_student, save_student
 
 
 @HOOKS.register_module()
@@ -88,7 +87,10 @@ class StudentExportHook(Hook):
 @contextmanager
 def _weights_to_export(runner: Runner) -> Iterator[None]:
     """Puts the best weights, or else the averaged ones, into the model for as long as the context lasts."""
-    model, best = ReplacementDistiller.of(runner), best_checkpoint(runner)
+    model = ReplacementDistiller.of(runner)
+    bests = [path for hook in runner.hooks if isinstance(hook, CheckpointHook) and hook.save_best
+             for path in (getattr(hook, 'best_ckpt_path', None), *getattr(hook, 'best_ckpt_path_dict', {}).values())]
+    best = next(filter(None, bests), None)  # by the first key of save_best
     averages = [hook for hook in runner.hooks if isinstance(hook, EMAHook) and best is None]
     last = {name: value.clone() for name, value in model.state_dict().items()} if best else {}
     if best:
@@ -103,12 +105,3 @@ def _weights_to_export(runner: Runner) -> Iterator[None]:
             hook.after_test_epoch(runner)
         if best:
             model.load_state_dict(last)
-
-
-def best_checkpoint(runner: Runner) -> str | None:
-    """Returns the best checkpoint so far, by the first key of ``save_best``; ``None`` if there is none."""
-    for hook in runner.hooks:
-        if isinstance(hook, CheckpointHook) and hook.save_best:
-            paths = [getattr(hook, 'best_ckpt_path', None), *getattr(hook, 'best_ckpt_path_dict', {}).values()]
-            return next(filter(None, paths), None)
-    return None

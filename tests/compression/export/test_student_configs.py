@@ -1,5 +1,6 @@
 import pytest
 from mmengine.config import ConfigDict
+from mmengine.registry import DefaultScope
 from torch import nn
 
 from ct_mm.compression.division.divided_model import DividedModel
@@ -29,7 +30,8 @@ def blocks(count, width=4):
 @pytest.fixture(autouse=True)
 def registered():
     MODELS.register_module(name='Holder', module=Holder, force=True)
-    yield
+    with DefaultScope.overwrite_default_scope('ct_mm'):  # a run in another test may have left another scope
+        yield
     MODELS.module_dict.pop('Holder')
 
 

@@ -13,6 +13,8 @@ from torch import Tensor, nn
 
 from ct_mm.registry import MODELS
 
+from ...batch import describe
+
 #: The losses by name.
 OUTPUT_LOSSES = ('kl', 'l1', 'mse')
 
@@ -83,14 +85,14 @@ class OutputGuidanceLoss(nn.Module):
             parts = {name: self._part(name, loss, student[name], teacher[name]) for name, loss in named.items()}
         except (KeyError, IndexError, TypeError) as error:
             raise ValueError(f'guidance.loss={self.loss!r} does not fit the predictions, which are '
-                             f'{_describe(student)}') from error
+                             f'{describe(student)}') from error
         return dict({f'guidance_{name}': part.detach() for name, part in parts.items()},
                     loss_guidance=self.loss_weight * sum(parts.values()))
 
     def _part(self, name: str, loss: str, student: Any, teacher: Any) -> Tensor:
         if not isinstance(student, Tensor) or not isinstance(teacher, Tensor) or student.shape != teacher.shape:
-            raise ValueError(f'guidance.loss={self.loss!r}: {name} is {_describe(student)} of the student and '
-                             f'{_describe(teacher)} of the teacher; only tensors of one shape can be compared')
+            raise ValueError(f'guidance.loss={self.loss!r}: {name} is {describe(student)} of the student and '
+                             f'{describe(teacher)} of the teacher; only tensors of one shape can be compared')
         student, teacher = student.float(), teacher.float()
         if loss != 'kl':
             return F.l1_loss(student, teacher) if loss == 'l1' else F.mse_loss(student, teacher)
@@ -109,11 +111,3 @@ def _tensors(name: str, output: Any) -> dict[str, Tensor]:
 def _entries(value: Any) -> Mapping:
     """Returns the entries of a dict, tuple or list by name or index; any other value has none."""
     return value if isinstance(value, Mapping) else dict(enumerate(value if isinstance(value, (tuple, list)) else ()))
-
-
-def _describe(value: Any) -> str:
-    if isinstance(value, Tensor):
-        return str(tuple(value.shape))
-    if isinstance(value, Mapping):
-        return f'a dict of {", ".join(map(str, value))}'
-    return f'a {type(value).__name__}' + (f' of {len(value)}' if isinstance(value, (tuple, list)) else '')
