@@ -126,8 +126,7 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
 
     from ct_mm import cli
     from ct_mm.compression import compress
-    from ct_mm.compression.export.student import export_student
-    from ct_mm.compression.export.student_files import save_student
+    from ct_mm.compression.export.student import export_student, save_student
     from ct_mm.engine.checkpoints.reading import read_checkpoint
     from ct_mm.package_files import find_config, resolve_path
     try:

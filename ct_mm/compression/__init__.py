@@ -1,4 +1,4 @@
-"""Compresses any transformer; knows no tracker."""
+"""Compresses any transformer, independently of tracking."""
 from .compress import CompressRunner, compress
 from .distillation.losses import FeatureMimicLoss, OutputGuidanceLoss, PredictionGuidanceLoss
 from .distillation.replacement import replacement_rate, sample_path

@@ -1,4 +1,4 @@
-"""A batch as a model takes it."""
+"""Runs a model on a batch without leaving a trace."""
 from __future__ import annotations
 
 import logging
@@ -15,15 +15,15 @@ from torch.utils.data import DataLoader
 
 
 def run_model(model: nn.Module, batch: Any, mode: str) -> Any:
-    """Runs a model on a preprocessed batch as MMEngine does: by name from a dict, else in order."""
+    """Runs a model on a preprocessed batch as MMEngine does: a dict is passed by name, anything else in order."""
     return model(**batch, mode=mode) if isinstance(batch, Mapping) else model(*batch, mode=mode)
 
 
 def training_batch(loader: DataLoader, preprocessor: nn.Module, draws: Iterable[int] | None = None) -> Any | None:
-    """Reads a batch of training data, without the sampler and without changing its state.
+    """Reads a batch of training data without using the sampler or changing its state.
 
     Args:
-        loader: The training's data loader.
+        loader: The data loader of the training.
         preprocessor: The model's data preprocessor.
         draws: Indices of the samples; ``None`` takes the first two.
 
@@ -37,6 +37,28 @@ def training_batch(loader: DataLoader, preprocessor: nn.Module, draws: Iterable[
         return None
     draws = range(min(2, len(data))) if draws is None else draws
     return preprocessor(loader.collate_fn([data[index] for index in draws]), False)
+
+
+def describe(value: Any) -> str:
+    """Describes an output or argument of a model, for messages."""
+    if isinstance(value, torch.Tensor):
+        return f'a tensor {tuple(value.shape)}'
+    if isinstance(value, Mapping):
+        return f'a dict of {", ".join(map(str, value))}'
+    inner = f' of {len(value)} ({", ".join(map(describe, value))})' if isinstance(value, (tuple, list)) else ''
+    return f'a {type(value).__name__}{inner}'
+
+
+@contextmanager
+def eval_mode(model: nn.Module) -> Iterator[None]:
+    """Puts a model into eval mode and restores the mode of each of its modules afterwards."""
+    modes = [(module, module.training) for module in model.modules()]
+    model.eval()
+    try:
+        yield
+    finally:
+        for module, training in modes:
+            module.training = training
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Config in, config out: any tracker's config becomes that of its compression; and the Runner that does it."""
+"""Turns the config of a model into the config of its compression, and provides a Runner that does so."""
 from __future__ import annotations
 
 import copy
@@ -12,7 +12,7 @@ from ct_mm.registry import RUNNERS
 
 from .division.spec import DivisionSpec
 
-#: Keys of ``compress`` that go to the ReplacementDistiller as they are, beside those of the division.
+#: Keys of ``compress`` that are passed to the ReplacementDistiller, in addition to those of the division.
 DISTILLER_KEYS = ('teacher', 'mimic', 'guidance', 'losses', 'predictions', 'trust_teacher', 'step')
 #: Keys of ``compress`` that become hooks.
 HOOK_KEYS = ('replacement', 'export', 'fit', 'progress', 'teacher_score')
@@ -22,20 +22,26 @@ def compress(cfg: Config) -> Config:
     """Wraps the model of a config in a ReplacementDistiller.
 
     Args:
-        cfg: A config with a ``model`` and ``compress``, a dict: ``teacher`` (checkpoint of that very model,
-            required), the settings of a :class:`~ct_mm.compression.division.spec.DivisionSpec` (``num_stages`` or
-            ``stage_sizes``, ``copy``, ``layers``, ``pass_through``, ``layers_per_stage``, ``student``), ``mimic``,
+        cfg: A config with ``model`` and ``compress``, a dict of: ``teacher`` (checkpoint of the same model, required);
+            the settings of a :class:`~ct_mm.compression.division.spec.DivisionSpec` (``num_stages`` or
+            ``stage_sizes``, ``copy``, ``layers``, ``pass_through``, ``layers_per_stage``, ``student``); ``mimic``,
             ``guidance``, ``losses``, ``predictions``, ``trust_teacher``, ``step`` (see
-            :class:`~ct_mm.compression.ReplacementDistiller`), ``replacement`` (arguments of
-            ``ct_mm.ReplacementRateHook``), ``export`` (arguments of ``ct_mm.StudentExportHook``), ``progress``
-            (arguments of ``ct_mm.StageProgressHook``; ``None`` leaves it out), ``teacher_score`` (``False`` leaves
-            ``ct_mm.TeacherScoreHook`` out) and ``fit`` (arguments of ``ct_mm.StageFitHook``, which is off without it).
+            :class:`~ct_mm.compression.ReplacementDistiller`); ``replacement`` (arguments of
+            ``ct_mm.ReplacementRateHook``); ``export`` (arguments of ``ct_mm.StudentExportHook``); ``progress``
+            (arguments of ``ct_mm.StageProgressHook``; ``None`` disables it); ``teacher_score`` (``False`` disables
+            ``ct_mm.TeacherScoreHook``); and ``fit`` (arguments of ``ct_mm.StageFitHook``, which it enables).
 
     Returns:
-        An ordinary config, ready for a Runner. A config that is wrapped already comes back unchanged.
+        An ordinary config, ready for a Runner. A config that is already wrapped is returned unchanged.
 
     Raises:
         ValueError: If ``compress`` or ``model`` is missing, a key is unknown, or a required one is absent.
+
+    Examples:
+        >>> cfg = Config(dict(model=dict(type='MyTracker'), compress=dict(teacher='epoch_300.pth', num_stages=4)))
+        >>> compressed = compress(cfg)
+        >>> compressed.model.type, compressed.model.model.type, compressed.model.num_stages
+        ('ct_mm.ReplacementDistiller', 'MyTracker', 4)
     """
     model = cfg.get('model')
     if model is not None and _is_distiller(model):
@@ -55,31 +61,24 @@ def compress(cfg: Config) -> Config:
     arguments = {key: settings[key] for key in DISTILLER_KEYS if key in settings}
     cfg = copy.deepcopy(cfg)
     if cfg.get('data_preprocessor'):
-        # MMEngine gives what stands at the top to the outermost model; it belongs to the one inside, exported later.
+        # MMEngine passes the one at the top to the outermost model, but it belongs to the inner one, exported later.
         model = ConfigDict(model, data_preprocessor=model.get('data_preprocessor') or cfg.pop('data_preprocessor'))
         cfg.pop('data_preprocessor', None)
-    cfg.model = ConfigDict(type='ct_mm.ReplacementDistiller', model=model, **arguments,
-                           **DivisionSpec.settings_in(settings))
+    arguments.update(DivisionSpec.settings_in(settings))
+    cfg.model = ConfigDict(type='ct_mm.ReplacementDistiller', model=model, **arguments)
     cfg.custom_hooks = [*(cfg.get('custom_hooks') or []), *_hooks(settings, (cfg.get('randomness') or {}).get('seed'))]
-    # Stages that the teacher runs leave student layers without gradient in that step.
+    # In each step, the student layers of stages that the teacher runs get no gradient.
     cfg.setdefault('find_unused_parameters', True)
     return cfg
 
 
 def _hooks(settings: Mapping, seed: int | None) -> list[dict]:
-    hooks = [
-        dict(type='ct_mm.StepSeedHook', seed=seed or 0),
-        dict(type='ct_mm.ReplacementRateHook', **{'seed': seed or 0, **settings.get('replacement', {})}),
-        dict(type='ct_mm.StudentExportHook', **settings.get('export', {})),
-        dict(type='ct_mm.ThinHistoryHook'),
-    ]
-    if settings.get('progress', {}) is not None:
-        hooks.append(dict(type='ct_mm.StageProgressHook', **settings.get('progress', {})))
-    if settings.get('teacher_score', True):
-        hooks.append(dict(type='ct_mm.TeacherScoreHook'))
-    if settings.get('fit') is not None:
-        hooks.append(dict(type='ct_mm.StageFitHook', **settings['fit']))
-    return hooks
+    arguments = dict(  # of each hook; None leaves it out
+        StepSeedHook=dict(seed=seed or 0), ReplacementRateHook={'seed': seed or 0, **settings.get('replacement', {})},
+        StudentExportHook=settings.get('export', {}), ThinHistoryHook={},
+        StageProgressHook=settings.get('progress', {}),
+        TeacherScoreHook={} if settings.get('teacher_score', True) else None, StageFitHook=settings.get('fit'))
+    return [dict(type=f'ct_mm.{name}', **given) for name, given in arguments.items() if given is not None]
 
 
 def _is_distiller(model: Mapping) -> bool:
@@ -91,8 +90,8 @@ def _is_distiller(model: Mapping) -> bool:
 class CompressRunner(Runner):
     """MMEngine's Runner on ``compress(cfg)``.
 
-    ``runner_type = 'ct_mm.CompressRunner'`` in a config is honoured by the training and test scripts of every OpenMMLab
-    codebase, which is how a config of theirs is compressed without a change to them.
+    The training and test scripts of every OpenMMLab codebase read ``runner_type = 'ct_mm.CompressRunner'`` from a
+    config, so they can compress a model without any change.
     """
 
     @classmethod
@@ -100,7 +99,7 @@ class CompressRunner(Runner):
         """Builds the runner.
 
         Args:
-            cfg: A config with ``compress``, or one that is wrapped already.
+            cfg: A config with ``compress``, or one that is already wrapped.
 
         Returns:
             The runner.

@@ -1,4 +1,4 @@
-"""Finds its way in the config of a model as in the model itself."""
+"""Reads and changes the config of a model by the paths of its submodules."""
 from __future__ import annotations
 
 import copy
@@ -12,14 +12,14 @@ from ct_mm.registry import MODELS
 
 
 def config_at(config: Any, path: str) -> Any:
-    """What the config says for a submodule.
+    """Returns the config of a submodule.
 
     Args:
         config: Config of the model.
         path: Dotted path of the submodule.
 
     Returns:
-        The part of the config under the same path, or ``None`` if there is none.
+        The part of the config under the same path, or ``None`` if it does not exist.
     """
     for part in filter(None, path.split('.')):
         if isinstance(config, Mapping):
@@ -32,39 +32,38 @@ def config_at(config: Any, path: str) -> Any:
 
 
 def owner_path(config: Mapping, path: str) -> str:
-    """The nearest ancestor of a module that has a config of its own, so that it can be built and wrapped.
+    """Finds the nearest ancestor of a module with a config of its own, so that it can be built and wrapped.
 
     Args:
         config: Config of the model.
         path: Dotted path of a submodule.
 
     Returns:
-        Its path; empty for the model itself.
+        The ancestor's path; empty for the model itself.
     """
-    parts = path.split('.')
-    for length in range(len(parts) - 1, 0, -1):
-        ancestor = '.'.join(parts[:length])
-        found = config_at(config, ancestor)
+    while path:
+        path = path.rpartition('.')[0]
+        found = config_at(config, path)
         if isinstance(found, Mapping) and 'type' in found:
-            return ancestor
-    return ''
+            break
+    return path
 
 
 def copy_config(config: Mapping) -> ConfigDict:
-    """A deep copy that can be changed freely."""
+    """Makes a deep copy."""
     return ConfigDict(copy.deepcopy(dict(config)))
 
 
 def exchange_config(config: ConfigDict, path: str, part: ConfigDict) -> ConfigDict:
-    """Puts a config in the place of another.
+    """Replaces a part of a config.
 
     Args:
         config: Config of the model; changed in place.
         path: Dotted path of the place; empty for the model itself.
-        part: What comes there.
+        part: The new part.
 
     Returns:
-        The config, or ``part`` if that took its place.
+        The config, or ``part`` if that replaced the whole.
     """
     if not path:
         return part
@@ -75,12 +74,12 @@ def exchange_config(config: ConfigDict, path: str, part: ConfigDict) -> ConfigDi
 
 
 def merge_configs(config: Mapping, changes: Mapping) -> ConfigDict:
-    """A copy of a config with changes, as a file that inherits it would make them (``_delete_`` included)."""
+    """Copies a config and applies changes, as a file that inherits from it would (including ``_delete_``)."""
     merged = Config(dict(owner=copy.deepcopy(dict(config))))
     merged.merge_from_dict(dict(owner=copy.deepcopy(dict(changes))))
     return merged.owner
 
 
 def build_model(config: Mapping) -> nn.Module:
-    """Builds a model from a copy of its config, since the constructors of some models change theirs."""
+    """Builds a model from a copy of its config, because some constructors change the config."""
     return MODELS.build(copy.deepcopy(config))

@@ -33,6 +33,7 @@ def test_two_statements_give_the_long_form(write, training_cfg, teacher_file):
         custom_hooks=[
             dict(type='ct_mm.StepSeedHook', seed=5),
             dict(type='ct_mm.ReplacementRateHook', seed=5),
+            dict(type='ct_mm.DivisionSummaryHook'),
             dict(type='ct_mm.StudentExportHook'),
             dict(type='ct_mm.ThinHistoryHook'),
             dict(type='ct_mm.StageProgressHook'),
@@ -64,10 +65,10 @@ def test_the_users_hooks_stay_and_arguments_reach_ours(write, teacher_file):
             f"export=dict(initial=True), mimic=None, progress=None, teacher_score=False)",
             custom_hooks=[dict(type='EMAHook')]))
     assert [hook.type for hook in cfg.custom_hooks] == [
-        'EMAHook', 'ct_mm.StepSeedHook', 'ct_mm.ReplacementRateHook', 'ct_mm.StudentExportHook',
-        'ct_mm.ThinHistoryHook']
+        'EMAHook', 'ct_mm.StepSeedHook', 'ct_mm.ReplacementRateHook', 'ct_mm.DivisionSummaryHook',
+        'ct_mm.StudentExportHook', 'ct_mm.ThinHistoryHook']
     assert cfg.custom_hooks[2].schedule == 'linear' and cfg.custom_hooks[2].seed == 9
-    assert cfg.custom_hooks[3].initial is True
+    assert cfg.custom_hooks[4].initial is True
     assert cfg.model.mimic is None and cfg.model.stage_sizes == [1, 2, 3] and 'num_stages' not in cfg.model
 
 
@@ -118,6 +119,7 @@ def test_a_config_of_another_scope_is_built_in_its_own_scope(write, tmp_path, tr
 
         cfg = write(default_scope='other_lab', model=dict(training_cfg['model'], type='MyTracker'))
         cfg.work_dir = str(tmp_path / 'work')
+        cfg.experiment_name = 'other_lab'  # the default scope belongs to it, and a default name only counts seconds
         runner = RUNNERS.build(cfg)
         assert type(runner.model.student).__name__ == 'MyTracker'
         assert type(runner.model.teacher).__name__ == 'MyTracker'

@@ -2,57 +2,56 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from torch import Tensor, nn
 
-from .step_outputs import StepOutputs
+from ct_mm.registry import MODELS
 
-#: What a loss's ``forward`` may name as further arguments, beside ``student`` and ``teacher``.
+from .step_outputs import StepOutputs, find_predictions, path_list, way_out
+
+#: Further arguments that the ``forward`` of a loss may name, besides ``student`` and ``teacher``.
 OFFERS = ('data_samples', 'path')
-#: And what the mimic may name.
+#: Further arguments of the mimic.
 MIMIC_OFFERS = ('groups', 'kept', *OFFERS)
 
 
 class DistillationLosses(nn.ModuleDict):
-    """Calls each loss with what it compares and collects the results under their names.
+    """Calls each loss with what it compares and collects the results under the names of the losses.
 
-    The first two arguments of a loss are the student's and the teacher's side of what it compares:
+    The first two arguments of a loss are what it compares, of the student and of the teacher:
 
-    * ``mimic``: for each stage the tokens (B, T, C). It may also name ``groups`` (for each stage the number of tokens
-      of each group, or ``None``) and ``kept`` (for each stage which tokens both models still have, (B, T) bool, or
+    * ``mimic``: the tokens (B, T, C) of each stage. It may also name ``groups`` (for each stage the number of tokens of
+      each group, or ``None``) and ``kept`` (for each stage which tokens both models still have, (B, T) bool, or
       ``None``).
     * ``guidance``: the predictions.
     * every other loss: a :class:`~ct_mm.compression.distillation.step_outputs.StepOutputs` with ``stages`` (tokens by
       group), ``tokens`` and ``predictions``.
 
-    Each may name ``data_samples`` (the annotations of the batch) and ``path`` (for each stage whether the student ran
-    it). The teacher's side has no gradient.
+    Each may also name ``data_samples`` (the annotations of the batch) and ``path`` (for each stage whether the student
+    ran it). The teacher's outputs have no gradient.
 
     A loss returns a scalar tensor, which becomes ``loss_NAME``, or a dict of tensors: those whose name contains
-    ``loss`` are added to the training's loss, the others are logged.
+    ``loss`` are added to the training's loss, the others are only logged.
 
     Args:
         losses: The losses by name.
 
     Raises:
         ValueError: If the ``forward`` of a loss requires an argument that is not offered.
+
+    Examples:
+        >>> losses = DistillationLosses(dict(guidance=nn.MSELoss()))
+        >>> import torch
+        >>> student, teacher = (StepOutputs([], torch.full((2, ), value)) for value in (1.0, 3.0))
+        >>> losses(student, teacher)
+        {'loss_guidance': tensor(4.)}
     """
 
     def __init__(self, losses: Mapping[str, nn.Module]) -> None:
         super().__init__(losses)
         self._named = {name: _named_offers(name, loss) for name, loss in losses.items()}
-
-    @property
-    def need_stages(self) -> bool:
-        """Whether a loss reads the ends of stages."""
-        return any(name != 'guidance' for name in self)
-
-    @property
-    def need_predictions(self) -> bool:
-        """Whether a loss cannot do without predictions."""
-        return 'guidance' in self
 
     def forward(self, student: StepOutputs, teacher: StepOutputs, data_samples: Any = None,
                 path: tuple[bool, ...] | None = None) -> dict[str, Tensor]:
@@ -60,7 +59,7 @@ class DistillationLosses(nn.ModuleDict):
 
         Args:
             student: What the student put out along the path.
-            teacher: The same of the teacher.
+            teacher: What the teacher put out.
             data_samples: The annotations of the batch.
             path: The path.
 
@@ -68,7 +67,7 @@ class DistillationLosses(nn.ModuleDict):
             Losses, and values for the log, by name.
 
         Raises:
-            ValueError: If a loss returns no loss, or two results have one name.
+            ValueError: If a loss returns no loss, or two results have the same name.
         """
         results: dict[str, Tensor] = {}
         for name, loss in self.items():
@@ -76,9 +75,9 @@ class DistillationLosses(nn.ModuleDict):
             sides = student, teacher
             if name == 'mimic':
                 sides = student.tokens, teacher.tokens
-                offers.update(groups=[stage.groups for stage in student.stages], kept=[
-                    t.kept if s.kept is None else s.kept if t.kept is None else s.kept & t.kept
-                    for s, t in zip(student.stages, teacher.stages)])
+                offers['groups'] = [stage.groups for stage in student.stages]
+                offers['kept'] = [t.kept if s.kept is None else s.kept if t.kept is None else s.kept & t.kept
+                                  for s, t in zip(student.stages, teacher.stages)]
             elif name == 'guidance':
                 sides = student.predictions, teacher.predictions
             result = loss(*sides, **{key: offers[key] for key in self._named[name]})
@@ -91,16 +90,40 @@ class DistillationLosses(nn.ModuleDict):
         return results
 
 
+def build_guidance(student: nn.Module, guidance: dict, predictions: str | Sequence[str]) -> nn.Module:
+    """Builds the guidance, with the losses that the model offers for its predictions if the guidance needs them.
+
+    Args:
+        student: The model.
+        guidance: Config of the loss.
+        predictions: Dotted path of the module whose output holds the predictions, or several paths.
+
+    Returns:
+        The loss.
+
+    Raises:
+        ValueError: If there is no such module, or it offers no losses and the guidance names none. The message shows
+            what to write.
+    """
+    modules = find_predictions(student, predictions)
+    if guidance.get('losses') is None and str(guidance['type']).endswith('PredictionGuidanceLoss'):
+        if len(modules) > 1 or not hasattr(modules[0], 'guidance_losses'):
+            raise ValueError(f'predictions={predictions!r}: {type(modules[0]).__name__} does not say by which losses '
+                             f'its predictions can be compared (it has no method guidance_losses); '
+                             f'{way_out(path_list(predictions)[0])}')
+        guidance = dict(guidance, losses=modules[0].guidance_losses())
+    return MODELS.build(guidance)
+
+
 def _named_offers(name: str, loss: nn.Module) -> list[str]:
+    """Returns the further arguments that a loss names; raises a ValueError if it cannot be called with these."""
     offered = MIMIC_OFFERS if name == 'mimic' else OFFERS
-    parameters = list(inspect.signature(loss.forward).parameters.values())
-    rest = [] if any(p.kind is p.VAR_POSITIONAL for p in parameters[:2]) else parameters[2:]
-    unknown = [p.name for p in rest if p.name not in offered and p.default is p.empty
-               and p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)]
-    if len(parameters) < 2 and not any(p.kind is p.VAR_POSITIONAL for p in parameters) or unknown:
-        raise ValueError(f'compress.losses.{name}: {type(loss).__name__}.forward{inspect.signature(loss.forward)} must '
-                         f'take student, teacher and, if it wants, {", ".join(offered)}'
-                         f'{"; it requires " + ", ".join(unknown) if unknown else ""}')
-    if any(p.kind is p.VAR_KEYWORD for p in rest):
-        return list(offered)
-    return [p.name for p in rest if p.name in offered]
+    signature = inspect.signature(loss.forward)
+    takes_all = any(parameter.kind is parameter.VAR_KEYWORD for parameter in signature.parameters.values())
+    named = [key for key in offered if takes_all or key in signature.parameters]
+    try:
+        signature.bind(None, None, **dict.fromkeys(named))
+    except TypeError as error:
+        raise ValueError(f'compress.losses.{name}: {type(loss).__name__}.forward{signature} must take student, teacher '
+                         f'and, if it wants, {", ".join(offered)}: {error}') from error
+    return named

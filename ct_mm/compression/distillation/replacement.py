@@ -1,38 +1,41 @@
 """The replacement rate and the path: pure functions of the step.
 
-Pure, because a resumed run then has the same rate and the same path with no state saved, and every
-rank draws the same path without a word between them.
+A resumed run therefore has the same rates and paths without saved state, and all ranks draw the same path without
+communication.
 
 References:
-    CompressTracker, arXiv 2409.17564, section 3.3, equation 1. The paper prints slope p_init where
-    1 - p_init is meant; the two agree only at its value of 0.5. The steps are the released code's.
+    CompressTracker, arXiv 2409.17564, section 3.3, equation 1. The paper prints the slope p_init instead of 1 - p_init;
+    the two agree only at its value of 0.5. The steps follow the released code.
 """
 from __future__ import annotations
 
 import numpy as np
 
-#: Ways in which the replacement rate may run.
+#: Names of the schedules of the replacement rate.
 SCHEDULES = ('three_phase', 'linear', 'constant')
 
 
 def replacement_rate(step: int, num_steps: int, schedule: str = 'three_phase', initial: float = 0.5,
                      hold: float = 0.1) -> float:
-    """Probability that a stage is run by the student.
+    """Computes the probability that the student runs a stage.
 
     Args:
         step: Steps already done, from 0. A step is an epoch in the paper, but may be an iteration.
         num_steps: Steps of the whole training.
-        schedule: ``three_phase`` holds ``initial``, then rises linearly, then stays at 1;
-            ``linear`` rises from ``initial`` at the first step to 1 at the last; ``constant`` stays at
-            ``initial``.
+        schedule: ``three_phase`` holds ``initial``, then rises linearly, then stays at 1; ``linear`` rises from
+            ``initial`` at the first step to 1 at the last; ``constant`` stays at ``initial``.
         initial: Rate of the first step.
-        hold: Part of the training that the first and the last of the three phases take each.
+        hold: Share of the training of the first phase, and of the last, in ``three_phase``.
 
     Returns:
         A rate in [0, 1].
 
     Raises:
         ValueError: If an argument is outside its range.
+
+    Examples:
+        >>> [replacement_rate(epoch, 500) for epoch in (0, 50, 250, 450)]
+        [0.5, 0.5, 0.75125, 1.0]
     """
     if schedule not in SCHEDULES:
         raise ValueError(f'schedule must be one of {", ".join(SCHEDULES)}, not {schedule!r}')
@@ -64,8 +67,13 @@ def sample_path(seed: int, step: int, rate: float, num_stages: int) -> tuple[boo
         num_stages: Stages K.
 
     Returns:
-        For each stage ``True`` if the student runs it. At least one is ``True``: if the draw gave none,
-        one stage is forced at random, because a step without a student layer would teach it nothing.
+        For each stage ``True`` if the student runs it. At least one is ``True``: otherwise one stage is chosen at
+        random, because a step without a student layer would teach it nothing.
+
+    Examples:
+        >>> path = sample_path(seed=0, step=7, rate=0.5, num_stages=4)
+        >>> path == sample_path(seed=0, step=7, rate=0.5, num_stages=4), any(path)
+        (True, True)
     """
     rng = np.random.default_rng((seed, step))
     path = rng.random(num_stages) < rate

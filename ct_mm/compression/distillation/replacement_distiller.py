@@ -6,11 +6,12 @@ References:
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from typing import Any
 
 import torch
-from mmengine.model import BaseModel
+from mmengine.model import BaseModel, is_model_wrapper
+from mmengine.runner import Runner
 from torch import Tensor, nn
 
 from ct_mm.engine.checkpoints.misfit import find_misfit
@@ -24,9 +25,8 @@ from ..division.slot import Borrowed
 from ..division.spec import DivisionSpec
 from ..division.tensor_names import copy_shared
 from .block_runner import BlockRunner
-from .distillation_losses import DistillationLosses
-from .predictions import build_guidance, find_predictions, match_calls, read_predictions
-from .step_outputs import StepOutputs, read_stages
+from .distillation_losses import DistillationLosses, build_guidance
+from .step_outputs import StepOutputs, find_predictions, match_calls, read_predictions, read_stages
 from .taps import tap_outputs
 
 #: The paper's losses: 0.2 times the mimic, and the tracker's own box losses against the teacher's boxes.
@@ -36,27 +36,27 @@ GUIDANCE = dict(type='ct_mm.PredictionGuidanceLoss')
 
 @MODELS.register_module()
 class ReplacementDistiller(BaseModel):
-    """A student whose stages are run by its own layers or by the frozen teacher's.
+    """A student whose stages are run by its own layers or by those of the frozen teacher.
 
-    ``loss`` is the model's own losses along the step's path plus those between student and teacher; ``predict`` and
-    ``tensor`` are the pure student's. Attributes that the distiller lacks are the student's. The teacher is borrowed,
-    not owned: it is always in eval mode, never in the state dict, the parameters or a weight average, and is read again
-    from its own file whenever a run starts or resumes.
+    Mode ``loss`` returns the model's own losses along the step's path and those between student and teacher;
+    ``predict`` and ``tensor`` run the pure student. An attribute that the distiller lacks is read from the student. The
+    distiller does not own the teacher: it is always in eval mode, it is never in the state dict, the parameters or a
+    weight average, and it is read from its own file whenever a run starts or resumes.
 
     Args:
-        model: Config of the model to compress; teacher and student are both built from it.
+        model: Config of the model to compress. Teacher and student are both built from it.
         teacher: Checkpoint of the trained model.
-        mimic: Config of the loss between stage tokens; ``None`` switches it off.
-        guidance: Config of the loss between predictions; ``None`` switches it off.
+        mimic: Config of the loss between stage tokens; ``None`` disables it.
+        guidance: Config of the loss between predictions; ``None`` disables it.
         losses: Configs of further losses by name, see
             :class:`~ct_mm.compression.distillation.distillation_losses.DistillationLosses`; ``mimic`` and ``guidance``
-            here replace the two above.
+            here override the two above.
         predictions: Dotted path of the module whose output holds the predictions, or a list of paths.
-        trust_teacher: Unpickle a teacher file that holds more than tensors.
+        trust_teacher: Unpickle a teacher file that contains more than tensors.
         step: How the blocks are run, arguments of :class:`~ct_mm.compression.distillation.block_runner.BlockRunner`:
             speed and memory, not the result.
-        data_preprocessor: The model's, if its config has none; MMEngine passes what stands at the top of a config.
-        init_cfg: Not used: teacher and student both start from the teacher's checkpoint.
+        data_preprocessor: Config for a model that has none; MMEngine passes the one at the top of a config.
+        init_cfg: Not used, because teacher and student both start from the teacher's checkpoint.
         **division: The settings of :class:`~ct_mm.compression.division.spec.DivisionSpec`: ``num_stages``,
             ``stage_sizes``, ``copy``, ``layers``, ``pass_through``, ``layers_per_stage``, ``student``.
 
@@ -64,15 +64,27 @@ class ReplacementDistiller(BaseModel):
         student (nn.Module): The divided model.
         divided (DividedModel): Its stages.
         losses (DistillationLosses): The losses between student and teacher.
+        path (Sequence[bool]): Which model runs each stage in the next ``loss``, ``True`` for the student; the rate hook
+            sets it.
 
     Raises:
         ValueError: If the model has no stack of blocks or several, the plan does not fit it, or the guidance names
             predictions for which the model has no loss.
+
+    Examples:
+        >>> model = dict(
+        ...     type='ct_mm.OSTrack', head=dict(type='ct_mm.CenterHead', in_channels=32, feat_size=4, channels=16),
+        ...     backbone=dict(type='ct_mm.OneStreamViT', embed_dim=32, depth=6, num_heads=2, template_size=32,
+        ...                   search_size=64))
+        >>> distiller = ReplacementDistiller(model, 'epoch_300.pth', num_stages=3, layers='backbone.blocks')
+        >>> distiller.path = (True, False, True)  # in training, ct_mm.ReplacementRateHook sets it
+        >>> sorted(distiller.losses), len(distiller.divided.student_layers)
+        (['guidance', 'mimic'], 3)
     """
 
-    #: Keys of its config that may differ when a run resumes: where to find the teacher does not change the training.
+    #: Keys of its config that may differ when a run resumes: the teacher's location does not change the training.
     free_keys = ('teacher', 'trust_teacher')
-    #: What the path means, for messages.
+    #: The meaning of the path, for messages.
     path_meaning = 'True: the student runs the stage'
 
     def __init__(self, model: dict, teacher: str, mimic: dict | None = MIMIC, guidance: dict | None = GUIDANCE,
@@ -90,14 +102,30 @@ class ReplacementDistiller(BaseModel):
         self.divided.borrow(teacher_model)
         self.data_preprocessor = self.student.data_preprocessor
         self.predictions = predictions
-        configs = {'mimic': mimic, 'guidance': guidance, **(losses or {})}
+        configs = dict(dict(mimic=mimic, guidance=guidance), **(losses or {}))
         self.losses = DistillationLosses({
             name: build_guidance(self.student, loss, predictions) if name == 'guidance' else MODELS.build(loss)
             for name, loss in configs.items() if loss is not None})
         self.block_runner = BlockRunner(**(step or {}))
         self.block_runner.prepare(self.teacher_blocks, self.divided.student_layers)
-        self._path: tuple[bool, ...] | None = None
+        self.path: Sequence[bool] | None = None
         self.unused_teacher_keys: list[str] | None = None  # None until the teacher is read
+
+    @classmethod
+    def of(cls, runner: Runner) -> ReplacementDistiller:
+        """Returns the model of a runner, without the wrapper of distributed training.
+
+        Args:
+            runner: The runner of a compression.
+
+        Raises:
+            TypeError: If its model is not a distiller.
+        """
+        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        if not isinstance(model, cls):
+            raise TypeError(f'this hook needs the model of a compression, but the model is a {type(model).__name__}; '
+                            "inherit ct_mm::_base_/compress.py or set model.type to 'ct_mm.ReplacementDistiller'")
+        return model
 
     @property
     def teacher(self) -> nn.Module:
@@ -109,23 +137,14 @@ class ReplacementDistiller(BaseModel):
         """The teacher's blocks of all stacks."""
         return self.divided.blocks_of(self.teacher)
 
-    @property
-    def path(self) -> tuple[bool, ...] | None:
-        """Which model runs each stage in the next ``loss``, ``True`` for the student; the rate hook sets it."""
-        return self._path
-
-    @path.setter
-    def path(self, path: Sequence[bool]) -> None:
-        self._path = self.divided.checked(path)
-
     def init_weights(self) -> None:
         """Reads the teacher from its file and starts the student from it.
 
-        MMEngine calls this on resume too: the teacher comes back from its own file, and the checkpoint's student then
-        takes the place of the copied one.
+        MMEngine calls this on resume too: the teacher is read from its own file, and the checkpoint then replaces the
+        copied student.
 
         Raises:
-            FileNotFoundError: If the teacher's file is gone.
+            FileNotFoundError: If the teacher's file does not exist.
             ValueError: If it is damaged, not trusted, or does not fit the model.
         """
         state = read_state_dict(self.teacher_file, self.trust_teacher, advice='set compress.trust_teacher=True')
@@ -133,24 +152,25 @@ class ReplacementDistiller(BaseModel):
         misfit = find_misfit(own, state)
         if misfit.missing or misfit.reshaped:
             raise ValueError(f'teacher {self.teacher_file} does not fit the model: {misfit}\n'
-                             f'compress.teacher must be a checkpoint of the same model that is compressed')
+                             f'compress.teacher must be a checkpoint of the model that is compressed')
         self.unused_teacher_keys = misfit.surplus
-        # not strict: what a model leaves out of its own state dict, it misses there
+        # not strict, because a model may leave entries out of its own state dict
         self.teacher.load_state_dict({name: state[name] for name in own}, strict=False)
         copy_shared(self.student, self.teacher)
         self.divided.copy_layers(self.teacher)
         self._is_init = True
 
     def forward(self, *inputs: Any, mode: str = 'tensor', **named: Any) -> Any:
-        """``loss`` is the training step; every other mode is the pure student's."""
+        """Runs the training step in mode ``loss``, and the pure student in every other mode."""
         return self.loss(*inputs, **named) if mode == 'loss' else self.student(*inputs, **named, mode=mode)
 
     def loss(self, *inputs: Any, **named: Any) -> dict[str, Tensor]:
-        """One training step: the teacher once without gradient, the student once along the path.
+        """Runs one training step: the teacher once without gradient, the student once along the path.
 
         Args:
-            *inputs: A batch, as the model takes it: ``inputs`` and ``data_samples``, or what its ``forward`` names.
-            **named: The same by name.
+            *inputs: A batch, as the model takes it: ``inputs`` and ``data_samples``, or the arguments of its
+                ``forward``.
+            **named: The same as keywords.
 
         Returns:
             The model's own losses and those between student and teacher.
@@ -161,7 +181,7 @@ class ReplacementDistiller(BaseModel):
         """
         if self.unused_teacher_keys is None:
             raise RuntimeError('the teacher has no weights yet: call init_weights() before training')
-        if self._path is None:
+        if self.path is None:
             raise RuntimeError("no path for this step: add dict(type='ct_mm.ReplacementRateHook') to custom_hooks, "
                                'or set the path yourself')
         data_samples = named['data_samples'] if 'data_samples' in named else inputs[1] if len(inputs) > 1 else None
@@ -171,40 +191,27 @@ class ReplacementDistiller(BaseModel):
                 with self._tapped(self.teacher, self.divided.ends_of(self.teacher)) as targets, torch.no_grad(), \
                         self.block_runner.target_precision(self.teacher):
                     self.teacher(*inputs, **named, mode='tensor')
-            with self._tapped(self.student, self.divided.stage_ends) as outputs, self._along_the_path():
+            with self._tapped(self.student, self.divided.stage_ends) as outputs, self.divided.along(self.path) as path:
                 losses = dict(self.student(*inputs, **named, mode='loss'))
         if self.losses:
-            losses.update(self.losses(*self._read(outputs, targets), data_samples, self._path))
-        check_losses(losses, data_samples, path=self._path)
+            losses.update(self.losses(*self._read(outputs, targets), data_samples, path))
+        check_losses(losses, data_samples, path=path)
         return losses
 
     @contextmanager
-    def _along_the_path(self) -> Iterator[None]:
-        """Runs the student along the step's path; afterwards it is the pure student again."""
-        try:
-            self.divided.path = self._path
-            yield
-        finally:
-            self.divided.path = None
-
-    @contextmanager
     def _tapped(self, model: nn.Module, ends: Sequence[nn.Module]) -> Iterator[tuple[list, list]]:
-        """Collects what a model puts out at its stage ends and as predictions, as far as a loss reads it."""
-        with ExitStack() as taps:
-            stages = taps.enter_context(tap_outputs(ends if self.losses.need_stages else []))
-            heads = taps.enter_context(tap_outputs(self._prediction_modules(model)))
-            yield stages, heads
-
-    def _prediction_modules(self, model: nn.Module) -> list[nn.Module]:
+        """Collects a model's outputs at its stage ends and its predictions, as far as a loss reads them."""
+        heads: list[nn.Module] = []
         try:
-            return find_predictions(model, self.predictions) if self.losses else []
+            heads = find_predictions(model, self.predictions) if self.losses else []
         except ValueError:
-            if self.losses.need_predictions:
+            if 'guidance' in self.losses:  # every other loss can do without predictions
                 raise
-            return []
+        with tap_outputs(ends if set(self.losses) - {'guidance'} else []) as stages, tap_outputs(heads) as predictions:
+            yield stages, predictions
 
     def _read(self, outputs: tuple[list, list], targets: tuple[list, list]) -> tuple[StepOutputs, StepOutputs]:
-        """What the losses compare: the student's and the teacher's side."""
+        """Returns what the losses compare, of the student and of the teacher."""
         heads = match_calls(outputs[1], targets[1])
         return tuple(
             StepOutputs(read_stages(self.divided.owners, side[0]),
@@ -212,7 +219,7 @@ class ReplacementDistiller(BaseModel):
             for side, calls, mode in zip((outputs, targets), heads, ('loss', 'tensor')))
 
     def _apply(self, fn: Any, recurse: bool = True) -> nn.Module:
-        self.teacher._apply(fn, recurse)  # no submodule, so device and precision must be carried over to it
+        self.teacher._apply(fn, recurse)  # not a submodule, so it has to be moved and cast explicitly
         return super()._apply(fn, recurse)
 
     def __getattr__(self, name: str) -> Any:

@@ -1,7 +1,7 @@
 """Reads what modules inside a model receive and return, while the model's own forward runs."""
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -11,14 +11,15 @@ from torch.utils._pytree import tree_flatten, tree_unflatten
 
 
 @contextmanager
-def tap_outputs(modules: Sequence[nn.Module]) -> Iterator[list[list[Any]]]:
+def tap_outputs(modules: Sequence[nn.Module], with_inputs: bool = False) -> Iterator[list[list[Any]]]:
     """Collects the outputs of modules for as long as the context lasts.
 
-    This is a context and not a permanent hook, because a teacher's layer serves two passes of one step (the one that
-    gives the targets and the one along the path) and only one of them is read.
+    This is a context and not a permanent hook, because a teacher's layer takes part in two passes of one step (the one
+    that gives the targets and the one along the path) and only one of them is read.
 
     Args:
         modules: The modules to listen to.
+        with_inputs: Collect ``(args, kwargs, output)`` instead of the output.
 
     Yields:
         For each module the outputs of its calls so far, in order.
@@ -30,21 +31,19 @@ def tap_outputs(modules: Sequence[nn.Module]) -> Iterator[list[list[Any]]]:
         >>> calls[0] is output
         True
     """
-    with _listening(modules, lambda module, seen: module.register_forward_hook(
-            lambda _module, _args, output: seen.append(output))) as calls:
+    calls: list[list[Any]] = [[] for _ in modules]
+
+    def listen(module: nn.Module, seen: list[Any]) -> Any:
+        return module.register_forward_hook(
+            lambda _, args, kwargs, output: seen.append((args, kwargs, output) if with_inputs else output),
+            with_kwargs=True)
+
+    handles = [listen(module, seen) for module, seen in zip(modules, calls)]
+    try:
         yield calls
-
-
-@contextmanager
-def tap_inputs(modules: Sequence[nn.Module]) -> Iterator[list[list[tuple[tuple, dict]]]]:
-    """Collects the arguments of modules, as :func:`tap_outputs` collects their outputs.
-
-    Yields:
-        For each module the positional and the keyword arguments of its calls so far.
-    """
-    with _listening(modules, lambda module, seen: module.register_forward_pre_hook(
-            lambda _module, args, kwargs: seen.append((args, kwargs)), with_kwargs=True)) as calls:
-        yield calls
+    finally:
+        for handle in handles:
+            handle.remove()
 
 
 def first_tensor(output: Any, where: str) -> Tensor:
@@ -58,7 +57,7 @@ def first_tensor(output: Any, where: str) -> Tensor:
         The tensor.
 
     Raises:
-        TypeError: If there is none.
+        TypeError: If there is no tensor.
     """
     for value in output if isinstance(output, (tuple, list)) else [output]:
         if isinstance(value, Tensor):
@@ -73,7 +72,7 @@ def join_calls(calls: Sequence[Any]) -> Any:
         calls: The outputs, at least one.
 
     Returns:
-        One output of their structure, or a list of all if they differ in more than the values of their tensors.
+        One output of the same structure, or a list of all if they differ in more than the values of their tensors.
     """
     if len(calls) == 1:
         return calls[0]
@@ -84,14 +83,3 @@ def join_calls(calls: Sequence[Any]) -> Any:
             for group in leaves for leaf in group):
         return list(calls)
     return tree_unflatten([torch.cat(group) for group in leaves], specs[0])
-
-
-@contextmanager
-def _listening(modules: Sequence[nn.Module], listen: Callable[[nn.Module, list], Any]) -> Iterator[list[list[Any]]]:
-    calls: list[list[Any]] = [[] for _ in modules]
-    handles = [listen(module, seen) for module, seen in zip(modules, calls)]
-    try:
-        yield calls
-    finally:
-        for handle in handles:
-            handle.remove()

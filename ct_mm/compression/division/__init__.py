@@ -1,1 +1,1 @@
-"""Which layers belong to which stage, and how a model is divided in place."""
+"""Divides a model into stages, in place."""

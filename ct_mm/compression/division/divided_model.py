@@ -5,7 +5,8 @@ References:
 """
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 from torch import nn
 
@@ -18,16 +19,17 @@ from .stage_plan import StagePlan
 
 
 class DividedModel:
-    """Divides the stacks of a model in place and chooses who runs their stages.
+    """Divides the stacks of a model in place and chooses which model runs each stage.
 
-    The model keeps its class, its forward and the names of its parameters, but for ``layer`` in those of the blocks,
-    see :class:`~ct_mm.compression.division.divided_stack.DividedStack`.
+    The model keeps its class, its forward and its parameter names, except that ``layer`` is added to the names inside
+    the blocks.
 
     Args:
         model: The model, changed in place.
         spec: The settings.
-        config: Config of the model. The owner of a stack is its nearest ancestor with a config of its own, from which
-            student layers of another shape are built. Without a config the model itself is the owner of all stacks.
+        config: Config of the model, from which student layers of another shape are built.
+        whole: Let the model itself own all stacks, as it does without a config. By default the owner of a stack is its
+            nearest ancestor with a config of its own; ``spec.student`` changes the owner's config.
         folded: See :class:`~ct_mm.compression.division.divided_stack.DividedStack`.
 
     Attributes:
@@ -38,21 +40,20 @@ class DividedModel:
     """
 
     def __init__(self, model: nn.Module, spec: DivisionSpec, config: Mapping | None = None,
-                 folded: bool = False) -> None:
+                 whole: bool = False, folded: bool = False) -> None:
         divisions = spec.resolve(find_layer_stacks(model, spec.layers))
-        owners = ['' if config is None else owner_path(config, each.stack.container) for each in divisions]
-        shapes: list[tuple[str, Mapping, nn.Module]] = []  # stacks with the same change share one module
-
-        def shape(owner: str, student: Mapping | nn.Module | None) -> nn.Module | None:
-            if not isinstance(student, Mapping) or not student:
-                return student if isinstance(student, nn.Module) else None
-            for path, change, built in shapes:
-                if (path, change) == (owner, student):
-                    return built
-            shapes.append((owner, student, build_model(merge_configs(config_at(config, owner), student))))
-            return shapes[-1][-1]
-
-        students = [shape(owner, each.student) for owner, each in zip(owners, divisions)]
+        owners = ['' if whole or config is None else owner_path(config, each.stack.container) for each in divisions]
+        students, built = [], {}  # stacks with the same change share one module
+        for owner, student in zip(owners, (each.student for each in divisions)):
+            if isinstance(student, Mapping):
+                if config is None:
+                    raise ValueError(f'student={student!r} changes a config, but the model was given as a module: pass '
+                                     f'a module with blocks of the shape that the student should have')
+                key = owner, str(student)
+                if student and key not in built:
+                    built[key] = build_model(merge_configs(config_at(config, owner), student))
+                student = built.get(key)
+            students.append(student)
         self.stacks = [DividedStack(model, *each, folded) for each in zip(divisions, owners, students)]
         self._path: tuple[bool, ...] | None = None
 
@@ -64,9 +65,14 @@ class DividedModel:
         return self.stacks[0].plan
 
     @property
+    def stages(self) -> list[list[Slot]]:
+        """The slots of each stage, in the order of the path."""
+        return [stage for stack in self.stacks for stage in stack.stages]
+
+    @property
     def num_stages(self) -> int:
         """Length of the path: the stages of all stacks."""
-        return sum(stack.plan.num_stages for stack in self.stacks)
+        return len(self.stages)
 
     @property
     def path(self) -> tuple[bool, ...] | None:
@@ -75,16 +81,21 @@ class DividedModel:
 
     @path.setter
     def path(self, path: Sequence[bool] | None) -> None:
-        self._path = rest = None if path is None else self.checked(path)
-        for stack in self.stacks:
-            stack.set_path(rest and rest[:stack.plan.num_stages])
-            rest = rest and rest[stack.plan.num_stages:]
-
-    def checked(self, path: Sequence[bool]) -> tuple[bool, ...]:
-        """Returns a path as a tuple; raises a ValueError if it does not have one entry for each stage."""
-        if len(path) != self.num_stages:
+        if path is not None and len(path) != self.num_stages:
             raise ValueError(f'path {tuple(path)} has {len(path)} entries for {self.num_stages} stages')
-        return tuple(bool(by_student) for by_student in path)
+        self._path = None if path is None else tuple(map(bool, path))
+        for stage, by_student in zip(self.stages, self._path or [True] * self.num_stages):
+            for slot in stage:
+                slot.by_student = by_student
+
+    @contextmanager
+    def along(self, path: Sequence[bool]) -> Iterator[tuple[bool, ...]]:
+        """Sets the path for as long as the context lasts; afterwards the pure student runs."""
+        try:
+            self.path = path
+            yield self.path
+        finally:
+            self.path = None
 
     @property
     def slots(self) -> list[Slot]:
@@ -98,8 +109,8 @@ class DividedModel:
 
     @property
     def owners(self) -> list[nn.Module]:
-        """For each stage the module that owns it."""
-        return [stack.owner for stack in self.stacks for _ in range(stack.plan.num_stages)]
+        """The module that owns each stage."""
+        return [stack.owner for stack in self.stacks for _ in stack.stages]
 
     @property
     def stacks_by_owner(self) -> dict[str, list[DividedStack]]:
@@ -111,29 +122,29 @@ class DividedModel:
 
     @property
     def stage_ends(self) -> list[Slot]:
-        """The last slot of each stage: its output is the stage's tokens."""
-        return [stack.slots[end] for stack in self.stacks for end in stack.plan.ends]
+        """The last slot of each stage: its output holds the stage's tokens."""
+        return [stage[-1] for stage in self.stages]
 
     def blocks_of(self, whole: nn.Module) -> list[nn.Module]:
-        """The N blocks of all stacks in an undivided model of this architecture."""
-        return [block for stack in self.stacks for block in stack.blocks_of(whole)]
+        """Returns the N blocks of all stacks in an undivided model of this architecture."""
+        return [block for stack in self.stacks for block in stack.place.of(whole)]
 
     def ends_of(self, whole: nn.Module) -> list[nn.Module]:
-        """The last block of each stage there."""
-        return [stack.blocks_of(whole)[end] for stack in self.stacks for end in stack.plan.ends]
+        """Returns the last block of each stage in an undivided model."""
+        return [stack.place.of(whole)[end] for stack in self.stacks for end in stack.plan.ends]
 
     def borrow(self, whole: nn.Module) -> None:
         """Lets the blocks of an undivided model run the stages that a path gives to the teacher.
 
-        They stay the teacher's: they are in no state dict or parameter list of the divided model.
+        The blocks still belong to the teacher: they are in no state dict or parameter list of the divided model.
         """
         for slot, block in zip(self.slots, self.blocks_of(whole), strict=True):
             slot.lend(block)
 
     def copy_layers(self, whole: nn.Module) -> None:
-        """Starts each student layer from those blocks of an undivided model that its plan names."""
+        """Starts each student layer from the blocks of an undivided model that its plan names."""
         for stack in self.stacks:
-            stack.copy_layers(stack.blocks_of(whole))
+            stack.copy_layers(stack.place.of(whole))
 
     def fold(self) -> None:
         """Folds the linear maps between stages of another width; from then on only the student can run."""

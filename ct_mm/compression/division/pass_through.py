@@ -1,4 +1,4 @@
-"""What a skipped block hands on, so that the model around it does not notice."""
+"""What a skipped block returns, so that the model around it does not notice."""
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
@@ -10,23 +10,30 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import _disable_current_modes
 from torch.utils._pytree import tree_map
 
-#: An argument of a block: the index of a positional one or the name of one given by keyword.
+from ..batch import describe, eval_mode
+
+#: An argument of a block: the index of a positional one or the name of a keyword.
 Argument = int | str
 
 
 class PassThrough:
-    """Hands on, in a skipped block's place, what a block that changes nothing would return.
+    """Returns, in place of a skipped block, what a block that changes nothing would return.
 
-    A block may say so itself, with a method ``pass_through`` that takes its arguments. Else the first block that is
-    skipped settles it for its stack: a layer is run aside once, without gradient and in eval mode, and the
-    kind of its return value is compared with its arguments. A tensor stands for the first tensor argument, or the only
-    one of its shape. In a tuple the first element is found like that; each further one must be ``None`` or the very
-    object of one argument. Whatever else there is, an attention map for example, cannot be made up.
+    A block may define this itself, with a method ``pass_through`` that takes its arguments. Otherwise the first skipped
+    block decides for its stack: a layer runs once on a copy of the arguments, without gradient and in eval mode, and
+    the return value is matched with the arguments. A tensor stands for the first tensor argument, or for the only one
+    of its shape. The first element of a tuple is matched in the same way; every other element must be ``None`` or the
+    same object as one argument. Anything else, such as an attention map, cannot be produced without the block.
 
     Args:
-        returns: What to hand on, if it is not to be found out: one argument, or for blocks that return a tuple one
-            entry for each element, an argument or ``None``. Arguments are indices of positional ones (those by keyword
-            follow in their order) or keywords.
+        returns: What to return, if it is not to be detected: one argument, or, for blocks that return a tuple, an
+            argument or ``None`` for each element. An argument is its index (keyword arguments follow the positional
+            ones in their order) or its keyword.
+
+    Examples:
+        >>> rule = PassThrough((0, None))
+        >>> rule(('tokens', 'mask'), {})
+        ('tokens', None)
     """
 
     def __init__(self, returns: Argument | Sequence[Argument | None] | None = None) -> None:
@@ -34,32 +41,36 @@ class PassThrough:
         self._kind: type = tuple  # or list
 
     def __call__(self, args: tuple, kwargs: dict) -> Any:
-        """Gives the return value of a skipped block.
+        """Computes the return value of a skipped block.
 
         Args:
             args: Positional arguments of the block.
             kwargs: Keyword arguments of the block.
 
         Returns:
-            As the block's own: a tensor, or a tuple or list.
+            A tensor, tuple or list, as the block itself would return.
 
         Raises:
             TypeError: If ``returns`` names an argument that the block was not given.
         """
-        if isinstance(self.returns, tuple):
-            return self._kind(None if entry is None else self._argument(entry, args, kwargs) for entry in self.returns)
-        return self._argument(self.returns, args, kwargs)
+        given = {None: None, **dict(enumerate((*args, *kwargs.values()))), **kwargs}
+        entries = self.returns if isinstance(self.returns, tuple) else (self.returns, )
+        if not given.keys() >= set(entries):
+            raise TypeError(f'compress.pass_through={self.returns!r} names an argument that the block was not given; '
+                            f'it has {len(args)} positional ones and {sorted(kwargs) or "none by keyword"}')
+        values = self._kind(given[entry] for entry in entries)
+        return values if isinstance(self.returns, tuple) else values[0]
 
     def find(self, layers: Sequence[nn.Module], args: tuple, kwargs: dict) -> None:
-        """Finds out what to hand on, see above.
+        """Detects what to return, see the class.
 
         Args:
-            layers: Layers of the same kind. One that drops tokens does not tell; then the next is asked.
-            args: Positional arguments that they can be called with.
+            layers: Layers of the same kind. If one is unclear, for example because it drops tokens, the next is tried.
+            args: Positional arguments for the layers.
             kwargs: Keyword arguments.
 
         Raises:
-            TypeError: If none makes it clear.
+            TypeError: If every layer is unclear.
         """
         unclear = None
         for layer in layers:
@@ -71,7 +82,7 @@ class PassThrough:
 
     def _find(self, layer: nn.Module, args: tuple, kwargs: dict) -> None:
         args, kwargs = tree_map(lambda v: v.detach().clone() if isinstance(v, Tensor) else v, (args, kwargs))
-        named = dict(_named(args, kwargs))
+        named = _named(args, kwargs)
         shapes = {entry: v.shape for entry, v in named.items() if isinstance(v, Tensor)}  # before a call that writes
         with _aside(layer):
             output = layer(*args, **kwargs)
@@ -85,7 +96,7 @@ class PassThrough:
             raise _unclear(layer, output, 'that kind of return value is not known')
 
     def check(self, layer: nn.Module, output: Any) -> None:
-        """Compares what a layer did return with what its neighbours, skipped, hand on.
+        """Compares what a layer returned with what the skipped blocks of its stack return.
 
         Args:
             layer: The layer.
@@ -94,60 +105,45 @@ class PassThrough:
         Raises:
             TypeError: If one is a tensor and the other a tuple, or the tuples have different lengths.
         """
-        if self.returns is None:
-            return
         expected = len(self.returns) if isinstance(self.returns, tuple) else None
         given = len(output) if isinstance(output, (tuple, list)) else None
-        if expected != given:
-            raise TypeError(f'{type(layer).__name__} returned {_describe(output)}, but skipped blocks hand on '
+        if self.returns is not None and expected != given:
+            raise TypeError(f'{type(layer).__name__} returned {describe(output)}, but skipped blocks return '
                             f'compress.pass_through={self.returns!r}')
 
     def stream(self, args: tuple, kwargs: dict) -> Argument:
-        """The argument that holds the tokens: what the first element of the return value stands for."""
+        """Returns the argument with the tokens: the one that the first element of the return value stands for."""
         first = self.returns[0] if isinstance(self.returns, tuple) else self.returns
         if first is not None:
             return first
-        return next(entry for entry, value in _named(args, kwargs) if isinstance(value, Tensor))
-
-    def _argument(self, entry: Argument, args: tuple, kwargs: dict) -> Any:
-        values = (*args, *kwargs.values())
-        if isinstance(entry, str) and entry in kwargs:
-            return kwargs[entry]
-        if isinstance(entry, int) and entry < len(values):
-            return values[entry]
-        raise TypeError(f'compress.pass_through={self.returns!r} names an argument that the block was not given; '
-                        f'it has {len(args)} positional ones and {sorted(kwargs) or "none by keyword"}')
+        return next(entry for entry, value in _named(args, kwargs).items() if isinstance(value, Tensor))
 
 
 @contextmanager
 def _aside(layer: nn.Module) -> Iterator[None]:
-    """A call that leaves no trace: no gradient, no dropout, no statistics, and none that counts operations sees it."""
-    modes = [(module, module.training) for module in layer.modules()]
+    """Lets a call leave no trace: no gradients, dropout or statistics, and no operation counter sees it."""
     caches = torch.is_autocast_cache_enabled()
-    layer.eval()
     torch.set_autocast_cache_enabled(False)  # a weight cast without gradient must not serve the call that needs one
     try:
-        with torch.no_grad(), _disable_current_modes():
+        with eval_mode(layer), torch.no_grad(), _disable_current_modes():
             yield
     finally:
         torch.set_autocast_cache_enabled(caches)
-        for module, training in modes:
-            module.training = training
 
 
-def _named(args: tuple, kwargs: dict) -> list[tuple[Argument, Any]]:
-    return [*enumerate(args), *kwargs.items()]
+def _named(args: tuple, kwargs: dict) -> dict[Argument, Any]:
+    return {**dict(enumerate(args)), **kwargs}
 
 
 def _same_shape(layer: nn.Module, output: Any, element: Any, shapes: dict[Argument, torch.Size]) -> Argument:
-    """The first tensor argument if it has the shape of an element, else the only one that has."""
+    """Finds the first tensor argument if it has the shape of an element, else the only one that has."""
     if not shapes:
         raise TypeError('a block was called without any tensor argument, so there is nothing to pass through')
     fitting = [entry for entry, shape in shapes.items() if isinstance(element, Tensor) and shape == element.shape]
     if fitting and (fitting[0] == next(iter(shapes)) or len(fitting) == 1):
         return fitting[0]
-    raise _unclear(layer, output, 'its tokens have not the shape of one tensor argument, '
-                   f'which are {[tuple(shape) for shape in shapes.values()]}')
+    raise _unclear(layer, output, f'its tokens do not have the shape of one tensor argument; the arguments have '
+                   f'{[tuple(shape) for shape in shapes.values()]}')
 
 
 def _same_object(layer: nn.Module, output: Any, index: int, named: dict[Argument, Any]) -> Argument | None:
@@ -164,14 +160,5 @@ def _same_object(layer: nn.Module, output: Any, index: int, named: dict[Argument
 
 
 def _unclear(layer: nn.Module, output: Any, why: str) -> TypeError:
-    return TypeError(
-        f'{type(layer).__name__} returns {_describe(output)}, and {why}; say with compress.pass_through what a skipped '
-        f'block hands on, e.g. (0, None) for a tuple of its first argument and None')
-
-
-def _describe(value: Any) -> str:
-    if isinstance(value, Tensor):
-        return f'a tensor {tuple(value.shape)}'
-    if isinstance(value, (tuple, list)):
-        return f'a {type(value).__name__} of {len(value)} ({", ".join(map(_describe, value))})'
-    return 'None' if value is None else f'a {type(value).__name__}'
+    return TypeError(f'{type(layer).__name__} returns {describe(output)}, and {why}; set compress.pass_through to '
+                     f'what a skipped block should return, e.g. (0, None) for a tuple of its first argument and None')

@@ -11,8 +11,8 @@ from .pass_through import PassThrough
 class Borrowed:
     """A reference to a module that belongs to another model.
 
-    It is no submodule of its holder: not in its state dict, its parameters or its train mode, and a
-    deep copy of the holder (as weight averaging makes) keeps sharing it.
+    The module is not registered in its holder: it is not in the holder's state dict or parameters, and train mode does
+    not reach it. A deep copy of the holder, as weight averaging makes one, still shares it.
 
     Args:
         module: The module.
@@ -26,16 +26,16 @@ class Borrowed:
 
 
 class Slot(nn.Module):
-    """Stands in a stack where a block stood, and runs the teacher's block, a student's layer or nothing.
+    """Takes the place of a block in a stack, and runs the teacher's block, a student's layer or nothing.
 
     A student's layer of another width has a linear map before it, after it, or both, see
-    :mod:`ct_mm.compression.adapter`. Reading an attribute that a slot lacks reads its layer's, since some models look
-    at their blocks (``torch.nn.TransformerEncoder`` at ``layers[0].self_attn``).
+    :mod:`ct_mm.compression.layers.adapter`. An attribute that a slot lacks is read from its layer, since some models
+    look at their blocks (``torch.nn.TransformerEncoder`` at ``layers[0].self_attn``).
 
     Args:
-        layer: The student's layer, or ``None`` for a slot that passes its input on.
-        runner: The slot whose layer stands for this one's block, if it is not this one itself.
-        rule: What to pass on, shared by the slots of a stack.
+        layer: The student's layer, or ``None`` for a slot that returns its input.
+        runner: The slot whose layer replaces this one's block, if it is not this one itself.
+        rule: What a skipped block returns, shared by the slots of a stack.
     """
 
     def __init__(self, layer: nn.Module | None, runner: Slot | None, rule: PassThrough) -> None:
@@ -43,22 +43,22 @@ class Slot(nn.Module):
         self.layer = layer
         self.enter: nn.Module | None = None
         self.leave: nn.Module | None = None
-        self._runner = (runner or self, )  # in a tuple, lest every slot of the stage register it
+        self._runner = (runner or self, )  # in a tuple, so that it is not registered as a submodule
         self._teacher_block: Borrowed | None = None
         self.rule = rule
         self.by_student = True
 
     def lend(self, teacher_block: nn.Module) -> None:
-        """Hands the slot the teacher's block, which stays the teacher's."""
+        """Gives the slot the teacher's block, which still belongs to the teacher."""
         self._teacher_block = Borrowed(teacher_block)
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """Runs as the block would have: same arguments, same kind of return value."""
-        if not self.by_student:
-            if self._teacher_block is None:
-                raise RuntimeError('the path gives this stage to the teacher, but no teacher lent its layers')
-            return self._teacher_block.module(*args, **kwargs)
-        return self._skip(args, kwargs) if self.layer is None else self._run(args, kwargs)
+        if self.by_student:
+            return self._skip(args, kwargs) if self.layer is None else self._run(args, kwargs)
+        if self._teacher_block is None:
+            raise RuntimeError('the path gives this stage to the teacher, but no teacher lent its layers')
+        return self._teacher_block.module(*args, **kwargs)
 
     def _skip(self, args: tuple, kwargs: dict) -> Any:
         runner = self._runner[0]
@@ -70,16 +70,14 @@ class Slot(nn.Module):
         return self.rule(args, kwargs)
 
     def _run(self, args: tuple, kwargs: dict) -> Any:
-        if self.enter is None and self.leave is None:
-            output = self.layer(*args, **kwargs)
-            self.rule.check(self.layer, output)
-            return output
         args, kwargs = self._entered(args, kwargs)
         try:
             output = self.layer(*args, **kwargs)
         except RuntimeError as error:
-            raise RuntimeError(f'a student layer of another width failed: {error}. Its tokens are mapped to that width'
-                               f', its other arguments are not; keep the width where blocks take several') from error
+            if self.enter is None and self.leave is None:
+                raise
+            raise RuntimeError(f'a student layer of another width failed: {error}. Its tokens are mapped to that '
+                               'width, its other arguments are not; keep the width if blocks take several') from error
         self.rule.check(self.layer, output)
         if self.leave is None:
             return output
@@ -87,7 +85,7 @@ class Slot(nn.Module):
             else self.leave(output)
 
     def _entered(self, args: tuple, kwargs: dict) -> tuple[tuple, dict]:
-        """The arguments with the tokens mapped to the layer's width."""
+        """Returns the arguments with the tokens mapped to the layer's width."""
         if self.enter is None:
             return args, kwargs
         stream = self.rule.stream(args, kwargs)

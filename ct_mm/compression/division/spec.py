@@ -1,4 +1,4 @@
-"""What a config says about a division, resolved once for each stack."""
+"""The settings of a division, resolved once for each stack."""
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
@@ -14,7 +14,7 @@ from .stage_plan import StagePlan
 
 @dataclass(frozen=True)
 class StackDivision:
-    """How one stack is divided.
+    """The division of one stack.
 
     Args:
         stack: The stack.
@@ -31,9 +31,9 @@ class StackDivision:
 
 @dataclass(frozen=True)
 class DivisionSpec:
-    """The settings of a division, the one place where they are listed.
+    """The settings of a division; no other place lists them.
 
-    Every setting but ``layers`` takes one value for all stacks or a list with one value for each stack.
+    Every setting except ``layers`` takes one value for all stacks or a list with one value for each stack.
 
     Args:
         layers: Names of the stacks, see :func:`~ct_mm.compression.division.layer_stack.find_layer_stacks`; ``None``
@@ -41,13 +41,13 @@ class DivisionSpec:
         num_stages: Stages K of an even division. Give this, ``stage_sizes`` or ``plan``.
         stage_sizes: Teacher layers of each stage.
         plan: A finished plan.
-        copy: Where a student layer starts from in its stage: ``last``, ``first`` or ``mean``.
-        pass_through: What a skipped block returns, where this cannot be detected, see
+        copy: The teacher layer of its stage from which a student layer starts: ``last``, ``first``, or ``mean`` of all.
+        pass_through: What a skipped block returns, if this cannot be detected, see
             :class:`~ct_mm.compression.division.pass_through.PassThrough`.
         layers_per_stage: Student layers of a stage: one number for all stages; for a single stack also a list with one
-            number for each stage; for several stacks a list with one of these for each stack.
-        student: What the config of the stack's owner says differently for the student's layers, such as
-            ``dict(mlp_ratio=2.0)``; or a module with blocks of that shape.
+            number for each stage; for several stacks a list with either of these for each stack.
+        student: Changes to the config of the stack's owner for the student's layers, such as ``dict(mlp_ratio=2.0)``;
+            or a module with blocks of that shape.
 
     Examples:
         >>> from ct_mm.compression.division.layer_stack import find_layer_stacks
@@ -75,7 +75,7 @@ class DivisionSpec:
     def settings_in(cls, compress: Mapping) -> dict[str, Any]:
         """Picks the settings of the division from a config's ``compress``.
 
-        ``stage_sizes`` replaces ``num_stages``, because the base config gives a number and the sizes are more precise.
+        ``stage_sizes`` overrides ``num_stages``, because the base config sets a number and the sizes are more precise.
         """
         settings = {key: compress[key] for key in cls.keys() if key in compress}
         if settings.get('stage_sizes') is not None:
@@ -93,19 +93,16 @@ class DivisionSpec:
 
         Raises:
             ValueError: If not exactly one of ``num_stages``, ``stage_sizes`` and ``plan`` is given, a list does not
-                have one value for each stack, or a plan does not fit its stack; the message names the stack.
+                have one value for each stack, or a plan does not fit its stack. The message names the stack.
         """
-        if sum(choice is not None for choice in (self.num_stages, self.stage_sizes, self.plan)) != 1:
+        given = [name for name in ('num_stages', 'stage_sizes', 'plan') if getattr(self, name) is not None]
+        if len(given) != 1:
             raise ValueError('give exactly one of num_stages, stage_sizes and plan')
-        count = len(stacks)
-        name = next(name for name in ('num_stages', 'stage_sizes', 'plan') if getattr(self, name) is not None)
-        stages = _per_stack(name, getattr(self, name), count, nested=name == 'stage_sizes')
-        copies = _per_stack('copy', self.copy, count)
-        counts = _per_stack('layers_per_stage', self.layers_per_stage, count, nested=count == 1)
-        returns = _per_stack('pass_through', self.pass_through, count, nested=True)
-        shapes = _per_stack('student', self.student, count)
-        divisions = []
-        for stack, value, *rest, rule, shape in zip(stacks, stages, copies, counts, returns, shapes):
+        name, count, divisions = given[0], len(stacks), []
+        nested = dict(stage_sizes=True, layers_per_stage=count == 1, pass_through=True)
+        columns = [_per_stack(key, getattr(self, key), count, nested.get(key, False))
+                   for key in (name, 'copy', 'layers_per_stage', 'pass_through', 'student')]
+        for stack, value, *rest, rule, shape in zip(stacks, *columns):
             try:
                 plan = value if name == 'plan' else StagePlan.even(len(stack.layers), value, *rest) \
                     if name == 'num_stages' else StagePlan.from_sizes(value, len(stack.layers), *rest)
@@ -116,13 +113,13 @@ class DivisionSpec:
                 if count == 1:
                     raise
                 raise ValueError(f'{error}\nThis is {stack}, one of {count} stacks: {", ".join(map(str, stacks))}. '
-                                 f'Give a list of {count} as {name} to set each stack on its own.') from error
+                                 f'Give a list of {count} as {name} to set each stack separately.') from error
             divisions.append(StackDivision(stack, plan, rule, shape))
         return divisions
 
 
 def _per_stack(name: str, value: Any, count: int, nested: bool = False) -> list[Any]:
-    """One value for each stack. With ``nested``, a flat list is the value of one stack and so holds for all."""
+    """Returns one value for each stack. With ``nested``, a flat list is one value, which holds for all stacks."""
     listed = isinstance(value, (list, tuple))
     if not listed or (nested and not any(isinstance(item, (list, tuple)) for item in value)):
         return [value] * count

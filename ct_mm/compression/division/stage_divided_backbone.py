@@ -5,7 +5,6 @@ References:
 """
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 from mmengine.model import BaseModule
@@ -13,38 +12,36 @@ from torch import nn
 
 from ct_mm.registry import MODELS
 
-from ..config_tree import build_model, merge_configs
+from ..config_tree import build_model
 from .divided_model import DividedModel
 from .spec import DivisionSpec
 
 
 @MODELS.register_module()
 class StageDividedBackbone(BaseModule):
-    """Puts slots in place of a backbone's blocks and leaves everything else of it alone.
+    """Puts slots in place of a backbone's blocks and changes nothing else.
 
-    The backbone's own ``forward`` (its loop, its ``out_indices``, its position embedding) runs untouched, and reading
-    an attribute of the wrapper reads the backbone's. A backbone may have several stacks, such as encoder and decoder or
-    the widths of a hierarchy.
+    The backbone's own ``forward`` (its loop, its ``out_indices``, its position embedding) runs unchanged, and an
+    attribute that the wrapper lacks is read from the backbone. A backbone may have several stacks, such as encoder and
+    decoder or the widths of a hierarchy.
 
     Args:
         backbone: Config of a backbone (or of any model), or the module itself, whose blocks become the student's
             layers.
         folded: See :class:`~ct_mm.compression.division.divided_stack.DividedStack`.
-        data_preprocessor: That of a whole model whose config has none; MMEngine passes what stands at the top of a
-            config.
+        data_preprocessor: Config for a whole model that has none; MMEngine passes the one at the top of a config.
         init_cfg: MMEngine's initialisation config.
         **division: The settings of :class:`~ct_mm.compression.division.spec.DivisionSpec`.
 
     Attributes:
-        divided (DividedModel): The stages, and who runs them.
+        divided (DividedModel): The stages, and which model runs each of them.
 
     Raises:
         ValueError: If there is no such stack or the plan does not fit it.
 
     Examples:
         >>> encoder = nn.TransformerEncoder(nn.TransformerEncoderLayer(8, 2), 6, enable_nested_tensor=False)
-        >>> divided = StageDividedBackbone(encoder, num_stages=3)
-        >>> divided = divided.divided
+        >>> divided = StageDividedBackbone(encoder, num_stages=3).divided
         >>> len(divided.student_layers), divided.num_stages
         (3, 3)
     """
@@ -55,10 +52,8 @@ class StageDividedBackbone(BaseModule):
         if data_preprocessor and isinstance(backbone, dict):
             backbone = dict(backbone, data_preprocessor=backbone.get('data_preprocessor') or data_preprocessor)
         self.backbone = backbone if isinstance(backbone, nn.Module) else build_model(backbone)
-        spec = DivisionSpec(**division)
-        shapes = [_shape(one, backbone) for one in spec.student] if isinstance(spec.student, (list, tuple)) else \
-            _shape(spec.student, backbone)
-        self.divided = DividedModel(self.backbone, replace(spec, student=shapes), folded=folded)
+        config = None if isinstance(backbone, nn.Module) else backbone
+        self.divided = DividedModel(self.backbone, DivisionSpec(**division), config, whole=True, folded=folded)
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """The backbone's own forward, along the path."""
@@ -71,12 +66,3 @@ class StageDividedBackbone(BaseModule):
             if name.startswith('__') or 'backbone' not in self.__dict__.get('_modules', {}):
                 raise
             return getattr(self.backbone, name)
-
-
-def _shape(student: dict | nn.Module | None, backbone: dict | nn.Module) -> nn.Module | None:
-    if student is None or isinstance(student, nn.Module):
-        return student
-    if isinstance(backbone, nn.Module):
-        raise ValueError(f'student={student!r} changes a config, but the backbone is a module: pass a module here too, '
-                         f'with blocks of the shape that the student should have')
-    return build_model(merge_configs(backbone, student))

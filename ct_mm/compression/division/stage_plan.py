@@ -1,4 +1,4 @@
-"""Which teacher layers each student stage stands for.
+"""The teacher layers that each stage of the student replaces.
 
 References:
     CompressTracker, arXiv 2409.17564, section 3.2 (stage division).
@@ -8,27 +8,33 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Sequence
 
-#: From which teacher layers of its stage a student layer starts.
+#: The teacher layers of its stage from which a student layer may start.
 COPY_RULES = ('last', 'first', 'mean')
 
 
 @dataclass(frozen=True)
 class StagePlan:
-    """A division of N teacher layers into K stages, each run by one student layer or by a few.
+    """A division of N teacher layers into K stages, each with one or more student layers.
 
-    A stage is what the path chooses a model for. Its teacher layers are split evenly into parts, one for each student
-    layer; with one student layer, as in the paper, the part is the stage.
+    The path chooses a model for each stage. The teacher layers of a stage are split evenly into parts, one for each
+    student layer; with one student layer, as in the paper, the part is the whole stage.
 
     Args:
-        stages: For each stage the teacher's layer indices, counted from 0. Together they must be
-            0, 1, ..., N-1 in this order.
-        copy: Where a student layer starts from: the ``last`` (the paper's choice) or the ``first``
-            teacher layer of its part, or the ``mean`` of all of them.
+        stages: The indices of each stage's teacher layers, counted from 0. Together they must be 0, 1, ..., N-1 in this
+            order.
+        copy: The teacher layer of its part from which a student layer starts: the ``last`` (the paper's choice), the
+            ``first``, or the ``mean`` of all.
         layers_per_stage: Student layers of each stage, one number for all or one for each.
 
     Raises:
         ValueError: If a layer is missing, repeated or out of order, a stage is empty or has fewer teacher layers than
             student layers, or ``copy`` is unknown. The message prints the plan.
+
+    Examples:
+        >>> StagePlan.even(12, 4).stages
+        ((0, 1, 2), (3, 4, 5), (6, 7, 8), (9, 10, 11))
+        >>> StagePlan.from_sizes([2, 4], copy='first').copied_layers
+        ((0,), (2,))
     """
 
     stages: tuple[tuple[int, ...], ...]
@@ -38,8 +44,7 @@ class StagePlan:
     def __post_init__(self) -> None:
         layers = [layer for stage in self.stages for layer in stage]
         if not layers or not all(self.stages) or layers != list(range(len(layers))):
-            raise ValueError(
-                f'a stage plan must cover every teacher layer exactly once and in order, but this one is\n{self}')
+            raise ValueError(f'a plan must cover each teacher layer exactly once, in order, but this one is\n{self}')
         if self.copy not in COPY_RULES:
             raise ValueError(f'copy must be one of {", ".join(COPY_RULES)}, not {self.copy!r}')
         counts = self.layers_per_stage
@@ -52,7 +57,7 @@ class StagePlan:
     @classmethod
     def even(cls, num_layers: int, num_stages: int, copy: str = 'last',
              layers_per_stage: int | Sequence[int] = 1) -> StagePlan:
-        """Splits as evenly as whole layers allow: stage i begins at ``round(i * N / K)``.
+        """Splits into stages that are as equal as possible: stage i begins at ``round(i * N / K)``.
 
         Args:
             num_layers: Teacher layers N.
@@ -90,7 +95,7 @@ class StagePlan:
         if any(size < 1 for size in sizes):
             raise ValueError(f'stage_sizes={list(sizes)}: every stage needs at least one teacher layer')
         bounds = [sum(sizes[:i]) for i in range(len(sizes) + 1)]
-        plan = cls(tuple(tuple(range(a, b)) for a, b in zip(bounds, bounds[1:])), copy, layers_per_stage)
+        plan = cls(_cut(tuple(range(bounds[-1])), bounds), copy, layers_per_stage)
         if num_layers is not None and plan.num_layers != num_layers:
             raise ValueError(f'stage_sizes={list(sizes)} add up to {plan.num_layers} layers, '
                              f'but the teacher has {num_layers}:\n{plan}')
@@ -108,7 +113,7 @@ class StagePlan:
 
     @property
     def num_student_layers(self) -> int:
-        """Student layers: K, unless stages have several."""
+        """Student layers: K, or more if stages have several."""
         return sum(self.layers_per_stage)
 
     @property
@@ -118,26 +123,28 @@ class StagePlan:
 
     @property
     def parts(self) -> tuple[tuple[int, ...], ...]:
-        """For each student layer the teacher layers that it stands for."""
+        """The teacher layers that each student layer replaces."""
         return tuple(part for stage, count in zip(self.stages, self.layers_per_stage) for part in _split(stage, count))
 
     @property
     def student_places(self) -> tuple[int, ...]:
-        """For each student layer the place in the teacher's stack where it runs: the last of its part."""
+        """The place in the teacher's stack where each student layer runs: the last of its part."""
         return tuple(part[-1] for part in self.parts)
 
     @property
     def copied_layers(self) -> tuple[tuple[int, ...], ...]:
-        """For each student layer the teacher layers whose mean it starts from (mostly just one)."""
+        """The teacher layers whose mean each student layer starts from (usually just one)."""
         choose = {'last': lambda p: p[-1:], 'first': lambda p: p[:1], 'mean': lambda p: p}[self.copy]
         return tuple(choose(part) for part in self.parts)
 
     def __str__(self) -> str:
-        return '\n'.join(
-            f'stage {i}: teacher layers {", ".join(map(str, stage)) or "none"}' for i, stage in enumerate(self.stages))
+        return '\n'.join(f'stage {i}: teacher layers {", ".join(map(str, stage)) or "none"}'
+                         for i, stage in enumerate(self.stages))
 
 
 def _split(layers: tuple[int, ...], parts: int) -> tuple[tuple[int, ...], ...]:
-    """Splits as evenly as whole layers allow: part i begins at ``round(i * N / parts)``."""
-    bounds = [round(i * len(layers) / parts) for i in range(parts + 1)]
+    return _cut(layers, [round(i * len(layers) / parts) for i in range(parts + 1)])
+
+
+def _cut(layers: tuple[int, ...], bounds: Sequence[int]) -> tuple[tuple[int, ...], ...]:
     return tuple(layers[a:b] for a, b in zip(bounds, bounds[1:]))

@@ -1,4 +1,4 @@
-"""The student under the names of a plain model."""
+"""Names of the student's tensors in a plain model."""
 from __future__ import annotations
 
 from collections.abc import Iterator
@@ -14,30 +14,29 @@ from .stage_divided_backbone import StageDividedBackbone
 
 
 def plain_name(model: nn.Module, name: str, slots: bool = False) -> str:
-    """What a module or tensor of a divided model is called in the plain model.
+    """Translates a name in a divided model to the plain model.
 
     Args:
         model: A model with divided stacks anywhere inside.
-        name: Its dotted path there.
-        slots: Leave the slots and their numbers as they are, and only :class:`StageDividedBackbone` out.
+        name: Dotted path of a module or tensor in it.
+        slots: Keep the slots and their numbers, and leave out only :class:`StageDividedBackbone`.
 
     Returns:
-        Its path in the plain student, which has fewer layers.
+        The path in the plain student, which has fewer layers.
     """
     module: nn.Module | None = model
     plain = []
     for part in name.split('.'):
-        inner = None if module is None else module._modules.get(part)
-        left_out = isinstance(module, StageDividedBackbone) and part == 'backbone' or (
-            isinstance(module, Slot) and part == 'layer' and not slots)
-        if not left_out:
+        wrapped = 'backbone' if isinstance(module, StageDividedBackbone) else \
+            'layer' if isinstance(module, Slot) and not slots else None
+        if part != wrapped:
             plain.append(part if slots or not isinstance(module, CONTAINERS) else _kept(module).get(part, part))
-        module = inner
+        module = None if module is None else module._modules.get(part)
     return '.'.join(plain)
 
 
 def named_tensors(model: nn.Module) -> Iterator[tuple[str, Tensor]]:
-    """Parameters and lasting buffers by their path in the model.
+    """Yields parameters and persistent buffers by their path in the model.
 
     The keys of a state dict are not always paths: some models rename or leave out entries in hooks.
     """
@@ -54,7 +53,7 @@ def copy_shared(student: nn.Module, teacher: nn.Module) -> None:
 
     Args:
         student: A divided model.
-        teacher: The model undivided.
+        teacher: The same model, undivided.
     """
     slots = tuple(f'{path}.' for path, module in student.named_modules() if isinstance(module, Slot))
     theirs = dict(named_tensors(teacher))
@@ -63,32 +62,32 @@ def copy_shared(student: nn.Module, teacher: nn.Module) -> None:
             tensor.copy_(theirs[path])
 
 
+@torch.no_grad()
 def copy_tensors(source: nn.Module, target: nn.Module, slots: bool = False) -> None:
-    """Copies a divided model into another form of it, completely.
+    """Copies all tensors of a divided model to another form of it.
 
     Args:
         source: A divided model.
-        target: A plain one, or with ``slots`` a divided one in wrappers of its own.
+        target: A plain model, or, with ``slots``, one with :class:`StageDividedBackbone` in other places.
         slots: Whether the target has slots.
 
     Raises:
-        ValueError: If one has a tensor that the other lacks, or of another shape. One of the source that has several
+        ValueError: If one model has a tensor that the other lacks, or of another shape. A source tensor with several
             names needs a place under one of them.
     """
-    mine = {plain_name(source, path, slots): tensor for path, tensor in named_tensors(source)}
-    its = {plain_name(target, path, slots): tensor for path, tensor in named_tensors(target)}
+    mine, its = ({plain_name(model, path, slots): tensor for path, tensor in named_tensors(model)}
+                 for model in (source, target))
     placed = {id(mine[path]) for path in its if path in mine}
     needed = {path: tensor for path, tensor in mine.items() if path in its or id(tensor) not in placed}
     misfit = find_misfit(its, needed)
     if misfit:
         raise ValueError(f'the student does not fit a {type(target).__name__} with fewer layers: {misfit}')
-    with torch.no_grad():
-        for path, tensor in its.items():
-            tensor.copy_(mine[path])
+    for path, tensor in its.items():
+        tensor.copy_(mine[path])
 
 
 def _kept(container: nn.Module) -> dict[str, str]:
-    """For each entry of a list that the plain student has too, its name there."""
+    """Maps the entries of a list that are in the plain student to their names there."""
     entries = container._modules
     kept = [name for name, entry in entries.items() if not isinstance(entry, Slot) or entry.layer is not None]
     return dict(zip(kept, entries))

@@ -1,1 +1,1 @@
-"""The student for use, and the proof that it is the trained one."""
+"""Exports the student and verifies that it is the trained one."""

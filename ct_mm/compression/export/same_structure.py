@@ -1,4 +1,4 @@
-"""Compares modules in what their parameters do not say."""
+"""Compares modules beyond their parameters."""
 from __future__ import annotations
 
 from functools import partial
@@ -7,27 +7,26 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-#: Values that can be compared as they are.
+#: Types of values that can be compared directly.
 PLAIN = (bool, int, float, str, bytes, type(None), torch.dtype)
 
 
 def difference(student: nn.Module, plain: nn.Module) -> str | None:
-    """Looks for something in which two layers of one shape compute differently.
+    """Looks for a difference in what two layers of the same shape compute.
 
-    A block's place may decide more than its weights: every second one of a Swin transformer shifts its windows.
-    Compared are the classes and the values of attributes of all submodules, and buffers that no checkpoint holds. Drop
-    rates may differ, and so may what is private to a module.
+    The place of a block may affect more than its weights: every second block of a Swin transformer shifts its windows.
+    The function compares the classes and attributes of all submodules and the buffers that no checkpoint holds. It
+    ignores drop rates and private attributes.
 
     Args:
         student: A layer of the student.
         plain: The layer in its place in a plain model.
 
     Returns:
-        The first difference in words, or ``None``.
+        A description of the first difference, or ``None``.
     """
-    theirs = dict(plain.named_modules())
-    mine = dict(student.named_modules())
-    for name in [*mine, *(name for name in theirs if name not in mine)]:
+    mine, theirs = dict(student.named_modules()), dict(plain.named_modules())
+    for name in {**mine, **theirs}:
         a, b = mine.get(name), theirs.get(name)
         if _drops(a) or _drops(b) or any(name.startswith(f'{path}.') for path, m in mine.items() if _drops(m)):
             continue
@@ -36,8 +35,7 @@ def difference(student: nn.Module, plain: nn.Module) -> str | None:
         for key in sorted({*_attributes(a), *_attributes(b)}):
             x, y = (_attributes(module).get(key) for module in (a, b))
             if not _same(x, y):
-                where = f'{name}.{key}' if name else key
-                return f'{where} is {_short(x)} instead of {_short(y)}'
+                return f'{name}.{key} is {_short(x)} instead of {_short(y)}'.lstrip('.')
     return None
 
 
@@ -65,7 +63,7 @@ def _same(x: Any, y: Any) -> bool:
         return _same((x.func, x.args, x.keywords), (y.func, y.args, y.keywords))
     if callable(x) and callable(y) and not isinstance(x, nn.Module):
         return getattr(x, '__code__', x) == getattr(y, '__code__', y)
-    return type(x) is type(y)  # other objects have no value that could be compared
+    return type(x) is type(y)  # other objects have no value to compare
 
 
 def _short(value: Any) -> str:

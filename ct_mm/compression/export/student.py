@@ -1,41 +1,45 @@
-"""The student for use: a plain model if its config can say it, else a divided one without a teacher."""
+"""The student for use: a plain model if its config can express it, else a divided one without a teacher."""
 from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
-from mmengine.config import ConfigDict
+from mmengine.config import Config, ConfigDict
 from torch import Tensor, nn
 
-from ..batch import run_model
+from ct_mm.engine.checkpoints.writing import save_checkpoint
+from ct_mm.engine.guard_training import unguard_training
+from ct_mm.engine.whole_file import whole_file, write_text
+
+from ..batch import describe, eval_mode, run_model
 from ..config_tree import build_model
 from ..distillation.replacement_distiller import ReplacementDistiller
 from ..distillation.taps import first_tensor, tap_outputs
 from ..division.divided_model import DividedModel
 from ..division.slot import Slot
 from ..division.tensor_names import copy_tensors, plain_name
-from .divided_config import divided_model_config
-from .plain_config import plain_model_config
 from .same_structure import difference
+from .student_configs import divided_model_config, plain_model_config
 
-#: What building or running somebody's model from a config that does not suit it may raise.
+#: Errors of building or running a model from a config that does not suit it.
 ERRORS = (AssertionError, ValueError, TypeError, LookupError, AttributeError, RuntimeError, NotImplementedError)
-#: How much outputs may differ, relative to the largest value: the same sums, and sums in another order.
+#: Allowed difference of outputs, relative to the largest value: for the same sums, and for sums in another order.
 SAME, REORDERED = 1e-5, 1e-4
 
 
 @dataclass(frozen=True)
 class ExportedStudent:
-    """A student as a config and weights that fit it strictly.
+    """A student as a config and weights that load into it strictly.
 
     Args:
         config: Config of the model.
         weights: Its state dict, on the CPU.
-        form: ``plain``, ``divided``, or ``folded`` if that and the linear maps between its stages are folded.
-        reason: Why it is not plain, or not folded; empty if it is plain.
+        form: ``plain``, ``divided``, or ``folded``: divided, with the linear maps between its stages folded.
+        reason: Why the student is not plain, or not folded; empty if it is plain.
     """
 
     config: ConfigDict
@@ -44,12 +48,12 @@ class ExportedStudent:
     reason: str = ''
 
 
-def export_student(distiller: ReplacementDistiller, config: Mapping, batch: Mapping | None = None) -> ExportedStudent:
-    """Chooses the simplest form that is the student, and makes sure that it is.
+def export_student(distiller: ReplacementDistiller, config: Mapping, batch: Any = None) -> ExportedStudent:
+    """Chooses the simplest form that equals the student, and verifies it.
 
-    A form is built from its config and compared with the student: names and shapes of the weights, for the plain form
-    the structure of the layers, and, given a batch, the outputs of all layers and of the model. What is not the student
-    is not exported; the divided form is the student by its making.
+    Each form is built from its config and compared with the student: names and shapes of the weights, for the plain
+    form the structure of the layers, and, given a batch, the outputs of all layers and of the model. A form that
+    differs is not exported.
 
     Args:
         distiller: The trained distiller.
@@ -63,18 +67,22 @@ def export_student(distiller: ReplacementDistiller, config: Mapping, batch: Mapp
         ValueError: If not even the divided form can be built from a config.
     """
     student, division = distiller.student, distiller.divided
-    layers = _layers(student)
-    expected = None if batch is None else _run(student, batch, [path for path, _ in layers])
-    reasons = []
+    slots = [path for path, module in student.named_modules() if isinstance(module, Slot) and module.layer is not None]
+    names = [plain_name(student, path) for path in slots]
+    expected = None if batch is None else _run(student, batch, slots)
     adapted = any(stack.has_adapters for stack in division.stacks)
+    reasons = []
     try:
         if adapted:
             raise ValueError('its layers have another width than the model around them')
         plain = plain_model_config(config, division)
         model = _built(plain, student)
-        _compare_structure(student, model, layers)
-        _compare_outputs(expected, model, batch, SAME, [its for _, its in layers])
-        return ExportedStudent(plain, _weights(model), 'plain')
+        for path, name in zip(slots, names):
+            found = difference(student.get_submodule(path).layer, model.get_submodule(name))
+            if found is not None:
+                raise ValueError(f"layer {name} of a model with fewer layers differs from the student's: {found}")
+        _compare_outputs(expected, model, batch, SAME, names)
+        return _exported(plain, model, 'plain', reasons)
     except ValueError as error:
         reasons.append(str(error))
     if adapted:
@@ -89,30 +97,72 @@ def export_student(distiller: ReplacementDistiller, config: Mapping, batch: Mapp
     return _divided(config, student, division, expected, batch, SAME, 'divided', reasons)
 
 
-def _divided(config: Mapping, student: nn.Module, division: DividedModel, expected: list | None,
-             batch: Mapping | None, tolerance: float, form: str, reasons: Sequence[str]) -> ExportedStudent:
+def save_student(student: ExportedStudent, cfg: Config, weights: Path, meta: Mapping[str, Any]) -> Path:
+    """Writes weights and config, each atomically.
+
+    Args:
+        student: The student.
+        cfg: Config of the compression run.
+        weights: File of the weights; ``.safetensors`` holds only the weights and ``meta`` as text, every other suffix
+            is a checkpoint with ``state_dict`` and ``meta``.
+        meta: Facts about the run to store with the weights.
+
+    Returns:
+        The file of the config, ``student.py`` in the same folder.
+
+    Raises:
+        ImportError: If the file is to be a ``.safetensors`` and that package is not installed.
+    """
+    if weights.suffix == '.safetensors':
+        from safetensors.torch import save
+        with whole_file(weights, durable=True) as unfinished:
+            unfinished.write_bytes(save({name: value.contiguous() for name, value in student.weights.items()},
+                                        {key: str(value) for key, value in meta.items()}))
+    else:
+        save_checkpoint(dict(state_dict=student.weights, meta=dict(meta)), weights)
+    return write_text(weights.with_name('student.py'), student_run_config(cfg, student.config).pretty_text,
+                      durable=True)
+
+
+def student_run_config(cfg: Config, model: Mapping) -> Config:
+    """Turns the config of a compression run into that of its student.
+
+    Args:
+        cfg: Config of the compression run.
+        model: Config of the student model.
+
+    Returns:
+        A new config without ``compress``, this package's hooks and guards, and the settings of this one run.
+    """
+    config = copy.deepcopy(cfg)
+    config.model = model
+    for key in ('compress', 'runner_type', 'work_dir', 'load_from', 'start_from', 'resume', 'launcher'):
+        config.pop(key, None)
+    # The hooks of this package belong to the compression (path, export, report of the run); the user's stay.
+    config.custom_hooks = [hook for hook in config.get('custom_hooks') or []
+                           if not str(hook['type']).startswith('ct_mm.')]
+    return unguard_training(config)
+
+
+def _divided(config: Mapping, student: nn.Module, division: DividedModel, expected: list | None, batch: Any,
+             tolerance: float, form: str, reasons: Sequence[str]) -> ExportedStudent:
     try:
         divided = divided_model_config(config, division)
         model = _built(divided, student, slots=True)
-    except ValueError:  # a parent may look into the configs of its parts, so that they cannot be wrapped
+    except ValueError:  # a parent may read the configs of its parts, so that they cannot be wrapped
         divided = divided_model_config(config, division, whole=True)
         model = _built(divided, student, slots=True)
     _compare_outputs(expected, model, batch, tolerance)
-    return ExportedStudent(divided, _weights(model), form, '; '.join(reasons))
+    return _exported(divided, model, form, reasons)
 
 
-def _weights(model: nn.Module) -> dict[str, Tensor]:
-    return {key: value.detach().cpu().clone() for key, value in model.state_dict().items()}
-
-
-def _layers(student: nn.Module) -> list[tuple[str, str]]:
-    """The paths of the student's layers, each with its path in the plain model."""
-    paths = [path for path, module in student.named_modules() if isinstance(module, Slot) and module.layer is not None]
-    return [(path, plain_name(student, path)) for path in paths]
+def _exported(config: ConfigDict, model: nn.Module, form: str, reasons: Sequence[str]) -> ExportedStudent:
+    weights = {key: value.detach().cpu().clone() for key, value in model.state_dict().items()}
+    return ExportedStudent(config, weights, form, '; '.join(reasons))
 
 
 def _built(config: ConfigDict, student: nn.Module, slots: bool = False) -> nn.Module:
-    """Another form of the student, with its weights."""
+    """Builds another form of the student, with its weights."""
     try:
         model = build_model(config)
     except ERRORS as error:
@@ -122,14 +172,7 @@ def _built(config: ConfigDict, student: nn.Module, slots: bool = False) -> nn.Mo
     return model
 
 
-def _compare_structure(student: nn.Module, plain: nn.Module, layers: Sequence[tuple[str, str]]) -> None:
-    for mine, its in layers:
-        found = difference(student.get_submodule(mine).layer, plain.get_submodule(its))
-        if found is not None:
-            raise ValueError(f'the layer at {its} of a model with fewer layers is not that of the student: {found}')
-
-
-def _compare_outputs(expected: list | None, model: nn.Module, batch: Mapping | None, tolerance: float,
+def _compare_outputs(expected: list | None, model: nn.Module, batch: Any, tolerance: float,
                      layers: Sequence[str] = ()) -> None:
     if expected is None:
         return
@@ -139,7 +182,7 @@ def _compare_outputs(expected: list | None, model: nn.Module, batch: Mapping | N
         raise ValueError(f'it cannot run: {error}') from error
     names = [*layers, 'the model']
     for name, a, b in zip(names, expected[-len(names):], outputs):
-        if name in layers:  # what else than tokens a block returns is between it and its neighbours
+        if name in layers:  # only the tokens count; what else a block returns concerns only its neighbours
             a, b = (first_tensor(side, name) for side in (a, b))
         for x, y in _pairs(name, a, b):
             error = (x - y).abs().max() / x.abs().max().clamp(min=1e-6) if x.numel() else torch.zeros(())
@@ -148,31 +191,21 @@ def _compare_outputs(expected: list | None, model: nn.Module, batch: Mapping | N
 
 
 def _pairs(name: str, a: Any, b: Any) -> Iterator[tuple[Tensor, Tensor]]:
-    """Tensors of two outputs that must agree. Where each layer has one, in a list or stacked, it is the last."""
-    if isinstance(a, Tensor) and isinstance(b, Tensor):
-        if a.shape != b.shape and a.shape[1:] == b.shape[1:]:
-            a, b = a[-1], b[-1]
-        if a.shape != b.shape:
-            raise ValueError(f'{name} puts out {tuple(b.shape)} instead of {tuple(a.shape)}')
-        yield a.float(), b.float()
+    """Yields the tensors of two outputs that must agree. If each layer has an output, only the last one counts."""
+    if isinstance(a, Tensor) and isinstance(b, Tensor) and a.shape[1:] == b.shape[1:]:
+        yield (a.float(), b.float()) if a.shape == b.shape else (a[-1].float(), b[-1].float())
     elif isinstance(a, Mapping) and isinstance(b, Mapping) and a.keys() == b.keys():
         for key in a:
             yield from _pairs(name, a[key], b[key])
     elif isinstance(a, (tuple, list)) and isinstance(b, (tuple, list)) and a and b:
         for x, y in zip(a, b) if len(a) == len(b) else [(a[-1], b[-1])]:
             yield from _pairs(name, x, y)
-    elif type(a) is not type(b):
-        raise ValueError(f'{name} puts out a {type(b).__name__} instead of a {type(a).__name__}')
+    elif type(a) is not type(b) or isinstance(a, Tensor):
+        raise ValueError(f'{name} puts out {describe(b)} instead of {describe(a)}')
 
 
 @torch.no_grad()
-def _run(model: nn.Module, batch: Mapping, paths: Sequence[str]) -> list[Any]:
-    training = [(module, module.training) for module in model.modules()]
-    model.eval()
-    try:
-        with tap_outputs([model.get_submodule(path) for path in paths]) as taps:
-            output = run_model(model, batch, 'tensor')
-        return [*(calls[-1] if calls else None for calls in taps), output]
-    finally:
-        for module, mode in training:
-            module.training = mode
+def _run(model: nn.Module, batch: Any, paths: Sequence[str]) -> list[Any]:
+    with eval_mode(model), tap_outputs([model.get_submodule(path) for path in paths]) as taps:
+        output = run_model(model, batch, 'tensor')
+    return [*(calls[-1] if calls else None for calls in taps), output]

@@ -9,22 +9,21 @@ from mmengine.runner import Runner
 from ct_mm.registry import HOOKS
 
 from ..distillation.replacement import replacement_rate, sample_path
-from .distiller_of import distiller_of
+from ..distillation.replacement_distiller import ReplacementDistiller
 
 
 @HOOKS.register_module()
 class ReplacementRateHook(Hook):
     """Gives the distiller its path before each iteration and publishes ``train/replacement_rate``.
 
-    Rate and path are pure functions of the iteration and the seed: there is no state to save, and every
-    rank gets the same.
+    Rate and path are pure functions of the iteration and the seed, so there is no state to save, and all ranks agree.
 
     Args:
         schedule: ``three_phase`` (the paper's), ``linear`` or ``constant``.
         initial: Rate of the first step.
-        hold: Part of the training that the first and the last of the three phases take each.
-        by_epoch: Whether the rate changes with epochs (the released code) or iterations; ``None`` takes
-            epochs if there are at least 10 of them.
+        hold: Share of the training of the first phase, and of the last, in ``three_phase``.
+        by_epoch: Whether the rate changes with epochs (the released code) or iterations; ``None`` means epochs if there
+            are at least 10.
         seed: Seed of the paths.
     """
 
@@ -32,13 +31,12 @@ class ReplacementRateHook(Hook):
 
     def __init__(self, schedule: str = 'three_phase', initial: float = 0.5, hold: float = 0.1,
                  by_epoch: bool | None = None, seed: int = 0) -> None:
-        replacement_rate(0, 1, schedule, initial, hold)  # a wrong argument is an error before training
+        replacement_rate(0, 1, schedule, initial, hold)  # raises an error for a wrong argument before training
         self.schedule, self.initial, self.hold = schedule, initial, hold
-        self.by_epoch = by_epoch
-        self.seed = seed
+        self.by_epoch, self.seed = by_epoch, seed
 
     def rate(self, runner: Runner) -> float:
-        """Rate of the runner's current iteration."""
+        """Returns the rate of the runner's current iteration."""
         epochs = runner.max_epochs or 0  # None in an iteration-based loop
         by_epoch = epochs >= 10 if self.by_epoch is None else self.by_epoch
         if by_epoch and not epochs:
@@ -48,7 +46,7 @@ class ReplacementRateHook(Hook):
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
         """Sets the path of this iteration."""
-        distiller = distiller_of(runner)
+        distiller = ReplacementDistiller.of(runner)
         rate = self.rate(runner)
         distiller.path = sample_path(self.seed, runner.iter, rate, distiller.divided.num_stages)
         runner.message_hub.update_scalar('train/replacement_rate', rate)

@@ -2,38 +2,39 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from mmengine.hooks import Hook
 from mmengine.logging import print_log
 from mmengine.runner import Runner
-from torch import Tensor, nn
+from torch import Tensor
 
 from ct_mm.registry import HOOKS
 
 from ..batch import run_model, training_batch
 from ..distillation.replacement_distiller import ReplacementDistiller
-from ..distillation.taps import first_tensor, tap_inputs, tap_outputs
-from ..layers.stage_fit import FittedStage, explained_variance, fit_stage
-from .distiller_of import distiller_of
+from ..distillation.taps import first_tensor, tap_outputs
+from ..layers.stage_fit import explained_variance, fit_stage
 
 
 @HOOKS.register_module()
 class StageFitHook(Hook):
     """Starts training from layers fitted in closed form instead of copied ones.
 
-    Not part of CompressTracker. Each student layer starts from that teacher layer of its stage which fits best once
-    its residual branches are refitted, by least squares, to what the whole stage adds to the stream. The batches come
-    from the training data. A resumed run is not fitted again.
+    This is not part of CompressTracker. The residual branches of each teacher layer of a stage are refitted, by least
+    squares on training data, to what the whole stage adds to the stream; the student's layer starts from the best one.
+    A resumed run is not fitted again.
 
     Args:
         samples: Training samples to fit on.
         batch_size: Samples of one forward pass.
         writers: Names, inside a block, of the linear layers that write into the residual stream, in order.
+
+    Raises:
+        ValueError: If ``samples`` or ``batch_size`` is below 1.
     """
 
-    priority = 'VERY_LOW'  # after ct_mm.StudentExportHook has kept the student as copied
+    priority = 'VERY_LOW'  # after ct_mm.StudentExportHook has stored the student as copied
 
     def __init__(self, samples: int = 256, batch_size: int = 32,
                  writers: Sequence[str] = ('attn.proj', 'mlp.fc2')) -> None:
@@ -45,57 +46,48 @@ class StageFitHook(Hook):
         """Fits stage after stage, each on what the fitted stages before it return."""
         if runner.iter > 0:
             return
-        distiller = distiller_of(runner)
+        distiller = ReplacementDistiller.of(runner)
         stacks = distiller.divided.stacks
         if any(stack.has_adapters or any(stack.notes) for stack in stacks):
-            raise ValueError('compress.fit starts from layers of the shape that the teacher has: remove compress.fit '
-                             'or compress.student')
+            raise ValueError('compress.fit needs student layers of the same shape as the teacher has: remove '
+                             'compress.fit or compress.student')
         if not hasattr(runner.train_dataloader.dataset, '__getitem__'):
-            raise ValueError('compress.fit reads training data by index, which this data set does not offer: remove it')
-        rows = []
+            raise ValueError('compress.fit reads training data by index, but this data set cannot: remove compress.fit')
+        lines = [f'\nStudent layers fitted to their stages on {self.samples} samples: share of the variance explained '
+                 f'(R2)', 'stage  copied  fitted  starts from']
         entries, targets = self._streams(runner, distiller)
         for stack, streams in zip(stacks, entries):
-            blocks = stack.blocks_of(distiller.teacher)
+            blocks = stack.place.of(distiller.teacher)
             for part, layer in zip(stack.plan.parts, stack.student_layers):
                 target = targets.pop(0)
                 with torch.no_grad(), runner.optim_wrapper.optim_context(runner.model):
                     copied = explained_variance([layer.eval()(stream) for stream in streams], target)
                     index, fitted, score, streams = fit_stage([blocks[i] for i in part], streams, target, self.writers)
                 layer.load_state_dict(fitted.state_dict())
-                rows.append(FittedStage(part[index], copied, score))
+                lines.append(f'{len(lines) - 2:5d}{copied:8.3f}{score:8.3f}  layer {part[index]}')
         runner.model.train()
-        print_log(_table(rows, self.samples), 'current')
+        print_log('\n'.join(lines), 'current')
 
     @torch.no_grad()
     def _streams(self, runner: Runner, distiller: ReplacementDistiller) -> tuple[list[list], list[list]]:
-        """Batch by batch what enters each stack of the teacher, and what leaves each part of its stages."""
-        stacks = distiller.divided.stacks
-        firsts = [stack.blocks_of(distiller.teacher)[0] for stack in stacks]
-        ends = [stack.blocks_of(distiller.teacher)[place] for stack in stacks for place in stack.plan.student_places]
+        """Collects batch by batch what enters each stack of the teacher, and what leaves each part of its stages."""
+        stacks = [(stack.place.of(distiller.teacher), stack.plan) for stack in distiller.divided.stacks]
+        firsts = [blocks[0] for blocks, _ in stacks]
+        ends = [blocks[place] for blocks, plan in stacks for place in plan.student_places]
         entries: list[list[Tensor]] = [[] for _ in firsts]
         targets: list[list[Tensor]] = [[] for _ in ends]
         for start in range(0, self.samples, self.batch_size):
             draws = range(start, min(start + self.batch_size, self.samples))
             batch = training_batch(runner.train_dataloader, distiller.data_preprocessor, draws)
-            with runner.optim_wrapper.optim_context(runner.model), tap_inputs(firsts) as entered, \
-                    tap_outputs(ends) as outputs:
+            with runner.optim_wrapper.optim_context(runner.model), tap_outputs(ends) as outputs, \
+                    tap_outputs(firsts, with_inputs=True) as entered:
                 run_model(distiller.teacher, batch, 'tensor')
-            for entry, block, calls in zip(entries, firsts, entered):
-                entry.append(_only_argument(block, *calls[0]))
+            for entry, block, [(args, kwargs, _), *_] in zip(entries, firsts, entered):
+                if len(args) != 1 or kwargs:
+                    raise ValueError(f'compress.fit supports only blocks that take nothing but tokens; '
+                                     f'{type(block).__name__} takes {len(args)} arguments and '
+                                     f'{", ".join(kwargs) or "no keywords"}: remove compress.fit')
+                entry.append(args[0])
             for i, (target, calls) in enumerate(zip(targets, outputs)):
                 target.append(first_tensor(calls[-1], f'part {i}'))
         return entries, targets
-
-
-def _only_argument(block: nn.Module, args: tuple, kwargs: dict) -> Any:
-    if len(args) != 1 or kwargs:
-        raise ValueError(f'compress.fit works for blocks that take tokens and nothing else; {type(block).__name__} '
-                         f'takes {len(args)} arguments and {", ".join(kwargs) or "no keywords"}: remove compress.fit')
-    return args[0]
-
-
-def _table(rows: Sequence[FittedStage], samples: int) -> str:
-    lines = ['', f'Student layers fitted to their stages on {samples} samples: share of the variance explained (R2)',
-             'stage  copied  fitted  starts from']
-    lines += [f'{i:5d}{row.copied:8.3f}{row.fitted:8.3f}  layer {row.source}' for i, row in enumerate(rows)]
-    return '\n'.join(lines)

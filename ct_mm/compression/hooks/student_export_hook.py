@@ -1,4 +1,4 @@
-"""Leaves the student in the work dir as a plain model."""
+"""Writes the student to the work dir as a plain model."""
 from __future__ import annotations
 
 import logging
@@ -16,26 +16,25 @@ from ct_mm.engine.whole_file import remove_unfinished
 from ct_mm.registry import HOOKS
 
 from ..batch import random_state_kept, training_batch
-from ..export.student import export_student
-from ..export.student_files import save_student
-from .distiller_of import distiller_of
+from ..distillation.replacement_distiller import ReplacementDistiller
+from ..export.student import export_student, save_student
 
 
 @HOOKS.register_module()
 class StudentExportHook(Hook):
     """Writes ``student/student.pth`` and ``student/student.py`` after training.
 
-    The config builds a plain model with K layers, and the weights, tensors only, load into it strictly. Where a plain
-    model would not be the student (its config cannot express the number of layers, or what a layer does depends on its
-    place), the student stays a ``ct_mm.StageDividedBackbone`` and the log says why, see
+    The config builds a plain model with K layers, and the weights, tensors only, load into it strictly. If a plain
+    model would differ from the student (its config cannot express the number of layers, or what a layer does depends on
+    its place), the student stays a ``ct_mm.StageDividedBackbone``, and the log says why, see
     :func:`~ct_mm.compression.export.student.export_student`.
 
-    The exported weights are those of the best checkpoint where ``save_best`` is on, else the last ones; of MMEngine's
-    ``EMAHook`` they are the average.
+    The exported weights are those of the best checkpoint if ``save_best`` is on, else the averages of MMEngine's
+    ``EMAHook`` if it is in use, else the last ones.
 
     Args:
-        folder: Where to write, in the work dir.
-        initial: Write ``initial.pth`` too, the student as copied from the teacher, before the first step.
+        folder: Folder in the work dir.
+        initial: Also write ``initial.pth``, the student as copied from the teacher, before the first step.
     """
 
     priority = 'LOW'
@@ -45,9 +44,9 @@ class StudentExportHook(Hook):
 
     @master_only
     def before_train(self, runner: Runner) -> None:
-        """Exports the copied student, to be kept or not, so that an export that fails does so before the training.
+        """Exports the copied student, even if it is not to be stored, so that an export that fails does so early.
 
-        Removes what a killed process left unfinished of an export.
+        Removes the unfinished files of a killed process.
         """
         remove_unfinished(Path(runner.work_dir) / self.folder, '*.pth', 'student.py')
         if runner.iter == 0:
@@ -64,12 +63,12 @@ class StudentExportHook(Hook):
 
         Args:
             runner: The runner of a compression.
-            name: File name of the weights; ``None`` only makes sure that the export works.
+            name: File name of the weights; ``None`` writes nothing and only verifies that the export works.
 
         Returns:
             Path of the weights.
         """
-        distiller = distiller_of(runner)
+        distiller = ReplacementDistiller.of(runner)
         with random_state_kept():
             batch = training_batch(runner.train_dataloader, distiller.data_preprocessor)
             student = export_student(distiller, runner.cfg.model.model, batch)
@@ -88,8 +87,11 @@ class StudentExportHook(Hook):
 @contextmanager
 def _weights_to_export(runner: Runner) -> Iterator[None]:
     """Puts the best weights, or else the averaged ones, into the model for as long as the context lasts."""
-    model, best = distiller_of(runner), best_checkpoint(runner)
-    averages = [hook for hook in runner.hooks if isinstance(hook, EMAHook)] if best is None else []
+    model = ReplacementDistiller.of(runner)
+    bests = [path for hook in runner.hooks if isinstance(hook, CheckpointHook) and hook.save_best
+             for path in (getattr(hook, 'best_ckpt_path', None), *getattr(hook, 'best_ckpt_path_dict', {}).values())]
+    best = next(filter(None, bests), None)  # by the first key of save_best
+    averages = [hook for hook in runner.hooks if isinstance(hook, EMAHook) and best is None]
     last = {name: value.clone() for name, value in model.state_dict().items()} if best else {}
     if best:
         model.load_state_dict(read_state_dict(best))
@@ -101,14 +103,5 @@ def _weights_to_export(runner: Runner) -> Iterator[None]:
     finally:
         for hook in averages:
             hook.after_test_epoch(runner)
-        if last:
+        if best:
             model.load_state_dict(last)
-
-
-def best_checkpoint(runner: Runner) -> str | None:
-    """The best checkpoint so far, by the first key of ``save_best``; ``None`` if there is none."""
-    for hook in runner.hooks:
-        if isinstance(hook, CheckpointHook) and hook.save_best:
-            paths = [getattr(hook, 'best_ckpt_path', None), *getattr(hook, 'best_ckpt_path_dict', {}).values()]
-            return next(filter(None, paths), None)
-    return None

@@ -1,4 +1,4 @@
-"""Shows the teacher's validation score beside the student's."""
+"""Shows the teacher's validation score next to the student's."""
 from __future__ import annotations
 
 import logging
@@ -13,9 +13,9 @@ from mmengine.runner import Runner, autocast
 from ct_mm.registry import HOOKS
 
 from ..batch import random_state_kept, run_model
-from .distiller_of import distiller_of
+from ..distillation.replacement_distiller import ReplacementDistiller
 
-#: Where the message hub, and with it every checkpoint, keeps what the teacher scored.
+#: Key of the teacher's scores in the message hub, and so in every checkpoint.
 KEPT = 'teacher_scores'
 
 
@@ -23,25 +23,25 @@ KEPT = 'teacher_scores'
 class TeacherScoreHook(Hook):
     """Validates the teacher once, and publishes its scores as ``val/teacher/NAME`` with each of the student's.
 
-    It comes before the student's first validation, so that files which an evaluator writes are the student's in the
-    end. A resumed run remembers the scores.
+    This happens before the student's first validation, so that the student's overwrite any files of the evaluator. A
+    resumed run remembers the scores.
     """
 
     priority = 'NORMAL'  # after the RuntimeInfoHook, which publishes the student's scores, and before the LoggerHook
 
     @torch.no_grad()
     def before_val(self, runner: Runner) -> None:
-        """Validates the teacher, if that was not done."""
+        """Validates the teacher, unless that was done before."""
         if KEPT in runner.message_hub.runtime_info:
             return
-        if distiller_of(runner).block_runner.shard_teacher and get_world_size() > 1:
-            # its blocks run on all processes at once, but these have sequences of other lengths each
+        distiller, loop = ReplacementDistiller.of(runner), runner.val_loop
+        if distiller.block_runner.shard_teacher and get_world_size() > 1:
+            # its blocks run on all processes at once, but each process has sequences of other lengths
             print_log('the teacher is not validated, because the processes share its blocks (step.shard_teacher)',
                       'current', logging.WARNING)
             runner.message_hub.update_info(KEPT, {})
             return
-        print_log('the teacher is validated, for comparison', 'current')
-        distiller, loop = distiller_of(runner), runner.val_loop
+        print_log('validating the teacher, for comparison', 'current')
         with random_state_kept(), distiller.block_runner.teacher_precision(distiller.teacher):
             for batch in loop.dataloader:
                 with autocast(enabled=True) if loop.fp16 else torch.no_grad():
@@ -53,12 +53,10 @@ class TeacherScoreHook(Hook):
         runner.message_hub.update_info(KEPT, numbers)
 
     def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
-        """Publishes both and says them in one line."""
-        teacher = runner.message_hub.get_info(KEPT)
-        if not teacher:
-            return
-        for name, score in teacher.items():
+        """Publishes the teacher's scores and logs both in one line."""
+        both = []
+        for name, score in (runner.message_hub.get_info(KEPT) or {}).items():
             runner.message_hub.update_scalar(f'val/teacher/{name}', score)
-        both = [f'{name} {metrics[name]:.4g} (teacher {score:.4g})' for name, score in teacher.items()
-                if name in (metrics or {})]
-        print_log(f'student: {", ".join(both)}', 'current')
+            both += [f'{name} {metrics[name]:.4g} (teacher {score:.4g})'] if name in (metrics or {}) else []
+        if both:
+            print_log(f'student: {", ".join(both)}', 'current')

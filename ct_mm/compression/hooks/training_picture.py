@@ -1,4 +1,4 @@
-"""A compression's training in one picture."""
+"""A picture of a compression's training."""
 from __future__ import annotations
 
 import re
@@ -8,9 +8,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-#: Most points of a curve: more cannot be told apart.
+#: Maximum number of points of a curve; more cannot be told apart.
 POINTS = 200
-#: Sums of values, and how many each is of, by name.
+#: For each name, sums of values and the number of values in each sum.
 Histories = Mapping[str, tuple[np.ndarray, np.ndarray]]
 
 
@@ -18,26 +18,30 @@ def draw_training(histories: Histories, iterations: int) -> Figure:
     """Draws losses, mimic error of each stage, replacement and validation.
 
     Args:
-        histories: For each scalar of MMEngine's message hub, by its name, sums of values and how many each sum is of,
+        histories: For each scalar of MMEngine's message hub, sums of values and the number of values in each sum,
             evenly spaced over the training.
-        iterations: Of the whole training.
+        iterations: Iterations of the whole training.
 
     Returns:
-        The figure, four panels.
+        The figure, with four panels.
     """
     figure = Figure(figsize=(11, 7), layout='constrained')
     (losses, mimic), (rates, scores) = figure.subplots(2, 2)
+
+    def curve(axes: Axes, name: str, label: str, **style: object) -> None:
+        if len(histories.get(name, [()])[0]):
+            axes.plot(*_points(*histories[name], iterations), label=label, **style)
+
     for name in ('train/loss', *sorted(name for name in histories if name.startswith('train/loss_'))):
-        _curve(losses, histories, name, iterations, name.removeprefix('train/'))
-    for axes, kind in ((mimic, 'mimic'), (rates, 'student')):
-        stages = sorted((name for name in histories if re.fullmatch(rf'train/{kind}_stage_\d+', name)), key=_number)
-        for name in stages:
-            _curve(axes, histories, name, iterations, f'stage {_number(name)}', alpha=1.0 if kind == 'mimic' else 0.5)
-    _curve(rates, histories, 'train/replacement_rate', iterations, 'replacement rate', color='black')
+        curve(losses, name, name.removeprefix('train/'))
+    for axes, kind, alpha in ((mimic, 'mimic', 1.0), (rates, 'student', 0.5)):
+        stages = [re.fullmatch(rf'train/{kind}_stage_(\d+)', name) for name in histories]
+        for stage in sorted(int(found[1]) for found in stages if found):
+            curve(axes, f'train/{kind}_stage_{stage}', f'stage {stage}', alpha=alpha)
+    curve(rates, 'train/replacement_rate', 'replacement rate', color='black')
     score = _score(histories)
-    if score is not None:
-        _curve(scores, histories, f'val/{score}', iterations, 'student', marker='o')
-        _curve(scores, histories, f'val/teacher/{score}', iterations, 'teacher', color='black', linestyle='--')
+    curve(scores, f'val/{score}', 'student', marker='o')
+    curve(scores, f'val/teacher/{score}', 'teacher', color='black', linestyle='--')
     for axes, title in ((losses, 'losses'), (mimic, 'mimic error of each stage'),
                         (rates, 'stages run by the student'), (scores, f'validation: {score or "none"}')):
         axes.set(title=title, xlabel='iteration', xlim=(0, max(iterations, 1)))
@@ -50,26 +54,19 @@ def draw_training(histories: Histories, iterations: int) -> Figure:
     return figure
 
 
-def _curve(axes: Axes, histories: Histories, name: str, iterations: int, label: str, **style: object) -> None:
-    sums, counts = (np.asarray(part, dtype=float) for part in histories.get(name, ((), ())))
-    if not len(sums):
-        return
+def _points(sums: np.ndarray, counts: np.ndarray, iterations: int) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the iterations and the means of a curve with at most ``POINTS`` points."""
+    sums, counts = (np.asarray(part, dtype=float) for part in (sums, counts))
     ends = counts.cumsum() / counts.sum() * iterations
     last = np.unique(np.linspace(0, len(sums), min(len(sums), POINTS) + 1).astype(int)[1:]) - 1  # of each point
     known = np.isfinite(sums)
-    total, number = (np.where(known, part, 0).cumsum()[last] for part in (sums, counts))
-    total, number = np.diff(total, prepend=0), np.diff(number, prepend=0)
-    axes.plot(ends[last], np.divide(total, number, out=np.full(len(last), np.nan), where=number > 0), label=label,
-              **style)
+    total, number = (np.diff(np.where(known, part, 0).cumsum()[last], prepend=0) for part in (sums, counts))
+    return ends[last], np.divide(total, number, out=np.full(len(last), np.nan), where=number > 0)
 
 
 def _score(histories: Histories) -> str | None:
-    """The validation's average overlap if there is one, else the first score that the teacher has too, else any."""
+    """Chooses the validation's average overlap if it exists, else a score that the teacher has too, else any."""
     names = [name.removeprefix('val/') for name in histories
              if name.startswith('val/') and not name.startswith('val/teacher/')]
-    names.sort(key=lambda name: (not name.lower().endswith('ao'), f'val/teacher/{name}' not in histories))
-    return names[0] if names else None
-
-
-def _number(name: str) -> int:
-    return int(name.rpartition('_')[2])
+    return min(names, default=None,
+               key=lambda name: (not name.lower().endswith('ao'), f'val/teacher/{name}' not in histories))

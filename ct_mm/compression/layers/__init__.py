@@ -1,1 +1,1 @@
-"""What a student's layer starts from: copied, of another shape, or fitted."""
+"""Initialises student layers: copied, of another shape, or fitted."""

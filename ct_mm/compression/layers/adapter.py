@@ -6,39 +6,36 @@ from torch import nn
 
 
 def layer_width(layer: nn.Module) -> int:
-    """Width of the tokens that a block takes and gives.
+    """Returns the width of the tokens that a block takes and returns.
 
     Args:
         layer: A transformer block, channels last.
 
     Returns:
-        What its first norm is made for, or, if it has none, its first attention or linear layer.
+        The width of its first norm, or, without a norm, of its first attention or linear layer.
 
     Raises:
-        ValueError: If it has none of them.
+        ValueError: If it has none of these.
     """
     modules = list(layer.modules())
-    for module in modules:
-        if getattr(module, 'normalized_shape', None):
-            return module.normalized_shape[-1]
-    for module in modules:
-        if isinstance(module, nn.MultiheadAttention):
-            return module.embed_dim
-        if isinstance(module, nn.Linear):
-            return module.in_features
+    norms = [module.normalized_shape[-1] for module in modules if getattr(module, 'normalized_shape', None)]
+    inner = [module.embed_dim if isinstance(module, nn.MultiheadAttention) else module.in_features
+             for module in modules if isinstance(module, (nn.MultiheadAttention, nn.Linear))]
+    for width in (*norms, *inner):
+        return width
     raise ValueError(f'{type(layer).__name__} has no norm, attention or linear layer to read its width from')
 
 
 def adapters(width: int, layer: nn.Module) -> tuple[nn.Linear, nn.Linear]:
-    """Maps into a student layer's width and back.
+    """Builds linear maps into a student layer's width and back.
 
     Args:
-        width: Of the tokens around it.
+        width: Width of the tokens outside.
         layer: The student's layer.
 
     Returns:
-        Two linear layers. They start as an orthonormal projection and its transpose, so that what a fresh layer leaves
-        unchanged goes through as well as the narrower width allows.
+        Two linear layers, an orthonormal projection and its transpose, so that they change tokens as little as the
+        narrower width allows.
     """
     inner = layer_width(layer)
     weight = next(layer.parameters())
@@ -53,14 +50,14 @@ def adapters(width: int, layer: nn.Module) -> tuple[nn.Linear, nn.Linear]:
 
 @torch.no_grad()
 def fold(first: nn.Linear, second: nn.Linear) -> nn.Linear:
-    """One linear layer that does what two in a row do, but for the order of the sums.
+    """Merges two linear layers in a row into one; only the order of the sums changes.
 
     Args:
-        first: Applied first.
-        second: Applied to its output.
+        first: The layer applied first.
+        second: The layer applied to its output.
 
     Returns:
-        A new layer; the product is taken in float64.
+        A new layer; the product is computed in float64.
     """
     folded = nn.Linear(first.in_features, second.out_features).to(first.weight)
     folded.weight.copy_(second.weight.double() @ first.weight.double())

@@ -1,12 +1,13 @@
-"""Starts a student layer from teacher layers, whether or not it has their shape."""
+"""Initialises a student layer from teacher layers, of the same shape or another."""
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
 
-#: Attributes by which modules keep the number of their layer, mostly to find their part of a cache.
+#: Attributes in which modules store the number of their layer, usually to find their part of a cache.
 INDEX_NAMES = ('layer_idx', 'layer_index', 'layer_id', 'layer_number', 'block_idx', 'block_index', 'block_id')
 
 
@@ -14,16 +15,16 @@ INDEX_NAMES = ('layer_idx', 'layer_index', 'layer_id', 'layer_number', 'block_id
 def copy_layer(layer: nn.Module, sources: Sequence[nn.Module]) -> str:
     """Copies what fits.
 
-    An entry of the same name and shape is copied. Where the student's MLP is narrower and nothing else, its hidden
-    neurons are the teacher's most important ones: those with the largest product of two norms, that of the weights (and
-    biases) into the neuron and that of the weights out of it. Everything else stays as it was built.
+    Entries of the same name and shape are copied. If only the hidden width of the student's MLP is smaller, it gets the
+    teacher's most important neurons: those with the largest product of two norms, of the weights (and biases) into the
+    neuron and of the weights out of it. Everything else stays as it was built.
 
     Args:
         layer: The student's layer, changed in place.
-        sources: Teacher layers; of several the mean is taken (buffers are the last one's).
+        sources: Teacher layers; several are averaged (their buffers come from the last one).
 
     Returns:
-        What was not a plain copy, in words; empty if all was.
+        A description of what was not simply copied; empty if nothing.
     """
     state = _mean_state(sources)
     own = layer.state_dict()
@@ -46,22 +47,18 @@ def copy_layer(layer: nn.Module, sources: Sequence[nn.Module]) -> str:
 
 
 def renumber_layers(blocks: Sequence[nn.Module], layers: Sequence[nn.Module]) -> None:
-    """Gives the student's layers numbers without gaps, as a model with fewer layers would.
+    """Numbers the student's layers without gaps, as in a model with fewer layers.
 
     Args:
-        blocks: The N blocks of a stack. An attribute is a number if it counts them one by one.
+        blocks: The N blocks of a stack. An attribute is a layer number if it counts them one by one.
         layers: The student's layers, changed in place; some of the blocks, or others like them.
     """
-    counted = []
-    for path, module in blocks[0].named_modules():
-        for name in INDEX_NAMES:
-            first = getattr(module, name, None)
-            if isinstance(first, int) and len(blocks) > 1 and all(
-                    getattr(block.get_submodule(path), name, None) == first + i for i, block in enumerate(blocks)):
-                counted.append((path, name, first))
-    for path, name, first in counted:
-        for i, layer in enumerate(layers):
-            setattr(layer.get_submodule(path), name, first + i)
+    for path, name in itertools.product([path for path, _ in blocks[0].named_modules()], INDEX_NAMES):
+        numbers = [getattr(block.get_submodule(path), name, None) for block in blocks]
+        first = numbers[0]
+        if isinstance(first, int) and len(blocks) > 1 and numbers == list(range(first, first + len(blocks))):
+            for number, layer in enumerate(layers, start=first):
+                setattr(layer.get_submodule(path), name, number)
 
 
 def _mean_state(sources: Sequence[nn.Module]) -> dict[str, Tensor]:
@@ -74,7 +71,7 @@ def _mean_state(sources: Sequence[nn.Module]) -> dict[str, Tensor]:
 
 def _important_neurons(layer: nn.Module, source: nn.Module,
                        state: Mapping[str, Tensor]) -> dict[str, tuple[int, Tensor]]:
-    """For each entry to be narrowed the dimension and the indices to keep."""
+    """Returns the dimension and the indices to keep of each entry to be narrowed."""
     own = layer.state_dict()
     attention = tuple(f'{name}.' for name, module in source.named_modules() if name and _is_attention(module))
     linear = [name for name, module in source.named_modules() if isinstance(module, nn.Linear)]
@@ -84,20 +81,18 @@ def _important_neurons(layer: nn.Module, source: nn.Module,
     kept = {}
     for name in out:
         hidden, fewer = changed[name][0][1], changed[name][1][1]
-        before = linear[:linear.index(name)]  # else a narrower stream would be taken for hidden neurons
+        before = linear[:linear.index(name)]  # otherwise a narrower stream would be mistaken for hidden neurons
         into = [other for other, (t, s) in changed.items() if other in before
                 and t[1] == s[1] and t[0] % hidden == 0 and s[0] * hidden == t[0] * fewer and t[0] != s[0]]
         if not into or sum(changed[other] == changed[name] for other in out) > 1:
-            continue  # no MLP, or two of a size whose halves cannot be told apart
+            continue  # no MLP, or two of the same size whose halves cannot be told apart
         score = _norm_into(into, state, hidden) * state[f'{name}.weight'].norm(dim=0)  # (H, )
         best = score.topk(fewer).indices.sort().values  # (H', ), in their old order
         for key, value in own.items():
-            for dim in range(value.dim() if key in state and state[key].dim() == value.dim() else 0):
-                had, now = state[key].shape[dim], value.shape[dim]
-                rest = [n for i, n in enumerate(value.shape) if i != dim]
-                if had % hidden == 0 and now * hidden == had * fewer and had != now \
-                        and rest == [n for i, n in enumerate(state[key].shape) if i != dim]:
-                    # a gated MLP may hold the gate beside the value in one layer, so m * H rows
+            shape = tuple(state[key].shape) if key in state else ()
+            for dim, had in enumerate(shape):
+                now = had // hidden * fewer  # a gated MLP may store gate and value in one layer, so m * H rows
+                if had % hidden == 0 and now != had and value.shape == (*shape[:dim], now, *shape[dim + 1:]):
                     kept[key] = dim, torch.cat([best + chunk * hidden for chunk in range(had // hidden)])
     return kept
 
@@ -113,6 +108,6 @@ def _norm_into(into: Sequence[str], state: Mapping[str, Tensor], hidden: int) ->
 
 
 def _is_attention(module: nn.Module) -> bool:
-    """Its inner channels belong to heads and are no neurons to be chosen one by one."""
+    """Recognises an attention; its inner channels belong to heads and cannot be chosen one by one."""
     return any('heads' in name for name in vars(module)) or any(
         word in type(module).__name__.lower() for word in ('attention', 'attn', 'msa'))

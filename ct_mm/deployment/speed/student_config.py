@@ -1,4 +1,4 @@
-"""The config of a student before anyone has trained it: as many layers as asked for, all else as its teacher."""
+"""The config of an untrained student: like its teacher, but with another number of layers."""
 from __future__ import annotations
 
 from collections.abc import Mapping
@@ -13,26 +13,26 @@ from ct_mm.compression.export.student import export_student
 
 
 def untrained_student_config(config: Config, layers: int | None = None) -> Config:
-    """The config as the export of a compression would write it.
+    """Writes the config as the export of a compression would.
 
     Args:
         config: Config of a tracker, or of its compression.
-        layers: Layers of the student. Default: what ``compress`` of the config says.
+        layers: Number of layers of the student; by default ``compress`` of the config decides.
 
     Returns:
         The config of a tracker with fewer layers: its ``model`` and ``default_scope``.
 
     Raises:
-        ValueError: There is no ``model`` or, without ``layers``, no ``compress``; the model's layers cannot be found or
-            there are not as many; or no config can say what the student is. The message says which.
+        ValueError: If ``model`` or, without ``layers``, ``compress`` is missing, the model's layers cannot be found or
+            are too few, or no config can describe the student. The message names the reason.
     """
     source = config.filename or 'the config'
     if not config.get('model'):
         raise ValueError(f'{source} has no `model`, so it describes no tracker')
     if layers is None and not isinstance(config.get('compress'), Mapping):
-        raise ValueError(f'{source} has no `compress`, so there is no student; say how many layers it shall have')
+        raise ValueError(f'{source} has no `compress`, so there is no student; say how many layers it should have')
     settings = DivisionSpec.settings_in(config.get('compress') or {})
-    settings.pop('copy', None)  # matters to weights alone
+    settings.pop('copy', None)  # affects only the weights
     if layers is not None:
         settings = {key: settings[key] for key in ('layers', 'pass_through', 'student') if key in settings}
         settings['num_stages'] = layers
@@ -48,7 +48,7 @@ def untrained_student_config(config: Config, layers: int | None = None) -> Confi
 
 
 def _batch(tracker) -> dict | None:
-    """A pair of images, of which the export of a narrow student needs some."""
+    """Makes a pair of images, which the export of a narrower student needs."""
     backbone = getattr(tracker, 'backbone', None)
     sizes = [getattr(backbone, name, None) for name in ('template_size', 'search_size')]
     if None in sizes:

@@ -1,4 +1,4 @@
-"""Says which weights of a file do not fit a model."""
+"""Compares the weights of a file with those of a model."""
 from __future__ import annotations
 
 from collections.abc import Mapping
@@ -6,16 +6,16 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-#: How many names of each kind a message lists.
+#: Maximum number of names of each kind in a message.
 SHOWN = 5
 
 
 @dataclass(frozen=True)
 class Misfit:
-    """What keeps weights from fitting a model. It is true where anything does.
+    """The differences between weights and a model. It is true if there are any.
 
     Args:
-        total: Entries of the model.
+        total: Number of entries of the model.
         missing: Names that only the model has.
         surplus: Names that only the file has.
         reshaped: Names that both have, with both shapes.
@@ -41,10 +41,10 @@ def find_misfit(own: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> Misfi
 
     Args:
         own: The model's state dict.
-        given: The weights that it is to take.
+        given: The weights to load.
 
     Returns:
-        What differs.
+        The differences.
 
     Examples:
         >>> import torch

@@ -1,10 +1,12 @@
 """Small models of many kinds, in plain torch: how their blocks are listed, called and what they return."""
 import pytest
 import torch
+from mmengine.config import Config
 from mmengine.model import BaseModel
 from torch import nn
 
-from ct_mm.registry import MODELS
+from ct_mm.cli import build_runner
+from ct_mm.registry import DATASETS, MODELS
 
 WIDTH, TOKENS = 16, 12
 
@@ -238,3 +240,40 @@ def case(request, tmp_path):
 @pytest.fixture
 def batch():
     return torch.randn(2, TOKENS, WIDTH, generator=torch.Generator().manual_seed(1))
+
+
+@DATASETS.register_module(force=True)
+class Tokens(torch.utils.data.Dataset):
+
+    def __len__(self):
+        return 6
+
+    def __getitem__(self, index):
+        return dict(inputs=torch.randn(12, 16, generator=torch.Generator().manual_seed(index)))
+
+
+@pytest.fixture
+def run(tmp_path):
+    """Compresses a model in a run of two epochs of three iterations; returns the runner."""
+
+    def start(name, model, stop_after=None, resume=False, dataset='Tokens', change=lambda cfg: cfg, **compress):
+        torch.manual_seed(0)
+        torch.save(MODELS.build(model).state_dict(), tmp_path / 'teacher.pth')
+        cfg = Config(dict(
+            default_scope='mmengine', runner_type='ct_mm.CompressRunner', work_dir=str(tmp_path / name), resume=resume,
+            model=model,
+            compress=dict(dict(
+                teacher=str(tmp_path / 'teacher.pth'), predictions='head',
+                guidance=dict(type='ct_mm.OutputGuidanceLoss', loss='mse')), **compress),
+            train_dataloader=dict(
+                batch_size=2, num_workers=0, sampler=dict(type='DefaultSampler', shuffle=True),
+                collate_fn=dict(type='default_collate'), dataset=dict(type=f'ct_mm.{dataset}')),
+            optim_wrapper=dict(optimizer=dict(type='AdamW', lr=1e-3)),
+            train_cfg=dict(type='EpochBasedTrainLoop', max_epochs=2), randomness=dict(seed=0)))
+        runner = build_runner(change(cfg))
+        if stop_after is not None:
+            runner.train_loop._max_epochs = stop_after
+        runner.train()
+        return runner
+
+    return start

@@ -3,48 +3,11 @@ import pytest
 import torch
 from mmengine.config import Config
 
-from ct_mm.cli import build_runner
 from ct_mm.compression import StageDividedBackbone
 from ct_mm.engine.checkpoints.reading import read_state_dict
-from ct_mm.registry import DATASETS, MODELS
+from ct_mm.registry import MODELS
 
 DETECTOR = dict(type='ct_mm.ToyDetector', encoder=dict(num_layers=4), decoder=dict(num_layers=4))
-
-
-@DATASETS.register_module(force=True)
-class Tokens(torch.utils.data.Dataset):
-
-    def __len__(self):
-        return 6
-
-    def __getitem__(self, index):
-        return dict(inputs=torch.randn(12, 16, generator=torch.Generator().manual_seed(index)))
-
-
-@pytest.fixture
-def run(tmp_path):
-
-    def start(name, model, stop_after=None, resume=False, **compress):
-        torch.manual_seed(0)
-        torch.save(MODELS.build(model).state_dict(), tmp_path / 'teacher.pth')
-        cfg = Config(dict(
-            default_scope='mmengine', runner_type='ct_mm.CompressRunner', work_dir=str(tmp_path / name), resume=resume,
-            model=model,
-            compress=dict(dict(
-                teacher=str(tmp_path / 'teacher.pth'), predictions='head',
-                guidance=dict(type='ct_mm.OutputGuidanceLoss', loss='mse')), **compress),
-            train_dataloader=dict(
-                batch_size=2, num_workers=0, sampler=dict(type='DefaultSampler', shuffle=True),
-                collate_fn=dict(type='default_collate'), dataset=dict(type='ct_mm.Tokens')),
-            optim_wrapper=dict(optimizer=dict(type='AdamW', lr=1e-3)),
-            train_cfg=dict(type='EpochBasedTrainLoop', max_epochs=2), randomness=dict(seed=0)))
-        runner = build_runner(cfg)
-        if stop_after is not None:
-            runner.train_loop._max_epochs = stop_after
-        runner.train()
-        return runner
-
-    return start
 
 
 def same(a, b):
@@ -81,7 +44,7 @@ def test_a_narrower_student_is_exported_folded_and_runs_under_a_runner(run, tmp_
 
 
 def test_what_cannot_be_exported_fails_before_the_first_step(run, monkeypatch):
-    monkeypatch.setattr('ct_mm.compression.export.divided_config._wrapped', lambda config, *_: config)
+    monkeypatch.setattr('ct_mm.compression.export.student_configs._wrapped', lambda config, *_: config)
     steps = []
     monkeypatch.setattr('ct_mm.compression.ReplacementDistiller.loss', lambda *_: steps.append(1))
     # every second block shifts, so that 2 of 4 are not plain

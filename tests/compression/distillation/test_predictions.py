@@ -3,7 +3,8 @@ import torch
 from torch import nn
 
 from ct_mm.compression import OutputGuidanceLoss, PredictionGuidanceLoss
-from ct_mm.compression.distillation.predictions import build_guidance, match_calls, read_predictions
+from ct_mm.compression.distillation.distillation_losses import build_guidance
+from ct_mm.compression.distillation.step_outputs import match_calls, read_predictions
 
 DEFAULT = dict(type='ct_mm.PredictionGuidanceLoss')
 

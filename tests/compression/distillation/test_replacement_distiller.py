@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from ct_mm.compression.division.tensor_names import plain_name
-from ct_mm.compression.export.plain_config import plain_model_config
+from ct_mm.compression.export.student_configs import plain_model_config
 from ct_mm.registry import MODELS
 
 

@@ -44,9 +44,9 @@ def test_of_a_tuple_each_element_is_none_or_an_argument_itself():
     (lambda x: (x, x @ x.transpose(1, 2)), (X, ), 'element 1 is none of its arguments'),
     (lambda x, i: (x, i.clone()), (X, torch.arange(3)), 'element 1 is none of its arguments'),
     (lambda x, a, b: (x, a), (X, 7, 7), 'element 1 is more than one of its arguments'),
-    (lambda x: x[:, 1:], (X, ), 'not the shape of one tensor argument'),
+    (lambda x: x[:, 1:], (X, ), 'do not have the shape of one tensor argument'),
     (lambda x: dict(x=x), (X, ), 'that kind of return value'), (lambda x: (), (X, ), 'that kind of return value'),
-    (lambda a, b, c: b, (Y, X, X), 'not the shape of one tensor argument')])
+    (lambda a, b, c: b, (Y, X, X), 'do not have the shape of one tensor argument')])
 def test_what_is_not_clear_is_an_error_that_names_the_setting(function, args, why):
     with pytest.raises(TypeError, match=f'Layer returns .*{why}.*compress.pass_through'):
         found(function, *args)
@@ -83,7 +83,7 @@ def test_what_is_handed_on_is_of_the_blocks_kind_of_return_value():
 
 
 def test_a_layer_that_returns_something_else_later_is_noticed():
-    with pytest.raises(TypeError, match=r'returned a tuple of 2 .* but skipped blocks hand on compress.pass_through=0'):
+    with pytest.raises(TypeError, match=r'returned a tuple of 2 .* but skipped blocks return compress.pass_through=0'):
         PassThrough(0).check(Layer(None), (X, Y))
     with pytest.raises(TypeError, match='returned a tensor'):
         PassThrough((0, None)).check(Layer(None), X)

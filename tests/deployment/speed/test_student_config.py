@@ -41,8 +41,8 @@ def test_what_cannot_be_planned(config, change, layers, message):
 
 
 def test_a_config_without_a_number_of_layers_has_students_too(config, monkeypatch):
-    from ct_mm.compression.export import plain_config
-    monkeypatch.setattr(plain_config, 'DEPTH_KEYS', ('num_blocks', ))
+    from ct_mm.compression.export import student_configs
+    monkeypatch.setattr(student_configs, 'DEPTH_KEYS', ('num_blocks', ))
     assert count_layers(init_model(untrained_student_config(config, 3))) == 3
 
 

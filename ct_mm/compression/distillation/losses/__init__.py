@@ -1,4 +1,4 @@
-"""What a student learns from its teacher."""
+"""Losses between student and teacher."""
 from .feature_mimic_loss import FeatureMimicLoss
 from .output_guidance_loss import OutputGuidanceLoss
 from .prediction_guidance_loss import PredictionGuidanceLoss

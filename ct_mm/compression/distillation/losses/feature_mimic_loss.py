@@ -1,7 +1,7 @@
 """Stage-wise feature mimicking.
 
 References:
-    CompressTracker, arXiv 2409.17564, section 3.4; which tokens are weighed how: the released code.
+    CompressTracker, arXiv 2409.17564, section 3.4; the weights of the token groups: the released code.
 """
 from __future__ import annotations
 
@@ -16,19 +16,24 @@ from ct_mm.registry import MODELS
 
 @MODELS.register_module()
 class FeatureMimicLoss(nn.Module):
-    """Mean over stages of the mean squared error of each token group, groups weighed alike.
+    """Mean over stages and token groups of the mean squared error, with equal weights.
 
-    For template and search tokens that is ``1/2 (MSE_search + MSE_template)``: the few template tokens
+    With template and search tokens this is ``1/2 (MSE_search + MSE_template)`` for each stage: the few template tokens
     count as much as the many search tokens.
 
     Args:
         loss_weight: Factor on the loss (0.2 in the paper).
-        normalize: Compare tokens that are brought to mean 0 and variance 1 over their channels first, as the next
-            block's norm sees them. Not the paper's. Raw tokens of pretrained ViTs have a few channels of a hundred
-            times the usual size, which otherwise rule the error.
+        normalize: First normalise each token to mean 0 and variance 1 over its channels, as the next block's norm does.
+            This is not in the paper. In pretrained ViTs, a few channels are a hundred times larger than the others and
+            otherwise dominate the error.
 
     Attributes:
         stage_errors: The error of each stage (K,) at the last call, without gradient and weight; ``None`` before it.
+
+    Examples:
+        >>> student, teacher = [torch.zeros(2, 5, 8)], [torch.ones(2, 5, 8)]
+        >>> FeatureMimicLoss(0.2)(student, teacher, dict(template=1, search=4))
+        tensor(0.2000)
     """
 
     def __init__(self, loss_weight: float = 0.2, normalize: bool = False) -> None:
@@ -39,14 +44,14 @@ class FeatureMimicLoss(nn.Module):
     def forward(self, student: Sequence[Tensor], teacher: Sequence[Tensor],
                 groups: dict[str, int] | Sequence[dict[str, int] | None] | None = None,
                 kept: Sequence[Tensor | None] | None = None) -> Tensor:
-        """Compares stage by stage, in float32 whatever the precision of the model.
+        """Compares stage by stage, always in float32.
 
         Args:
             student: For each stage the tokens (B, T, C) at its end, along the step's path.
-            teacher: The same of the teacher's own pass, without gradient.
-            groups: Number of tokens of each group, in order, or a list of that with one for each stage; ``None`` is one
-                group.
-            kept: For each stage which tokens are compared (B, T) bool, where a model drops some; ``None`` is all.
+            teacher: The tokens of the teacher's own pass, without gradient.
+            groups: Number of tokens of each group, in order, or a list with one such dict for each stage; ``None`` is
+                one group.
+            kept: For each stage which tokens are compared (B, T) bool, if a model drops some; ``None`` is all.
 
         Returns:
             Weighted loss, a scalar.
@@ -71,11 +76,9 @@ class FeatureMimicLoss(nn.Module):
         student, teacher = student.float(), teacher.float()
         if self.normalize:
             student, teacher = (F.layer_norm(tokens, tokens.shape[-1:]) for tokens in (student, teacher))
-        if groups is None:
-            return _mean_square(student, teacher, kept)
-        if sum(groups.values()) != student.shape[1]:
+        sizes = [student.shape[1]] if groups is None else list(groups.values())
+        if sum(sizes) != student.shape[1]:
             raise ValueError(f'stage {stage}: token groups {groups} do not add up to {student.shape[1]} tokens')
-        sizes = list(groups.values())
         masks = [None] * len(sizes) if kept is None else kept.split(sizes, dim=1)  # (B, Tg) each
         split = zip(student.split(sizes, dim=1), teacher.split(sizes, dim=1), masks)  # (B, Tg, C) each
         return torch.stack([_mean_square(s, t, mask) for s, t, mask in split]).mean()

@@ -41,7 +41,7 @@ def test_half_precision_is_compared_in_float32():
 
 
 @pytest.mark.parametrize('loss, student, teacher, message', [
-    ('l1', S, T[:1], r'\(2, 3\) of the student and \(1, 3\) of the teacher'),
+    ('l1', S, T[:1], r'\(2, 3\) of the student and a tensor \(1, 3\) of the teacher'),
     (dict(boxes='l1'), dict(logits=S), dict(logits=T), 'does not fit the predictions, which are a dict of logits'),
     (['l1', 'l1'], [S], [T], 'a list of 1'), (dict(a='l1'), S, T, 'does not fit'),
     ('l1', [S, S], [T], '2 tensors of the student and 1 of the teacher'), ('l1', None, None, '0 tensors'),

@@ -1,10 +1,11 @@
 import pytest
 from mmengine.config import ConfigDict
+from mmengine.registry import DefaultScope
 from torch import nn
 
 from ct_mm.compression.division.divided_model import DividedModel
 from ct_mm.compression.division.spec import DivisionSpec
-from ct_mm.compression.export.plain_config import plain_model_config
+from ct_mm.compression.export.student_configs import plain_model_config
 from ct_mm.registry import MODELS
 
 
@@ -29,7 +30,8 @@ def blocks(count, width=4):
 @pytest.fixture(autouse=True)
 def registered():
     MODELS.register_module(name='Holder', module=Holder, force=True)
-    yield
+    with DefaultScope.overwrite_default_scope('ct_mm'):  # a run in another test may have left another scope
+        yield
     MODELS.module_dict.pop('Holder')
 
 
