@@ -101,6 +101,7 @@ def test_pixels_attention_and_the_layers_that_give_the_box_stay_in_float(quantiz
     assert not [name for name in rounded if any(f'.{layer}/' in name for layer in names)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('file_format', NEEDED)
 def test_a_layer_can_be_left_in_float(quantized, tmp_path, file_format):
     tracker, path = quantized(file_format)
@@ -114,6 +115,7 @@ def test_a_layer_can_be_left_in_float(quantized, tmp_path, file_format):
     assert 2.5 * weights < after - before < 3.5 * weights  # four bytes each instead of one
 
 
+@pytest.mark.slow
 def test_progress_bars_stay_off_the_standard_output(make_tracker, tmp_path, capsys):
     for package in NEEDED['openvino']:
         pytest.importorskip(package, reason=f'int8 for openvino needs {package}')

@@ -39,6 +39,7 @@ def test_the_layer_that_does_most_harm_is_found(harmed):
         assert torch.equal(value, before[name]), name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('file_format', NEEDED)
 def test_a_bound_is_kept_by_the_file_itself(harmed, tmp_path, file_format):
     for package in NEEDED[file_format]:

@@ -86,10 +86,8 @@ def test_the_report_has_a_row_for_each_and_the_answer(config, tmp_path, timed):
     assert values['layers'] == 2 and values['students'][0]['macs'] == found.students[0].cost.total.macs
 
 
-@pytest.mark.parametrize('backend', [
-    # The file for bfloat16 is the one for float32, and takes as long to write.
-    pytest.param(name, marks=pytest.mark.slow if name == 'openvino-bf16' else ()) for name in BACKENDS
-    if name != 'pytorch'])
+@pytest.mark.slow
+@pytest.mark.parametrize('backend', [name for name in BACKENDS if name != 'pytorch'])
 def test_students_of_every_backend_can_be_loaded(tiny_model, tmp_path, timed, backend):
     packages = dict(onnx=('onnx', 'onnxscript', 'onnxruntime'), openvino=('openvino', 'nncf'))
     for package in packages[backend.partition('-')[0]]:
