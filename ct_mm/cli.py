@@ -78,5 +78,9 @@ def build_runner(cfg):
     from mmengine.runner import Runner
 
     from .engine.checkpoints.reading import let_mmengine_read_safely
+    from .engine.hooks import CheckpointFitHook
     let_mmengine_read_safely()
-    return RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
+    runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
+    if not any(isinstance(hook, CheckpointFitHook) for hook in runner.hooks):
+        runner.register_hook(CheckpointFitHook())
+    return runner

@@ -13,7 +13,7 @@ import torch
 from mmengine.model import BaseModel
 from torch import Tensor, nn
 
-from ct_mm.engine.checkpoints.misfit import find_misfit
+from ct_mm.engine.checkpoints.misfit import find_misfit, fit_names
 from ct_mm.engine.checkpoints.reading import read_state_dict
 from ct_mm.engine.finite import check_losses
 from ct_mm.registry import MODELS
@@ -130,6 +130,7 @@ class ReplacementDistiller(BaseModel):
         """
         state = read_state_dict(self.teacher_file, self.trust_teacher, advice='set compress.trust_teacher=True')
         own = self.teacher.state_dict()
+        state = fit_names(own, state)
         misfit = find_misfit(own, state)
         if misfit.missing or misfit.reshaped:
             raise ValueError(f'teacher {self.teacher_file} does not fit the model: {misfit}\n'
