@@ -77,6 +77,60 @@ def test_another_division_another_teacher_and_none(start):
     assert Path('work/epoch_2.pth').exists() and Path('work/student/student.pth').exists()
 
 
+def teacher_with(change):
+    weights = read_state_dict('ct_mm::demo/teacher/tiny_teacher.pth')
+    weights['backbone.norm.bias'] += change
+    save_checkpoint(dict(state_dict=weights), 'teacher.pth')
+
+
+def logs():
+    return ''.join(file.read_text() for file in Path('work').rglob('*.log'))
+
+
+def test_another_teacher_under_the_same_name_is_an_error_and_an_unknown_one_a_warning(start):
+    start('train_cfg.max_epochs=1')
+    teacher_with(1e-3)
+    with pytest.raises(ValueError, match=r'weights of the teacher: not those of the checkpoint \(SHA-256 [0-9a-f]{12}'):
+        start('--resume')
+    save_checkpoint(dict(net={f'module.{name}': value for name, value in read_state_dict(
+        'ct_mm::demo/teacher/tiny_teacher.pth').items()}), 'teacher.pth')  # other bytes, the same weights
+    start('--resume')
+    assert Path('work/epoch_2.pth').exists() and 'weights of the teacher' not in logs()
+    checkpoint = torch.load('work/epoch_1.pth', weights_only=False)
+    assert list(checkpoint['meta'].pop('facts')) == ['weights of the teacher']
+    save_checkpoint(checkpoint, 'old.pth')
+    teacher_with(1e-3)
+    start('--resume', 'old.pth')
+    assert logs().count('weights of the teacher: the checkpoint does not say') == 1
+
+
+@pytest.mark.parametrize('option, words', [
+    ('compress.mimic=None', r'model\.mimic: nothing in the checkpoint, None here'),
+    ('compress.guidance=None', r'model\.guidance: nothing in the checkpoint, None here'),
+])
+def test_a_loss_that_is_switched_off_is_another_training(start, option, words):
+    start('train_cfg.max_epochs=1')
+    with pytest.raises(ValueError, match=words):
+        start('--resume', option)
+
+
+def test_settings_of_hooks_that_changed_are_told(start):
+    start('train_cfg.max_epochs=1')
+    start('--resume', 'compress.replacement.initial=0.9', 'compress.fit.samples=4')
+    assert 'custom_hooks.ct_mm.ReplacementRateHook.initial: nothing in the checkpoint, 0.9 here' in logs()
+    assert re.search(r'custom_hooks.ct_mm.StageFitHook: nothing in the checkpoint, .*"samples": 4.* here', logs())
+
+
+def test_a_folder_to_resume_from(start, tmp_path):
+    start('train_cfg.max_epochs=1')
+    os.rename('work', 'before')
+    Path('empty').mkdir()
+    with pytest.raises(ValueError, match=r'--resume empty: this folder holds no checkpoint epoch_N.pth or interrupted'):
+        start('--resume', 'empty')
+    start('--resume', 'before')
+    assert Path('work/epoch_2.pth').exists() and not Path('work/epoch_1.pth').exists()
+
+
 def test_a_data_worker_that_dies_names_its_sample(start, monkeypatch):
     calls = iter(range(1, 100))
 

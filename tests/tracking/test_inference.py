@@ -47,7 +47,8 @@ def test_weights_of_another_width_are_named(tracker_files, tmp_path):
     weights = torch.load(checkpoint)['state_dict']
     weights['backbone.norm.weight'] = torch.ones(16)
     torch.save(weights, checkpoint)
-    with pytest.raises(ValueError, match=r'1 of another shape \(backbone.norm.weight: shape \(16,\) in the checkpoint, \(32,\) in '):
+    with pytest.raises(ValueError, match=r'1 of another shape \(backbone.norm.weight: shape \(16,\) in the '
+                                         r'checkpoint, \(32,\) in the model\)'):
         init_model(config, checkpoint)
 
 

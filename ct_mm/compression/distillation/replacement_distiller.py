@@ -13,6 +13,7 @@ import torch
 from mmengine.model import BaseModel
 from torch import Tensor, nn
 
+from ct_mm.engine.checkpoints.digest import digest_of_weights
 from ct_mm.engine.checkpoints.misfit import find_misfit, fit_names
 from ct_mm.engine.checkpoints.reading import read_state_dict
 from ct_mm.engine.finite import check_losses
@@ -137,10 +138,16 @@ class ReplacementDistiller(BaseModel):
                              f'compress.teacher must be a checkpoint of the same model that is compressed')
         self.unused_teacher_keys = misfit.surplus
         # not strict: what a model leaves out of its own state dict, it misses there
-        self.teacher.load_state_dict({name: state[name] for name in own}, strict=False)
+        state = {name: state[name] for name in own}
+        self.teacher.load_state_dict(state, strict=False)
+        self._teacher_digest = digest_of_weights(state)
         copy_shared(self.student, self.teacher)
         self.divided.copy_layers(self.teacher)
         self._is_init = True
+
+    def resume_facts(self) -> dict[str, str]:
+        """What must be the same when a training resumes, beside its config: the content of the teacher's weights."""
+        return {'weights of the teacher': self._teacher_digest}
 
     def forward(self, *inputs: Any, mode: str = 'tensor', **named: Any) -> Any:
         """``loss`` is the training step; every other mode is the pure student's."""
