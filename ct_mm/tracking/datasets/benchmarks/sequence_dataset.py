@@ -19,6 +19,7 @@ from ct_mm.package_files import resolve_path
 from ct_mm.tracking.datasets.reading import FrameSequence, annotation_io
 from ct_mm.tracking.datasets.reading.folder_listing import folder_listing
 from ct_mm.tracking.datasets.reading.sequence_index import SequenceIndex
+from ct_mm.tracking.runtime.geometry import check_target
 from ct_mm.tracking.structures import TrackDataSample
 
 
@@ -142,6 +143,19 @@ class SequenceDataset(Dataset, metaclass=ABCMeta):
         """Returns sequence ``index`` with its frames not yet read."""
         return self._index[index]
 
+    def check_start(self, index: int) -> None:
+        """Checks that a tracker can start on sequence ``index``; reads its first frame.
+
+        Raises:
+            OSError: The frame cannot be read.
+            ValueError: The first box lies outside of it; the message names sequence, file and line.
+        """
+        sequence = self.get_sequence(index)
+        try:
+            check_target(sequence.boxes[0], sequence.image_size[::-1])
+        except (OSError, ValueError) as error:
+            raise type(error)(f'sequence {sequence.name!r}, {self.where(sequence.name, 0)}: {error}') from error
+
     def __getitem__(self, index: int) -> dict:
         """Returns one sequence as a tracker's ``predict`` takes it.
 
@@ -153,6 +167,7 @@ class SequenceDataset(Dataset, metaclass=ABCMeta):
             ``sequence_name``, ``image_size`` (w, h), ``gt_boxes`` (T, 4) xywh in pixels, ``visible`` (T,),
             ``attributes`` and ``first_box_only``.
         """
+        self.check_start(index)
         sequence = self.get_sequence(index)
         sample = TrackDataSample(
             metainfo=dict(
@@ -232,9 +247,9 @@ class SequenceDataset(Dataset, metaclass=ABCMeta):
                              'there is nothing to track')
         boxes = sequence.boxes  # (T, 4)
         has_area = np.isfinite(boxes).all(axis=1) & (boxes[:, 2:] > 0).all(axis=1)  # (T,)
-        if self.test_mode and not has_area[0]:
+        if self.test_mode and not (has_area[0] and (boxes[0, 2:] >= 1).all()):
             raise ValueError(f'{self.where(unit, 0)}: the box of the first frame is {boxes[0].tolist()}, but a tracker '
-                             'starts from it, so it must be finite and larger than zero')
+                             'starts from it, so it must be finite and at least one pixel wide and high')
         if not (self.test_mode and self.scores_flags):
             sequence.visible &= has_area
 

@@ -53,15 +53,25 @@ class TrackedSequences(Dataset):
             In the order of the data set.
 
         Raises:
-            ValueError: Some of the files that are there are damaged or of other sequences; the message names them all.
+            ValueError: Some of the files that are there are damaged or of other sequences, or a tracker cannot start on
+                a sequence; the message names them all.
         """
-        missing, faults = [], []
+        missing, faults, starts = [], [], []
         for index in range(len(self)):
             try:
                 if self.read(self.dataset.get_sequence(index)) is None:
                     missing.append(index)
             except ValueError as error:
                 faults.append(str(error))
+        for index in missing:
+            try:
+                self.dataset.check_start(index)
+            except (OSError, ValueError) as error:
+                starts.append(str(error))
+        if starts:
+            raise ValueError(f'{self.dataset.title}: no sequence is tracked, because {len(starts)} of {len(missing)} '
+                             'cannot be:\n    ' + '\n    '.join(starts) + '\nCorrect their annotations, or leave them '
+                             'out with test_dataloader.dataset.sequences')
         if faults:
             raise ValueError(
                 f'{len(faults)} of the tracks in {self.results.path} cannot be used:\n    ' + '\n    '.join(faults) +
