@@ -10,11 +10,11 @@ from typing import Mapping, Optional
 
 def add_common_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the arguments that both scripts take, with the names every OpenMMLab codebase gives them."""
-    from mmengine.config import DictAction
+    from .engine.settings import KeepBlanks
     parser.add_argument('config', help='config file: a path, or the name of one that ships with ct_mm')
     parser.add_argument('--work-dir', help='folder of logs and checkpoints (default: work_dirs/<name of the config>)')
     parser.add_argument(
-        '--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE', help='settings that override the config')
+        '--cfg-options', nargs='+', action=KeepBlanks, metavar='KEY=VALUE', help='settings that override the config')
     parser.add_argument('--device', choices=['cpu', 'cuda'], help='default: what MMEngine finds')
     # mim looks for this name in the help text; only then does its own `--gpus 0` arrive here, as `--device cpu`.
     parser.add_argument('--gpus', type=int, help='0 is --device cpu; more than 1 needs --launcher')
@@ -52,9 +52,16 @@ def load_config(args: argparse.Namespace, overlay: Optional[Mapping] = None):
 
     Returns:
         mmengine.config.Config: With ``launcher``, ``work_dir`` and ``default_scope`` set.
+
+    Raises:
+        ValueError: If an option or a key of the config would do nothing.
     """
     from mmengine.config import Config
+
+    from .engine.settings import check_options, check_spelling
     cfg = Config.fromfile(args.config)
+    check_options(cfg, args.cfg_options or {})
+    check_spelling(cfg)
     for key, section in (overlay or {}).items():
         cfg[key] = section
     if args.cfg_options:
