@@ -18,6 +18,7 @@ from torch.utils.data import DataLoader
 from ct_mm.engine.checkpoints.verified_backend import verified
 from ct_mm.engine.finite import BadLossError
 from ct_mm.engine.whole_file import write_text
+from ct_mm.engine.work_dir_lock import only_training_in
 
 from .bad_steps import BadSteps
 from .checked_optim import CheckedOptim, any_rank
@@ -58,8 +59,9 @@ class GuardedLoop:
         Raises:
             Interrupted: A signal came; all is saved.
             BadLossError: A loss is no number and its step may not be skipped.
+            ValueError: Another training is running in this work dir.
         """
-        with self.signals, deaths_explained(self.dataloader):
+        with only_training_in(self.runner.work_dir), self.signals, deaths_explained(self.dataloader):
             return self.train()
 
     def train(self) -> torch.nn.Module:
