@@ -14,6 +14,7 @@ from torch.utils.data import get_worker_info
 
 from ct_mm import train
 from ct_mm.compression import replacement_rate, sample_path
+from ct_mm.compression.export import student_files
 from ct_mm.engine.checkpoints.reading import read_state_dict
 from ct_mm.engine.checkpoints.writing import save_checkpoint
 from ct_mm.package_files import resolve_path
@@ -178,3 +179,32 @@ def test_a_training_that_is_killed_at_random_moments_ends_with_the_same_bits():
     for name in ('KILL', 'TERM'):
         assert re.search(rf'3 deaths by SIG{name} in \d trainings?, each of which ended with the same bits',
                          done.stdout)
+
+
+@pytest.mark.parametrize('blocked', ['student', 'student/student.pth'])
+def test_an_export_that_cannot_be_written_is_found_before_the_first_step(start, blocked):
+    if blocked == 'student':
+        Path('work').mkdir()
+        Path('work/student').write_text('a file where the folder should be')
+    else:
+        Path('work/student/student.pth').mkdir(parents=True)
+    with pytest.raises(OSError, match=r'student/student\.pth cannot be written: '):
+        start()
+    assert not list(Path('work').glob('*.pth')) and 'loss' not in logs()
+
+
+def test_a_full_disk_at_the_export_says_what_to_do_and_the_checkpoint_is_kept(start, monkeypatch):
+    """A write to /dev/full fails as one to a full disk does."""
+    save = student_files.save_checkpoint
+
+    def full(content, path):
+        Path(path).with_name(f'.{Path(path).name}.{os.getpid()}').symlink_to('/dev/full')
+        save(content, path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(student_files, 'save_checkpoint', full)
+        with pytest.raises(OSError, match=r'no space left in work/student: .*student\.pth needs \d+\.\d MB.*--resume'):
+            start()
+    assert Path('work/epoch_2.pth').exists() and not Path('work/student/student.pth').exists()
+    start('--resume')
+    assert Path('work/student/student.pth').exists()

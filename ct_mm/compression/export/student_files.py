@@ -10,7 +10,7 @@ from mmengine.config import Config
 
 from ct_mm.engine.checkpoints.writing import save_checkpoint
 from ct_mm.engine.guard_training import unguard_training
-from ct_mm.engine.whole_file import whole_file, write_text
+from ct_mm.engine.whole_file import full_disk_explained, whole_file, write_text
 
 from .student import ExportedStudent
 
@@ -54,13 +54,16 @@ def save_student(student: ExportedStudent, cfg: Config, weights: Path, meta: Map
 
     Raises:
         ImportError: If the package safetensors is missing for a file of that kind.
+        OSError: If the disk is full; the message says what to do.
     """
-    if weights.suffix == '.safetensors':
-        from safetensors.torch import save_file
-        with whole_file(weights, durable=True) as unfinished:
-            save_file({name: value.contiguous() for name, value in student.weights.items()}, unfinished,
-                      {key: str(value) for key, value in meta.items()})
-    else:
-        save_checkpoint(dict(state_dict=student.weights, meta=dict(meta)), weights)
-    return write_text(weights.with_name('student.py'), student_run_config(cfg, student.config).pretty_text,
-                      durable=True)
+    size = sum(value.numel() * value.element_size() for value in student.weights.values())
+    with full_disk_explained(weights, size):
+        if weights.suffix == '.safetensors':
+            from safetensors.torch import save_file
+            with whole_file(weights, durable=True) as unfinished:
+                save_file({name: value.contiguous() for name, value in student.weights.items()}, unfinished,
+                          {key: str(value) for key, value in meta.items()})
+        else:
+            save_checkpoint(dict(state_dict=student.weights, meta=dict(meta)), weights)
+        return write_text(weights.with_name('student.py'), student_run_config(cfg, student.config).pretty_text,
+                          durable=True)
