@@ -3,9 +3,13 @@
 Nothing here imports torch before ``select_device`` has run, so ``--device cpu`` and ``-h`` are honest and quick.
 """
 import argparse
+import logging
 import os
+import sys
+import traceback
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import Mapping, Optional
+from typing import Callable, Mapping, Optional
 
 
 def add_common_arguments(parser: argparse.ArgumentParser) -> None:
@@ -19,6 +23,7 @@ def add_common_arguments(parser: argparse.ArgumentParser) -> None:
     # mim looks for this name in the help text; only then does its own `--gpus 0` arrive here, as `--device cpu`.
     parser.add_argument('--gpus', type=int, help='0 is --device cpu; more than 1 needs --launcher')
     parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none', help='job launcher')
+    parser.add_argument('--debug', action='store_true', help='show tracebacks and the whole start-up log')
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help='set by torch.distributed.launch')
 
 
@@ -72,11 +77,83 @@ def load_config(args: argparse.Namespace, overlay: Optional[Mapping] = None):
     return cfg
 
 
-def build_runner(cfg):
+def run(main: Callable[[], Optional[int]]) -> None:
+    """Runs a script so that an error ends with one line on stderr, which says what is wrong and what to do.
+
+    The traceback goes to the log file, and with ``--debug`` to stderr, too.
+
+    Args:
+        main (Callable): The script; it reads its arguments from ``sys.argv`` and may return an exit status.
+
+    Raises:
+        SystemExit: With the script's status, 1 after an error, 130 after Ctrl+C.
+    """
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except Exception as error:  # noqa: BLE001 (it ends the process)
+        log_file = _log_traceback()
+        if '--debug' in sys.argv:
+            traceback.print_exc()
+        # A data worker's error holds a traceback as text.
+        text = str(error).rpartition('Original Traceback')[2].splitlines() if 'Original Traceback' in str(error) else []
+        text = text[-1:] or [line.strip() for line in str(error).splitlines() if line.strip()] or [repr(error)]
+        sys.stdout.flush()
+        where = f' (traceback: {log_file})' if log_file else ' (traceback: --debug)'
+        sys.exit(f'error: {"; ".join(text).replace(":; ", ": ")}{where}')
+
+
+def _log_traceback() -> Optional[str]:
+    """Writes the traceback to the log file of the run, if there is one, and returns its name."""
+    logging_module = sys.modules.get('mmengine.logging')
+    if logging_module is None or not logging_module.MMLogger._instance_dict:
+        return None
+    logger = logging_module.MMLogger.get_current_instance()
+    record = logger.makeRecord(logger.name, logging.ERROR, '', 0, traceback.format_exc(), (), None)
+    for handler in _file_handlers(logger):
+        handler.handle(record)
+        return handler.baseFilename
+
+
+def _file_handlers(logger: logging.Logger) -> list:
+    return [handler for handler in logger.handlers if isinstance(handler, logging.FileHandler)]
+
+
+@contextmanager
+def _short_start_up_log():
+    """Within the block what takes several lines (environment, config, hooks) is logged to the file alone."""
+    from mmengine.runner import Runner
+    build, quiet = Runner.build_logger, []
+
+    def build_quietly(self, *args, **kwargs):
+        logger = build(self, *args, **kwargs)
+        files = _file_handlers(logger)
+        quiet.extend(handler for handler in logger.handlers if files and handler not in files)
+        for handler in quiet:
+            handler.addFilter(_is_short)
+        return logger
+
+    Runner.build_logger = build_quietly
+    try:
+        yield
+    finally:
+        Runner.build_logger = build
+        for handler in quiet:
+            handler.removeFilter(_is_short)
+
+
+def _is_short(record: logging.LogRecord) -> bool:
+    return record.levelno > logging.INFO or '\n' not in record.getMessage().strip()
+
+
+def build_runner(cfg, debug: bool = False):
     """Builds MMEngine's Runner, or the ``runner_type`` the config names, as every OpenMMLab script does.
 
     Args:
         cfg (mmengine.config.Config): The whole config.
+        debug (bool): Show the whole start-up log. Default: False, the environment, the config and the table of hooks go
+            to the log file alone.
 
     Returns:
         mmengine.runner.Runner: Ready to train or test.
@@ -87,7 +164,8 @@ def build_runner(cfg):
     from .engine.checkpoints.reading import let_mmengine_read_safely
     from .engine.hooks import CheckpointFitHook
     let_mmengine_read_safely()
-    runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
+    with nullcontext() if debug else _short_start_up_log():
+        runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
     if not any(isinstance(hook, CheckpointFitHook) for hook in runner.hooks):
         runner.register_hook(CheckpointFitHook())
     return runner

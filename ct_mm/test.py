@@ -126,8 +126,8 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
         apply_test_options(cfg, args)
     except ValueError as error:
         parser.error(str(error))
-    cli.build_runner(cfg).test()
+    cli.build_runner(cfg, args.debug).test()
 
 
 if __name__ == '__main__':
-    main()
+    cli.run(main)

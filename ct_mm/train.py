@@ -69,8 +69,8 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
     cfg = cli.load_config(args)
     apply_training_options(cfg, args)
     from .engine.guard_training import guard_training
-    cli.build_runner(guard_training(cfg)).train()
+    cli.build_runner(guard_training(cfg), args.debug).train()
 
 
 if __name__ == '__main__':
-    main()
+    cli.run(main)
