@@ -63,10 +63,9 @@ def load_config(args: argparse.Namespace, overlay: Optional[Mapping] = None):
     """
     from mmengine.config import Config
 
-    from .engine.settings import check_options, check_spelling
+    from .engine.settings import check_settings
     cfg = Config.fromfile(args.config)
-    check_options(cfg, args.cfg_options or {})
-    check_spelling(cfg)
+    check_settings(cfg, args.cfg_options or {})
     for key, section in (overlay or {}).items():
         cfg[key] = section
     if args.cfg_options:
@@ -96,9 +95,8 @@ def run(main: Callable[[], Optional[int]]) -> None:
         log_file = _log_traceback()
         if '--debug' in sys.argv:
             traceback.print_exc()
-        # A data worker's error holds a traceback as text.
-        text = str(error).rpartition('Original Traceback')[2].splitlines() if 'Original Traceback' in str(error) else []
-        text = text[-1:] or [line.strip() for line in str(error).splitlines() if line.strip()] or [repr(error)]
+        text = [line.strip() for line in str(error).splitlines() if line.strip()] or [repr(error)]
+        text = text[-1:] if 'Original Traceback' in str(error) else text  # of a data worker
         sys.stdout.flush()
         where = f' (traceback: {log_file})' if log_file else ' (traceback: --debug)'
         sys.exit(f'error: {"; ".join(text).replace(":; ", ": ")}{where}')
@@ -106,45 +104,33 @@ def run(main: Callable[[], Optional[int]]) -> None:
 
 def _log_traceback() -> Optional[str]:
     """Writes the traceback to the log file of the run, if there is one, and returns its name."""
-    logging_module = sys.modules.get('mmengine.logging')
-    if logging_module is None or not logging_module.MMLogger._instance_dict:
-        return None
-    logger = logging_module.MMLogger.get_current_instance()
-    record = logger.makeRecord(logger.name, logging.ERROR, '', 0, traceback.format_exc(), (), None)
-    for handler in _file_handlers(logger):
-        handler.handle(record)
-        return handler.baseFilename
-
-
-def _file_handlers(logger: logging.Logger) -> list:
-    return [handler for handler in logger.handlers if isinstance(handler, logging.FileHandler)]
+    if 'mmengine.logging' in sys.modules:
+        from mmengine.logging import MMLogger
+        logger = MMLogger.get_current_instance()
+        for handler in logger.handlers:
+            if isinstance(handler, logging.FileHandler):
+                handler.handle(logger.makeRecord(logger.name, logging.ERROR, '', 0, traceback.format_exc(), (), None))
+                return handler.baseFilename
+    return None
 
 
 @contextmanager
 def _short_start_up_log():
     """Within the block what takes several lines (environment, config, hooks) is logged to the file alone."""
-    from mmengine.runner import Runner
-    build, quiet = Runner.build_logger, []
+    from mmengine.logging import MMLogger
+    everywhere = MMLogger.callHandlers
 
-    def build_quietly(self, *args, **kwargs):
-        logger = build(self, *args, **kwargs)
-        files = _file_handlers(logger)
-        quiet.extend(handler for handler in logger.handlers if files and handler not in files)
-        for handler in quiet:
-            handler.addFilter(_is_short)
-        return logger
+    def call_handlers(self, record: logging.LogRecord) -> None:
+        is_long = record.levelno <= logging.INFO and '\n' in record.getMessage().strip()
+        for handler in self.handlers:
+            if record.levelno >= handler.level and (isinstance(handler, logging.FileHandler) or not is_long):
+                handler.handle(record)
 
-    Runner.build_logger = build_quietly
+    MMLogger.callHandlers = call_handlers
     try:
         yield
     finally:
-        Runner.build_logger = build
-        for handler in quiet:
-            handler.removeFilter(_is_short)
-
-
-def _is_short(record: logging.LogRecord) -> bool:
-    return record.levelno > logging.INFO or '\n' not in record.getMessage().strip()
+        MMLogger.callHandlers = everywhere
 
 
 def build_runner(cfg, debug: bool = False):

@@ -30,49 +30,33 @@ def _with_blanks(value: Any) -> Any:
     return value.replace('\0', ' ') if isinstance(value, str) else value
 
 
-def check_options(cfg: Config, options: Mapping[str, Any]) -> None:
-    """Checks that something reads the keys of ``--cfg-options``.
+def check_settings(cfg: Config, options: Mapping[str, Any]) -> None:
+    """Checks that something reads the top-level keys of a config and the keys of ``--cfg-options``.
 
     Args:
-        cfg: The config without them.
+        cfg: The config without the options.
         options: Values by dotted key.
 
     Raises:
-        ValueError: If a key is neither in the config nor known, or is a variable that the config itself has used
-            already. Names the key to set instead.
+        ValueError: If a key of an option is neither in the config nor known, or is a variable that the config itself
+            has used already; or if a key of the config is not used and looks like a known one. Names the key to set.
     """
-    known = known_keys()
+    from mmengine.runner import Runner
+    known = [*list(inspect.signature(Runner.__init__).parameters)[1:], *READ]
     for option in options:
         key = option.split('.')[0]
-        if key in known:
-            continue
-        if key not in cfg:
+        if key not in cfg and key not in known:
             near = get_close_matches(key, [*known, *cfg], n=1)
             raise ValueError(f'--cfg-options {option}: nothing reads the key {key!r}'
                              f'{f"; did you mean {near[0]}?" if near else ""}')
-        if _reads(cfg, key):
+        if key not in known and _reads(cfg, key):
             places = [place for place in _places(dict(cfg.items()), cfg[key]) if place.split('.')[0] in known]
             raise ValueError(f'--cfg-options {option}: {key!r} is a variable that the config has already used, so '
                              f'setting it does nothing; set {" and ".join(places[:3]) or "what it was used for"}')
-
-
-def check_spelling(cfg: Config) -> None:
-    """Checks the names of a config's own top-level keys.
-
-    Raises:
-        ValueError: If a key is unknown, is not used within the config, and looks like a known one.
-    """
-    known = known_keys()
     for key in cfg:
         near = [] if key in known or _reads(cfg, key) else get_close_matches(key, known, n=1, cutoff=0.9)
         if near:
             raise ValueError(f'{cfg.filename}: nothing reads the key {key!r}; did you mean {near[0]}?')
-
-
-def known_keys() -> list[str]:
-    """The top-level keys of a config that something reads."""
-    from mmengine.runner import Runner
-    return [*list(inspect.signature(Runner.__init__).parameters)[1:], *READ]
 
 
 def _reads(cfg: Config, key: str) -> bool:

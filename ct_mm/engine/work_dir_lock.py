@@ -4,9 +4,8 @@ from __future__ import annotations
 import os
 import platform
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TextIO
 
 from mmengine.dist import broadcast_object_list, is_main_process
 
@@ -23,43 +22,27 @@ def only_training_in(folder: str | os.PathLike) -> Iterator[None]:
     Raises:
         ValueError: On all ranks, if another process holds the lock. The message names it.
     """
-    holder, error = None, [None]
-    if is_main_process():
-        path = Path(folder, 'training.lock')
-        try:
-            holder = _lock(path)
-        except (BlockingIOError, PermissionError):
-            owner = path.read_text(encoding='utf-8').strip()
-            error = [f'another training is running in {folder} ({owner}): wait for its end, stop it, or name another '
-                     f'--work-dir']
-    broadcast_object_list(error)
-    if error[0] is not None:
-        raise ValueError(error[0])
-    try:
+    path, error = Path(folder, 'training.lock'), [None]
+    with ExitStack() as held:
+        if os.name == 'posix' and is_main_process():  # other systems have no locks of this kind
+            try:
+                _lock(held, path)
+            except (BlockingIOError, PermissionError):
+                owner = path.read_text(encoding='utf-8').strip()
+                error = [f'another training is running in {folder} ({owner}): wait for its end, stop it, or name '
+                         f'another --work-dir']
+        broadcast_object_list(error)
+        if error[0] is not None:
+            raise ValueError(error[0])
         yield
-    finally:
-        if holder is not None:
-            if os.name == 'posix':  # elsewhere an open file cannot be removed
-                path.unlink(missing_ok=True)
-            holder.close()
 
 
-def _lock(path: Path) -> TextIO:
-    stream = open(path, 'a', encoding='utf-8')
-    try:
-        if os.name == 'posix':
-            import fcntl
-            fcntl.lockf(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)  # unlike flock, not shared with forked workers
-        else:
-            import msvcrt
-            stream.seek(1 << 20)  # beyond the text, which others may read
-            msvcrt.locking(stream.fileno(), msvcrt.LK_NBLCK, 1)
-    except OSError:
-        stream.close()
-        raise
+def _lock(held: ExitStack, path: Path) -> None:
+    import fcntl
+    stream = held.enter_context(open(path, 'a', encoding='utf-8'))
+    fcntl.lockf(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)  # unlike flock, not shared with forked workers
     if not path.exists() or not os.path.samestat(path.stat(), os.fstat(stream.fileno())):
-        stream.close()  # whoever held it has just removed it
-        return _lock(path)
+        return _lock(held, path)  # whoever held it has just removed it
     stream.truncate(0)
     print(f'process {os.getpid()} on {platform.node()}', file=stream, flush=True)
-    return stream
+    held.callback(path.unlink, missing_ok=True)
