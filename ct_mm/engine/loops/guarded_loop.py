@@ -130,9 +130,7 @@ class GuardedLoop:
         hook = next((hook for hook in self.runner.hooks if isinstance(hook, CheckpointHook)), None)
         folder = self.runner.work_dir if hook is None else hook.out_dir
         self.runner.save_checkpoint(
-            folder,
-            INTERRUPTED,
-            meta=dict(epoch=self._epoch, iter=self._iter),
+            folder, INTERRUPTED, meta=dict(epoch=self._epoch, iter=self._iter),
             backend_args=verified(folder, None if hook is None else hook.backend_args))
         path = f'{folder}/{INTERRUPTED}'
         if is_main_process():

@@ -153,16 +153,10 @@ class SequenceTestLoop(TestLoop):
         """Takes hold of the folder and returns the indices of the sequences to track; on the first rank only."""
         cfg = self.runner.cfg
         facts = dict(
-            benchmark=self.benchmark,
-            split=self.split,
-            weights=digest_of_weights(model.state_dict()),
-            model=_digest_of_config(cfg.to_dict().get('model')),
-            fp16=self.fp16,
-            ct_mm=__version__)
+            benchmark=self.benchmark, split=self.split, weights=digest_of_weights(model.state_dict()),
+            model=_digest_of_config(cfg.to_dict().get('model')), fp16=self.fp16, ct_mm=__version__)
         notes = dict(
-            config=cfg.filename,
-            checkpoint=cfg.get('load_from'),
-            device=str(_device_of(model)),
+            config=cfg.filename, checkpoint=cfg.get('load_from'), device=str(_device_of(model)),
             torch=torch.__version__)
         moved = self.results.claim(facts, self.fresh, notes)
         missing, total = tracked.missing(), len(tracked)
