@@ -3,22 +3,27 @@
 Nothing here imports torch before ``select_device`` has run, so ``--device cpu`` and ``-h`` are honest and quick.
 """
 import argparse
+import logging
 import os
+import sys
+import traceback
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import Mapping, Optional
+from typing import Callable, Mapping, Optional
 
 
 def add_common_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the arguments that both scripts take, with the names every OpenMMLab codebase gives them."""
-    from mmengine.config import DictAction
+    from .engine.settings import KeepBlanks
     parser.add_argument('config', help='config file: a path, or the name of one that ships with ct_mm')
     parser.add_argument('--work-dir', help='folder of logs and checkpoints (default: work_dirs/<name of the config>)')
     parser.add_argument(
-        '--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE', help='settings that override the config')
+        '--cfg-options', nargs='+', action=KeepBlanks, metavar='KEY=VALUE', help='settings that override the config')
     parser.add_argument('--device', choices=['cpu', 'cuda'], help='default: what MMEngine finds')
     # mim looks for this name in the help text; only then does its own `--gpus 0` arrive here, as `--device cpu`.
     parser.add_argument('--gpus', type=int, help='0 is --device cpu; more than 1 needs --launcher')
     parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none', help='job launcher')
+    parser.add_argument('--debug', action='store_true', help='show tracebacks and the whole start-up log')
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help='set by torch.distributed.launch')
 
 
@@ -52,9 +57,15 @@ def load_config(args: argparse.Namespace, overlay: Optional[Mapping] = None):
 
     Returns:
         mmengine.config.Config: With ``launcher``, ``work_dir`` and ``default_scope`` set.
+
+    Raises:
+        ValueError: If an option or a key of the config would do nothing.
     """
     from mmengine.config import Config
+
+    from .engine.settings import check_settings
     cfg = Config.fromfile(args.config)
+    check_settings(cfg, args.cfg_options or {})
     for key, section in (overlay or {}).items():
         cfg[key] = section
     if args.cfg_options:
@@ -65,11 +76,70 @@ def load_config(args: argparse.Namespace, overlay: Optional[Mapping] = None):
     return cfg
 
 
-def build_runner(cfg):
+def run(main: Callable[[], Optional[int]]) -> None:
+    """Runs a script so that an error ends with one line on stderr, which says what is wrong and what to do.
+
+    The traceback goes to the log file, and with ``--debug`` to stderr, too.
+
+    Args:
+        main (Callable): The script; it reads its arguments from ``sys.argv`` and may return an exit status.
+
+    Raises:
+        SystemExit: With the script's status, 1 after an error, 130 after Ctrl+C.
+    """
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except Exception as error:  # noqa: BLE001 (it ends the process)
+        log_file = _log_traceback()
+        if '--debug' in sys.argv:
+            traceback.print_exc()
+        text = [line.strip() for line in str(error).splitlines() if line.strip()] or [repr(error)]
+        text = text[-1:] if 'Original Traceback' in str(error) else text  # of a data worker
+        sys.stdout.flush()
+        where = f' (traceback: {log_file})' if log_file else ' (traceback: --debug)'
+        sys.exit(f'error: {"; ".join(text).replace(":; ", ": ")}{where}')
+
+
+def _log_traceback() -> Optional[str]:
+    """Writes the traceback to the log file of the run, if there is one, and returns its name."""
+    if 'mmengine.logging' in sys.modules:
+        from mmengine.logging import MMLogger
+        logger = MMLogger.get_current_instance()
+        for handler in logger.handlers:
+            if isinstance(handler, logging.FileHandler):
+                handler.handle(logger.makeRecord(logger.name, logging.ERROR, '', 0, traceback.format_exc(), (), None))
+                return handler.baseFilename
+    return None
+
+
+@contextmanager
+def _short_start_up_log():
+    """Within the block what takes several lines (environment, config, hooks) is logged to the file alone."""
+    from mmengine.logging import MMLogger
+    everywhere = MMLogger.callHandlers
+
+    def call_handlers(self, record: logging.LogRecord) -> None:
+        is_long = record.levelno <= logging.INFO and '\n' in record.getMessage().strip()
+        for handler in self.handlers:
+            if record.levelno >= handler.level and (isinstance(handler, logging.FileHandler) or not is_long):
+                handler.handle(record)
+
+    MMLogger.callHandlers = call_handlers
+    try:
+        yield
+    finally:
+        MMLogger.callHandlers = everywhere
+
+
+def build_runner(cfg, debug: bool = False):
     """Builds MMEngine's Runner, or the ``runner_type`` the config names, as every OpenMMLab script does.
 
     Args:
         cfg (mmengine.config.Config): The whole config.
+        debug (bool): Show the whole start-up log. Default: False, the environment, the config and the table of hooks go
+            to the log file alone.
 
     Returns:
         mmengine.runner.Runner: Ready to train or test.
@@ -78,5 +148,10 @@ def build_runner(cfg):
     from mmengine.runner import Runner
 
     from .engine.checkpoints.reading import let_mmengine_read_safely
+    from .engine.hooks import CheckpointFitHook
     let_mmengine_read_safely()
-    return RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
+    with nullcontext() if debug else _short_start_up_log():
+        runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
+    if not any(isinstance(hook, CheckpointFitHook) for hook in runner.hooks):
+        runner.register_hook(CheckpointFitHook())
+    return runner

@@ -28,32 +28,21 @@ class Registry(_Registry):
 
 
 DATASETS = Registry(
-    'dataset',
-    parent=mmengine_registry.DATASETS,
-    scope='ct_mm',
+    'dataset', parent=mmengine_registry.DATASETS, scope='ct_mm',
     locations=['ct_mm.tracking.datasets.benchmarks', 'ct_mm.tracking.datasets.pairs'])
 DATA_SAMPLERS = Registry(
     'data sampler', parent=mmengine_registry.DATA_SAMPLERS, scope='ct_mm', locations=['ct_mm.tracking.datasets.pairs'])
 TRANSFORMS = Registry(
     'transform', parent=mmengine_registry.TRANSFORMS, scope='ct_mm', locations=['ct_mm.tracking.transforms'])
 MODELS = Registry(
-    'model',
-    parent=mmengine_registry.MODELS,
-    scope='ct_mm',
-    locations=['ct_mm.compression', 'ct_mm.tracking.models'])
-METRICS = Registry(
-    'metric', parent=mmengine_registry.METRICS, scope='ct_mm', locations=['ct_mm.tracking.evaluation'])
+    'model', parent=mmengine_registry.MODELS, scope='ct_mm', locations=['ct_mm.compression', 'ct_mm.tracking.models'])
+METRICS = Registry('metric', parent=mmengine_registry.METRICS, scope='ct_mm', locations=['ct_mm.tracking.evaluation'])
 HOOKS = Registry(
-    'hook',
-    parent=mmengine_registry.HOOKS,
-    scope='ct_mm',
+    'hook', parent=mmengine_registry.HOOKS, scope='ct_mm',
     locations=['ct_mm.engine.hooks', 'ct_mm.compression.hooks', 'ct_mm.tracking.hooks'])
-RUNNERS = Registry(
-    'runner', parent=mmengine_registry.RUNNERS, scope='ct_mm', locations=['ct_mm.compression'])
+RUNNERS = Registry('runner', parent=mmengine_registry.RUNNERS, scope='ct_mm', locations=['ct_mm.compression'])
 OPTIM_WRAPPERS = Registry(
     'optim wrapper', parent=mmengine_registry.OPTIM_WRAPPERS, scope='ct_mm', locations=['ct_mm.engine.optim'])
 LOOPS = Registry(
-    'loop',
-    parent=mmengine_registry.LOOPS,
-    scope='ct_mm',
+    'loop', parent=mmengine_registry.LOOPS, scope='ct_mm',
     locations=['ct_mm.engine.loops', 'ct_mm.tracking.evaluation'])

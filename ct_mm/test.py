@@ -18,8 +18,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument('checkpoint', nargs='?', help='checkpoint file')
     parser.add_argument('--checkpoint', dest='checkpoint_option', metavar='CHECKPOINT', help='the same, as an option')
     parser.add_argument(
-        '--benchmark',
-        metavar='NAME',
+        '--benchmark', metavar='NAME',
         help=f'test on this instead of what the config says: {", ".join(benchmark_names())}, or a file like theirs')
     parser.add_argument('--data-root', metavar='DIR', help='folder of the data set (default: the one in the config)')
     parser.add_argument(
@@ -126,8 +125,8 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
         apply_test_options(cfg, args)
     except ValueError as error:
         parser.error(str(error))
-    cli.build_runner(cfg).test()
+    cli.build_runner(cfg, args.debug).test()
 
 
 if __name__ == '__main__':
-    main()
+    cli.run(main)

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from . import cli
 from .package_files import find_config, resolve_path
 from .tracking.runtime import init_tracker
 from .tracking.runtime.geometry import check_target
@@ -34,7 +35,7 @@ target, and SOURCE.mp4. Without --box and --box-file the targets are drawn with 
 
 exit codes:
   0       tracked to the end, to --max-frames, or until q or ESC was pressed in the window
-  1       the tracker itself failed (traceback); what was tracked is kept
+  1       the tracker itself failed (see --debug); what was tracked is kept
   2       nothing was tracked: wrong arguments, files or boxes, or the output cannot be written
   3       a stream ended or dropped, a frame cannot be decoded or has another size; what was tracked is kept
   4       output could not be written any more; what was tracked is kept as text
@@ -48,6 +49,7 @@ def build_parser() -> argparse.ArgumentParser:
         prog='ct_mm.track', description='Track targets in a video', epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('model', help='exported tracker (.onnx, .xml, .torchscript, .pt2), or a config (.py)')
+    parser.add_argument('--debug', action='store_true', help='show the traceback of an error')
     parser.add_argument('checkpoint', nargs='?', help='weights that go with a config')
     parser.add_argument('source', help='video file, folder of images, pattern ("folder/*.jpg"), number of a camera, or '
                         'address of a stream (rtsp://, http://)')
@@ -202,7 +204,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             source.length and source.skip + source.length))
     except Exception as error:  # noqa: BLE001 (a runtime raises what it likes; none is swallowed)
         outputs.close()
-        if not isinstance(error, (ImportError, OSError, ValueError)):
+        if args.debug:
             traceback.print_exc()
         parser.error(str(error) or type(error).__name__)
     total = min((count for count in (source.length, args.max_frames) if count), default=None)
@@ -230,4 +232,4 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    cli.run(main)

@@ -14,10 +14,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog='ct_mm.train', description='Train, or compress, a tracker')
     cli.add_common_arguments(parser)
     parser.add_argument(
-        '--resume',
-        nargs='?',
-        const='auto',
-        metavar='CHECKPOINT',
+        '--resume', nargs='?', const='auto', metavar='CHECKPOINT',
         help='go on from this checkpoint; without a value, from the newest whole one in the work dir, if there is one')
     parser.add_argument('--amp', action='store_true', help='train in mixed precision (needs an accelerator)')
     parser.add_argument(
@@ -69,8 +66,8 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
     cfg = cli.load_config(args)
     apply_training_options(cfg, args)
     from .engine.guard_training import guard_training
-    cli.build_runner(guard_training(cfg)).train()
+    cli.build_runner(guard_training(cfg), args.debug).train()
 
 
 if __name__ == '__main__':
-    main()
+    cli.run(main)

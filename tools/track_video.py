@@ -1,7 +1,6 @@
 """What `mim run ct_mm track_video` runs; the same as `python -m ct_mm.track`."""
-import sys
-
+from ct_mm import cli
 from ct_mm.track import main
 
 if __name__ == '__main__':
-    sys.exit(main())
+    cli.run(main)

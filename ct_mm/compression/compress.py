@@ -8,6 +8,7 @@ from difflib import get_close_matches
 from mmengine.config import Config, ConfigDict
 from mmengine.runner import Runner
 
+from ct_mm.engine.hooks import CheckpointFitHook
 from ct_mm.registry import RUNNERS
 
 from .division.spec import DivisionSpec
@@ -108,4 +109,5 @@ class CompressRunner(Runner):
             cfg = Config(dict(cfg))
         runner = super().from_cfg(compress(cfg))
         runner.register_hook(dict(type='ct_mm.DivisionSummaryHook'))
+        runner.register_hook(CheckpointFitHook())  # here, because the scripts of other codebases build it, too
         return runner

@@ -1,7 +1,9 @@
 """Files that appear whole under their name or not at all."""
 from __future__ import annotations
 
+import errno
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -30,6 +32,46 @@ def whole_file(path: str | os.PathLike, durable: bool = False) -> Iterator[Path]
             sync(path.parent)
     finally:
         unfinished.unlink(missing_ok=True)
+
+
+@contextmanager
+def full_disk_explained(path: str | os.PathLike, size: int) -> Iterator[None]:
+    """Says what to do if the disk is full, or a quota is, while a file is written in the block.
+
+    Args:
+        path: The file.
+        size: How many bytes it needs.
+
+    Raises:
+        OSError: The disk is full. The message names the file, what it needs, what is free and the way out.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        folder = Path(path).parent
+        raise OSError(
+            error.errno, f'no space left in {folder}: {path} needs {size / 1e6:.1f} MB, '
+            f'{shutil.disk_usage(folder).free / 1e6:.1f} MB are free. Earlier checkpoints are as they were: make '
+            f'space (or set max_keep_ckpts lower) and go on with --resume') from error
+
+
+def check_writable(path: str | os.PathLike) -> None:
+    """Checks that a file can be written, and leaves nothing behind but its folder.
+
+    Raises:
+        OSError: It cannot; the message names it.
+    """
+    probe = Path(path).with_name(f'.{Path(path).name}.{os.getpid()}')
+    try:
+        if Path(path).is_dir():
+            raise IsADirectoryError('it is a folder')
+        probe.parent.mkdir(parents=True, exist_ok=True)
+        probe.write_bytes(b'writable')
+        probe.unlink()
+    except OSError as error:
+        raise OSError(error.errno, f'{path} cannot be written: {error.strerror or error}') from error
 
 
 def sync(path: str | os.PathLike) -> None:

@@ -12,7 +12,7 @@ from mmengine.registry import DefaultScope
 from mmengine.structures import InstanceData
 from torch import Tensor
 
-from ct_mm.engine.checkpoints.misfit import find_misfit
+from ct_mm.engine.checkpoints.misfit import fit_names, misfit_of
 from ct_mm.engine.checkpoints.reading import read_state_dict
 from ct_mm.package_files import resolve_path
 from ct_mm.registry import MODELS
@@ -143,11 +143,12 @@ def track_video(tracker: BaseTracker, frames: Iterable[np.ndarray], box: np.ndar
 
 
 def _load(model: BaseTracker, weights: dict[str, Tensor], checkpoint: str, source: str) -> None:
-    misfit = find_misfit(model.state_dict(), weights)
+    weights = fit_names(model.state_dict(), weights)
+    misfit = misfit_of(model, weights)
     if misfit:
         hint = ''
         if any(key.startswith('student.') for key in misfit.surplus):
             hint = ('. This is a training checkpoint of a compression: use the exported student, '
                     'WORK_DIR/student/student.pth, with the config student.py next to it')
         raise ValueError(f'the weights in {checkpoint} do not fit the model of {source}: {misfit}{hint}')
-    model.load_state_dict(weights)
+    model.load_state_dict(weights, strict=False)  # what a model leaves out of its own state dict, it misses there

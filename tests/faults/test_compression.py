@@ -14,6 +14,7 @@ from torch.utils.data import get_worker_info
 
 from ct_mm import train
 from ct_mm.compression import replacement_rate, sample_path
+from ct_mm.compression.export import student
 from ct_mm.engine.checkpoints.reading import read_state_dict
 from ct_mm.engine.checkpoints.writing import save_checkpoint
 from ct_mm.package_files import resolve_path
@@ -77,6 +78,60 @@ def test_another_division_another_teacher_and_none(start):
     assert Path('work/epoch_2.pth').exists() and Path('work/student/student.pth').exists()
 
 
+def teacher_with(change):
+    weights = read_state_dict('ct_mm::demo/teacher/tiny_teacher.pth')
+    weights['backbone.norm.bias'] += change
+    save_checkpoint(dict(state_dict=weights), 'teacher.pth')
+
+
+def logs():
+    return ''.join(file.read_text() for file in Path('work').rglob('*.log'))
+
+
+def test_another_teacher_under_the_same_name_is_an_error_and_an_unknown_one_a_warning(start):
+    start('train_cfg.max_epochs=1')
+    teacher_with(1e-3)
+    with pytest.raises(ValueError, match=r'weights of the teacher: not those of the checkpoint \(SHA-256 [0-9a-f]{12}'):
+        start('--resume')
+    save_checkpoint(dict(net={f'module.{name}': value for name, value in read_state_dict(
+        'ct_mm::demo/teacher/tiny_teacher.pth').items()}), 'teacher.pth')  # other bytes, the same weights
+    start('--resume')
+    assert Path('work/epoch_2.pth').exists() and 'weights of the teacher' not in logs()
+    checkpoint = torch.load('work/epoch_1.pth', weights_only=False)
+    assert list(checkpoint['meta'].pop('facts')) == ['weights of the teacher']
+    save_checkpoint(checkpoint, 'old.pth')
+    teacher_with(1e-3)
+    start('--resume', 'old.pth')
+    assert logs().count('weights of the teacher: the checkpoint does not say') == 1
+
+
+@pytest.mark.parametrize('option, words', [
+    ('compress.mimic=None', r'model\.mimic: nothing in the checkpoint, None here'),
+    ('compress.guidance=None', r'model\.guidance: nothing in the checkpoint, None here'),
+])
+def test_a_loss_that_is_switched_off_is_another_training(start, option, words):
+    start('train_cfg.max_epochs=1')
+    with pytest.raises(ValueError, match=words):
+        start('--resume', option)
+
+
+def test_settings_of_hooks_that_changed_are_told(start):
+    start('train_cfg.max_epochs=1')
+    start('--resume', 'compress.replacement.initial=0.9', 'compress.fit.samples=4')
+    assert 'custom_hooks.ct_mm.ReplacementRateHook.initial: nothing in the checkpoint, 0.9 here' in logs()
+    assert re.search(r'custom_hooks.ct_mm.StageFitHook: nothing in the checkpoint, .*"samples": 4.* here', logs())
+
+
+def test_a_folder_to_resume_from(start, tmp_path):
+    start('train_cfg.max_epochs=1')
+    os.rename('work', 'before')
+    Path('empty').mkdir()
+    with pytest.raises(ValueError, match=r'--resume empty: this folder holds no checkpoint epoch_N.pth or interrupted'):
+        start('--resume', 'empty')
+    start('--resume', 'before')
+    assert Path('work/epoch_2.pth').exists() and not Path('work/epoch_1.pth').exists()
+
+
 def test_a_data_worker_that_dies_names_its_sample(start, monkeypatch):
     calls = iter(range(1, 100))
 
@@ -124,3 +179,32 @@ def test_a_training_that_is_killed_at_random_moments_ends_with_the_same_bits():
     for name in ('KILL', 'TERM'):
         assert re.search(rf'3 kills with SIG{name} in \d trainings?, each of which ended with the same bits',
                          done.stdout)
+
+
+@pytest.mark.parametrize('blocked', ['student', 'student/student.pth'])
+def test_an_export_that_cannot_be_written_is_found_before_the_first_step(start, blocked):
+    if blocked == 'student':
+        Path('work').mkdir()
+        Path('work/student').write_text('a file where the folder should be')
+    else:
+        Path('work/student/student.pth').mkdir(parents=True)
+    with pytest.raises(OSError, match=r'student/student\.pth cannot be written: '):
+        start()
+    assert not list(Path('work').glob('*.pth')) and 'loss' not in logs()
+
+
+def test_a_full_disk_at_the_export_says_what_to_do_and_the_checkpoint_is_kept(start, monkeypatch):
+    """A write to /dev/full fails as one to a full disk does."""
+    save = student.save_checkpoint
+
+    def full(content, path):
+        Path(path).with_name(f'.{Path(path).name}.{os.getpid()}').symlink_to('/dev/full')
+        save(content, path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(student, 'save_checkpoint', full)
+        with pytest.raises(OSError, match=r'no space left in work/student: .*student\.pth needs \d+\.\d MB.*--resume'):
+            start()
+    assert Path('work/epoch_2.pth').exists() and not Path('work/student/student.pth').exists()
+    start('--resume')
+    assert Path('work/student/student.pth').exists()

@@ -14,7 +14,8 @@ from mmengine.model import BaseModel, is_model_wrapper
 from mmengine.runner import Runner
 from torch import Tensor, nn
 
-from ct_mm.engine.checkpoints.misfit import find_misfit
+from ct_mm.engine.checkpoints.digest import digest_of_weights
+from ct_mm.engine.checkpoints.misfit import find_misfit, fit_names
 from ct_mm.engine.checkpoints.reading import read_state_dict
 from ct_mm.engine.finite import check_losses
 from ct_mm.registry import MODELS
@@ -149,16 +150,23 @@ class ReplacementDistiller(BaseModel):
         """
         state = read_state_dict(self.teacher_file, self.trust_teacher, advice='set compress.trust_teacher=True')
         own = self.teacher.state_dict()
+        state = fit_names(own, state)
         misfit = find_misfit(own, state)
         if misfit.missing or misfit.reshaped:
             raise ValueError(f'teacher {self.teacher_file} does not fit the model: {misfit}\n'
                              f'compress.teacher must be a checkpoint of the model that is compressed')
         self.unused_teacher_keys = misfit.surplus
         # not strict, because a model may leave entries out of its own state dict
-        self.teacher.load_state_dict({name: state[name] for name in own}, strict=False)
+        state = {name: state[name] for name in own}
+        self.teacher.load_state_dict(state, strict=False)
+        self._teacher_digest = digest_of_weights(state)
         copy_shared(self.student, self.teacher)
         self.divided.copy_layers(self.teacher)
         self._is_init = True
+
+    def resume_facts(self) -> dict[str, str]:
+        """What must be the same when a training resumes, beside its config: the content of the teacher's weights."""
+        return {'weights of the teacher': self._teacher_digest}
 
     def forward(self, *inputs: Any, mode: str = 'tensor', **named: Any) -> Any:
         """Runs the training step in mode ``loss``, and the pure student in every other mode."""

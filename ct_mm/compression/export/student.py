@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from ct_mm.engine.checkpoints.writing import save_checkpoint
 from ct_mm.engine.guard_training import unguard_training
-from ct_mm.engine.whole_file import whole_file, write_text
+from ct_mm.engine.whole_file import full_disk_explained, whole_file, write_text
 
 from ..batch import describe, eval_mode, run_model
 from ..config_tree import build_model
@@ -112,16 +112,19 @@ def save_student(student: ExportedStudent, cfg: Config, weights: Path, meta: Map
 
     Raises:
         ImportError: If the file is to be a ``.safetensors`` and that package is not installed.
+        OSError: If the disk is full; the message says what to do.
     """
-    if weights.suffix == '.safetensors':
-        from safetensors.torch import save
-        with whole_file(weights, durable=True) as unfinished:
-            unfinished.write_bytes(save({name: value.contiguous() for name, value in student.weights.items()},
-                                        {key: str(value) for key, value in meta.items()}))
-    else:
-        save_checkpoint(dict(state_dict=student.weights, meta=dict(meta)), weights)
-    return write_text(weights.with_name('student.py'), student_run_config(cfg, student.config).pretty_text,
-                      durable=True)
+    size = sum(value.numel() * value.element_size() for value in student.weights.values())
+    with full_disk_explained(weights, size):
+        if weights.suffix == '.safetensors':
+            from safetensors.torch import save
+            with whole_file(weights, durable=True) as unfinished:
+                unfinished.write_bytes(save({name: value.contiguous() for name, value in student.weights.items()},
+                                            {key: str(value) for key, value in meta.items()}))
+        else:
+            save_checkpoint(dict(state_dict=student.weights, meta=dict(meta)), weights)
+        return write_text(weights.with_name('student.py'), student_run_config(cfg, student.config).pretty_text,
+                          durable=True)
 
 
 def student_run_config(cfg: Config, model: Mapping) -> Config:

@@ -12,7 +12,7 @@ from mmengine.logging import print_log
 from mmengine.runner import Runner
 
 from ct_mm.engine.checkpoints.reading import read_state_dict
-from ct_mm.engine.whole_file import remove_unfinished
+from ct_mm.engine.whole_file import check_writable, remove_unfinished
 from ct_mm.registry import HOOKS
 
 from ..batch import random_state_kept, training_batch
@@ -47,8 +47,14 @@ class StudentExportHook(Hook):
         """Exports the copied student, even if it is not to be stored, so that an export that fails does so early.
 
         Removes the unfinished files of a killed process.
+
+        Raises:
+            OSError: If a file of the export cannot be written.
         """
-        remove_unfinished(Path(runner.work_dir) / self.folder, '*.pth', 'student.py')
+        folder = Path(runner.work_dir) / self.folder
+        remove_unfinished(folder, '*.pth', 'student.py')
+        for name in ('student.pth', 'student.py', *['initial.pth'] * self.initial):
+            check_writable(folder / name)
         if runner.iter == 0:
             self.export(runner, 'initial.pth' if self.initial else None)
 

@@ -3,8 +3,9 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import torch
@@ -17,8 +18,12 @@ from ct_mm.engine.checkpoints.stand_ins import ForeignObjectError
 from ct_mm.engine.checkpoints.torch_file import check_entries, check_sums, read_torch_file
 from ct_mm.package_files import resolve_path
 
-#: Under which key the usual trainers keep the weights in a checkpoint.
-WEIGHT_KEYS = ('state_dict', 'net', 'model')
+#: Under which key the usual trainers keep the weights in a checkpoint, the first that holds any.
+WEIGHT_KEYS = ('state_dict', 'net', 'model', 'ema', 'module')
+#: What wrappers put in front of every name: parallel training, torch.compile, a module around the model.
+_WRAPPERS = re.compile(r'module\.|model\.|_orig_mod\.')
+#: The counter of an averaged model.
+_COUNTERS = ('steps', 'n_averaged')
 
 
 def read_checkpoint(path: str | os.PathLike, trust: bool = False, mapped: bool = False,
@@ -77,7 +82,7 @@ def read_state_dict(path: str | os.PathLike, trust: bool = False, **keywords: st
         **keywords: See :func:`read_checkpoint`.
 
     Returns:
-        Weights by name, without the prefix ``module.`` that a parallel wrapper leaves.
+        Weights by name, without the prefixes that wrappers leave.
 
     Raises:
         FileNotFoundError: If there is no such file.
@@ -92,22 +97,38 @@ def read_state_dict(path: str | os.PathLike, trust: bool = False, **keywords: st
 
 
 def find_weights(content: Any) -> dict[str, Tensor] | None:
-    """Finds the weights in what a checkpoint held.
+    """Finds the weights in what a checkpoint held, also where one wrapping lies inside of another.
 
     Args:
         content: What was saved.
 
     Returns:
-        Tensors by name without the prefix ``module.``, or ``None`` if there are none.
+        Tensors by name without the prefixes of wrappers (see :func:`bare_names`), or ``None`` if there are none.
     """
     if not isinstance(content, Mapping):
         return None
-    for candidate in (*(content.get(key) for key in WEIGHT_KEYS), content):
-        if isinstance(candidate, Mapping):
-            tensors = {str(k): v for k, v in candidate.items() if isinstance(v, Tensor)}
-            if tensors:
-                return {key[len('module.'):] if key.startswith('module.') else key: v for key, v in tensors.items()}
-    return None
+    for key in WEIGHT_KEYS:
+        weights = find_weights(content.get(key))
+        if weights:
+            return weights
+    tensors = {str(key): value for key, value in content.items() if isinstance(value, Tensor)}
+    if any(name.startswith('module.') for name in tensors):
+        tensors = {name: value for name, value in tensors.items() if name not in _COUNTERS}
+    return dict(zip(bare_names(tensors), tensors.values())) or None
+
+
+def bare_names(names: Iterable[str]) -> list[str]:
+    """Removes the prefixes of wrappers: ``module.`` wherever it is in front, the others where all names begin so.
+
+    Examples:
+        >>> bare_names(['module.model.a.weight', 'module.model.a._orig_mod.bias'])
+        ['a.weight', 'a.bias']
+    """
+    before, bare = list(names), [name.replace('._orig_mod.', '.').removeprefix('module.') for name in names]
+    prefix = _WRAPPERS.match(bare[0]) if bare else None
+    if prefix and all(name.startswith(prefix[0]) for name in bare):
+        bare = [name[prefix.end():] for name in bare]
+    return before if bare == before or len(set(bare)) < len(bare) else bare_names(bare)
 
 
 def check_weights(weights: dict[str, Tensor] | None, path: str | os.PathLike) -> dict[str, Tensor] | None:
@@ -159,9 +180,11 @@ def let_mmengine_read_safely() -> None:
 def load_from_local(filename: str, map_location: Any = None) -> Any:
     """Reads a file for MMEngine, always to the CPU: whoever takes weights and states copies them to the device."""
     content = read_checkpoint(os.path.expanduser(filename))
-    check_weights(find_weights(content), filename)
+    weights = check_weights(find_weights(content), filename)
     if isinstance(content, dict) and isinstance(content.get('meta'), dict):
         content['meta'].pop('config', None)  # MMEngine would run it; what it saves itself is called `cfg`
+    if weights and not isinstance(content.get('state_dict'), Mapping):  # the only key that MMEngine knows
+        content['state_dict'] = weights
     return content
 
 

@@ -18,7 +18,9 @@ from .reading import check_weights, find_weights, read_checkpoint
 #: What to start from: it does not matter to a training that has begun.
 _FREE_KEYS = ('init_cfg', 'pretrained')
 #: Settings that matter to how a training goes on, and may be changed.
-_NOTED_SECTIONS = ('optim_wrapper', 'param_scheduler', 'train_cfg', 'train_dataloader', 'randomness')
+_NOTED_SECTIONS = ('optim_wrapper', 'param_scheduler', 'train_cfg', 'train_dataloader', 'randomness', 'custom_hooks')
+#: What a config does not say, unlike a ``None`` in it.
+_ABSENT = object()
 
 
 @dataclass(frozen=True)
@@ -122,12 +124,18 @@ def describe_config(cfg: Config) -> str:
     return json.dumps(cfg.to_dict(), default=lambda value: getattr(value, '__qualname__', type(value).__name__))
 
 
+def resume_facts(model: nn.Module) -> dict[str, str]:
+    """What a model's ``resume_facts``, if it has any, says must be the same when its training resumes."""
+    return getattr(model, 'resume_facts', dict)()
+
+
 def check_resumable(checkpoint: Mapping[str, Any], model: nn.Module, cfg: Config) -> list[str]:
     """Checks that a checkpoint is one of this training.
 
     Args:
         checkpoint: What was saved.
-        model: The model that goes on. Its ``free_keys``, if it has them, are keys of its config that may differ.
+        model: The model that goes on. Its ``free_keys``, if it has them, are keys of its config that may differ; its
+            ``resume_facts()`` are texts by name that may not.
         cfg: The config that it goes on with.
 
     Returns:
@@ -143,8 +151,15 @@ def check_resumable(checkpoint: Mapping[str, Any], model: nn.Module, cfg: Config
     if 'model' in before and 'model' in now:
         wrong += differences(before['model'], now['model'], 'model', free)
     for section in _NOTED_SECTIONS if before else ():
-        noted += differences(before.get(section), now.get(section), section, free)
+        noted += differences(*(_by_type(config.get(section)) for config in (before, now)), section, free)
     wrong += [line for line in noted if line.startswith('optim_wrapper.optimizer.type:')]
+    for name, value in resume_facts(model).items():
+        kept = (meta.get('facts') or {}).get(name)
+        if kept is None:
+            noted.append(f'{name}: the checkpoint does not say which they were, so nothing can tell whether they are '
+                         f'the same now')
+        elif kept != value:
+            wrong.append(f'{name}: not those of the checkpoint (SHA-256 {kept[:12]}... there, {value[:12]}... here)')
     saved = {name.removeprefix('module.'): value for name, value in checkpoint['state_dict'].items()}
     misfit = find_misfit(model.state_dict(), saved)
     wrong += [f'weights: {misfit}'] if misfit else []
@@ -160,7 +175,8 @@ def differences(before: Any, now: Any, name: str, free: Collection[str]) -> list
     """What differs between two parts of a config, free keys aside: ``key: before in the checkpoint, now here``."""
     if isinstance(before, dict) and isinstance(now, dict):
         keys = [key for key in dict.fromkeys([*before, *now]) if key not in free]
-        return [line for key in keys for line in differences(before.get(key), now.get(key), f'{name}.{key}', free)]
+        return [line for key in keys
+                for line in differences(before.get(key, _ABSENT), now.get(key, _ABSENT), f'{name}.{key}', free)]
     if isinstance(before, list) and isinstance(now, list) and len(before) == len(now):
         return [line for i, pair in enumerate(zip(before, now)) for line in differences(*pair, f'{name}[{i}]', free)]
     if _is_ours(before) and _is_ours(now) and before.rpartition('.')[2] == now.rpartition('.')[2]:
@@ -172,6 +188,13 @@ def _is_ours(value: Any) -> bool:
     return isinstance(value, str) and value.startswith('ct_mm.')
 
 
+def _by_type(section: Any) -> Any:
+    """A list of hooks by their types, so that each is compared with itself wherever it stands."""
+    parts = section if isinstance(section, list) and section and all(isinstance(part, dict) for part in section) else []
+    types = [str(part.get('type')) for part in parts]
+    return dict(zip(types, parts)) if len(set(types)) == len(parts) > 0 else section
+
+
 def _short(value: Any) -> str:
-    text = 'nothing' if value is None else json.dumps(value)
+    text = 'nothing' if value is _ABSENT else 'None' if value is None else json.dumps(value)
     return text if len(text) < 80 else text[:77] + '...'

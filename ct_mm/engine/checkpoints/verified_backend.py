@@ -3,12 +3,11 @@ from __future__ import annotations
 
 import errno
 import os
-import shutil
 from pathlib import Path
 
 from mmengine.fileio import LocalBackend, register_backend
 
-from ..whole_file import sync, whole_file
+from ..whole_file import full_disk_explained, sync, whole_file
 from .reading import read_checkpoint
 
 _CHUNK = 1 << 24  # bytes
@@ -32,24 +31,15 @@ class VerifiedBackend(LocalBackend):
             ValueError: If the checkpoint holds more than tensors and plain values, so that no training could go on
                 from it.
         """
-        try:
-            with whole_file(filepath, durable=True) as unfinished:
-                unfinished.write_bytes(obj)
-                sync(unfinished)
-                self._compare(unfinished, memoryview(obj), filepath)
-                try:
-                    read_checkpoint(unfinished)
-                except ValueError as error:
-                    raise ValueError(f'{filepath} is not kept, as no training could go on from it: {error}. A hook of '
-                                     f'this training put that in; earlier checkpoints are as they were') from error
-        except OSError as error:
-            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-                raise
-            folder = Path(filepath).parent
-            raise OSError(
-                error.errno, f'no space left in {folder}: {filepath} needs {len(obj) / 1e6:.1f} MB, '
-                f'{shutil.disk_usage(folder).free / 1e6:.1f} MB are free. Earlier checkpoints are as they were: make '
-                f'space (or set max_keep_ckpts lower) and go on with --resume') from error
+        with full_disk_explained(filepath, len(obj)), whole_file(filepath, durable=True) as unfinished:
+            unfinished.write_bytes(obj)
+            sync(unfinished)
+            self._compare(unfinished, memoryview(obj), filepath)
+            try:
+                read_checkpoint(unfinished)
+            except ValueError as error:
+                raise ValueError(f'{filepath} is not kept, as no training could go on from it: {error}. A hook of '
+                                 f'this training put that in; earlier checkpoints are as they were') from error
 
     @staticmethod
     def _compare(path: Path, content: memoryview, name: str | os.PathLike) -> None:

@@ -22,6 +22,7 @@ from ct_mm.engine.checkpoints.resume import (
     check_training,
     describe_config,
     newest_whole,
+    resume_facts,
     training_files,
 )
 from ct_mm.engine.checkpoints.verified_backend import verified
@@ -94,8 +95,8 @@ class SafeCheckpointHook(CheckpointHook):
                           f'and the schedulers counts):{lines}', 'current', logging.WARNING)
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        """Adds the config as plain text that nothing has to run."""
-        checkpoint['meta']['run'] = describe_config(runner.cfg)
+        """Adds the config as plain text that nothing has to run, and the facts that the model asks to be kept."""
+        checkpoint['meta'].update(run=describe_config(runner.cfg), facts=resume_facts(_model(runner)))
 
     def _save_checkpoint_with_step(self, runner: Runner, step: int, meta: dict) -> None:
         """Saves, and only then removes what is too much. ``CheckpointHook`` does it the other way round."""
@@ -110,15 +111,9 @@ class SafeCheckpointHook(CheckpointHook):
         self.last_ckpt = self.file_backend.join_path(self.out_dir, name)
         runner.message_hub.update_info('last_ckpt', self.last_ckpt)
         runner.save_checkpoint(
-            self.out_dir,
-            name,
-            self.file_client_args,
-            save_optimizer=self.save_optimizer,
-            save_param_scheduler=self.save_param_scheduler,
-            meta=meta,
-            by_epoch=self.by_epoch,
-            backend_args=self.backend_args,
-            **self.args)
+            self.out_dir, name, self.file_client_args, save_optimizer=self.save_optimizer,
+            save_param_scheduler=self.save_param_scheduler, meta=meta, by_epoch=self.by_epoch,
+            backend_args=self.backend_args, **self.args)
         if is_main_process():
             write_text(Path(runner.work_dir) / 'last_checkpoint', self.last_ckpt, durable=True)
             for name in [*map(self.filename_tmpl.format, outdated), INTERRUPTED]:
@@ -147,6 +142,12 @@ class SafeCheckpointHook(CheckpointHook):
 
     def _choose(self, runner: Runner) -> str | None:
         named = runner._load_from
+        if named is not None and Path(named).is_dir():
+            found = newest_whole(training_files(named, self.filename_tmpl, INTERRUPTED))
+            if found is None:
+                raise ValueError(f'--resume {named}: this folder holds no checkpoint {self.filename_tmpl.format("N")} '
+                                 f'or {INTERRUPTED}; name a checkpoint, or the work dir of a training')
+            return str(found.path)
         folder = runner.work_dir if self.out_dir is None else str(Path(self.out_dir, Path(runner.work_dir).name))
         if '://' in str(named or self.out_dir or ''):
             return named

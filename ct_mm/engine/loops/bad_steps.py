@@ -72,9 +72,7 @@ class BadSteps:
         samples = data_batch.get('data_samples') if isinstance(data_batch, dict) else None
         losses = {name: value if math.isfinite(value) else str(value) for name, value in error.losses.items()}
         return dict(
-            rank=self.runner.rank,
-            losses=losses,
-            path=list(path) if isinstance(path, (list, tuple)) else None,
+            rank=self.runner.rank, losses=losses, path=list(path) if isinstance(path, (list, tuple)) else None,
             files=error.files or sample_files(samples))
 
 

@@ -18,6 +18,7 @@ from torch.utils.data import DataLoader
 from ct_mm.engine.checkpoints.verified_backend import verified
 from ct_mm.engine.finite import BadLossError
 from ct_mm.engine.whole_file import write_text
+from ct_mm.engine.work_dir_lock import only_training_in
 
 from .bad_steps import BadSteps
 from .checked_optim import CheckedOptim, any_rank
@@ -58,8 +59,9 @@ class GuardedLoop:
         Raises:
             Interrupted: A signal came; all is saved.
             BadLossError: A loss is no number and its step may not be skipped.
+            ValueError: Another training is running in this work dir.
         """
-        with self.signals, deaths_explained(self.dataloader):
+        with only_training_in(self.runner.work_dir), self.signals, deaths_explained(self.dataloader):
             return self.train()
 
     def train(self) -> torch.nn.Module:
@@ -128,9 +130,7 @@ class GuardedLoop:
         hook = next((hook for hook in self.runner.hooks if isinstance(hook, CheckpointHook)), None)
         folder = self.runner.work_dir if hook is None else hook.out_dir
         self.runner.save_checkpoint(
-            folder,
-            INTERRUPTED,
-            meta=dict(epoch=self._epoch, iter=self._iter),
+            folder, INTERRUPTED, meta=dict(epoch=self._epoch, iter=self._iter),
             backend_args=verified(folder, None if hook is None else hook.backend_args))
         path = f'{folder}/{INTERRUPTED}'
         if is_main_process():

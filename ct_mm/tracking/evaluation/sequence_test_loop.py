@@ -21,6 +21,7 @@ from mmengine.runner import Runner, TestLoop, autocast
 from mmengine.structures import InstanceData
 from torch.utils.data import DataLoader
 
+from ct_mm.engine.checkpoints.digest import digest_of_weights
 from ct_mm.registry import LOOPS
 from ct_mm.tracking.evaluation.results.result_folder import ResultFolder
 from ct_mm.tracking.evaluation.results.tracked_sequences import TrackedSequences, balanced_shares
@@ -151,7 +152,7 @@ class SequenceTestLoop(TestLoop):
     def _plan(self, model: torch.nn.Module, tracked: TrackedSequences) -> list[int]:
         """Claims the folder and returns the indices of the sequences to track; runs only on the first rank."""
         cfg = self.runner.cfg
-        facts = dict(benchmark=self.benchmark, split=self.split, weights=_digest_of_weights(model),
+        facts = dict(benchmark=self.benchmark, split=self.split, weights=digest_of_weights(model.state_dict()),
                      model=_digest_of_config(cfg.to_dict().get('model')), fp16=self.fp16, ct_mm=__version__)
         notes = dict(config=cfg.filename, checkpoint=cfg.get('load_from'), device=str(_device_of(model)),
                      torch=torch.__version__)
@@ -205,15 +206,6 @@ def _as_it_is(item: dict) -> dict:
 
 def _device_of(model: torch.nn.Module) -> torch.device:
     return next((value.device for value in model.parameters()), torch.device('cpu'))
-
-
-def _digest_of_weights(model: torch.nn.Module) -> str:
-    digest = hashlib.sha256()
-    for name, value in sorted(model.state_dict().items()):
-        value = value.detach().cpu().contiguous()
-        digest.update(f'{name} {value.dtype} {tuple(value.shape)};'.encode())
-        digest.update(value.flatten().view(torch.uint8).numpy())
-    return digest.hexdigest()
 
 
 def _digest_of_config(config: dict | None) -> str:

@@ -110,13 +110,21 @@ class BaseTracker(BaseModel, metaclass=ABCMeta):
 
         Returns:
             Boxes (T, 4) float64, xywh in pixels, the first being the given box; scores (T,) float64.
+
+        Raises:
+            OSError: A frame cannot be read; the message names the file and the frame.
+            ValueError: A frame or the first box is unusable; the message names sequence, frame and file.
         """
         boxes, scores = [np.asarray(frames.boxes[0], dtype=np.float64)], [1.0]
         for index, image in enumerate(frames):
-            if index == 0:
-                self.init(image, boxes[0])
-                continue
-            box, score = self.track(image)
+            try:
+                if index == 0:
+                    self.init(image, boxes[0])
+                    continue
+                box, score = self.track(image)
+            except ValueError as error:
+                raise ValueError(f'sequence {frames.name!r}, frame {index} (0-based, {frames.frame_name(index)}): '
+                                 f'{error}') from error
             boxes.append(box)
             scores.append(score)
         return np.stack(boxes), np.asarray(scores)

@@ -74,8 +74,7 @@ class PortableTracker:
         check_frame(image, self._size)
         crop, scale = crop_square(image, self._box, self.card.search_factor, self.card.search_size)
         box, score = self.locate(crop)
-        self._box = place_box(box, self._box, self.card.search_size / scale, self._size,
-                              self.card.margin)
+        self._box = place_box(box, self._box, self.card.search_size / scale, self._size, self.card.margin)
         return self._box.copy(), score
 
     def look_at(self, box: np.ndarray) -> None:

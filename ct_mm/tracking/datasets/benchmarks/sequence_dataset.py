@@ -20,6 +20,7 @@ from ct_mm.tracking.datasets.reading import FrameSequence, annotation_io
 from ct_mm.tracking.datasets.reading.folder_listing import folder_listing
 from ct_mm.tracking.datasets.reading.frame_sequence import boxes_have_area
 from ct_mm.tracking.datasets.reading.sequence_index import SequenceIndex
+from ct_mm.tracking.runtime.geometry import check_target
 from ct_mm.tracking.structures import TrackDataSample
 
 
@@ -143,6 +144,19 @@ class SequenceDataset(Dataset, metaclass=ABCMeta):
         """Returns sequence ``index``; its frames have not been read yet."""
         return self._index[index]
 
+    def check_start(self, index: int) -> None:
+        """Checks that a tracker can start on sequence ``index``; reads its first frame.
+
+        Raises:
+            OSError: The frame cannot be read.
+            ValueError: The first box lies outside of it; the message names sequence, file and line.
+        """
+        sequence = self.get_sequence(index)
+        try:
+            check_target(sequence.boxes[0], sequence.image_size[::-1])
+        except (OSError, ValueError) as error:
+            raise type(error)(f'sequence {sequence.name!r}, {self.where(sequence.name, 0)}: {error}') from error
+
     def __getitem__(self, index: int) -> dict:
         """Returns one sequence in the format that a tracker's ``predict`` takes.
 
@@ -154,6 +168,7 @@ class SequenceDataset(Dataset, metaclass=ABCMeta):
             ``sequence_name``, ``image_size`` (w, h), ``gt_boxes`` (T, 4) xywh in pixels, ``visible`` (T,),
             ``attributes`` and ``first_box_only``.
         """
+        self.check_start(index)
         sequence = self.get_sequence(index)
         sample = TrackDataSample(metainfo=dict(
             sequence_name=sequence.name, image_size=sequence.image_size, gt_boxes=sequence.boxes,
@@ -230,10 +245,11 @@ class SequenceDataset(Dataset, metaclass=ABCMeta):
         if len(sequence) < 2 and not sequence.is_still:
             raise ValueError(f'{self.title}: sequence {sequence.name!r} ({sequence.frame_name(0)}) has a single frame: '
                              'there is nothing to track')
-        has_area = boxes_have_area(sequence.boxes)  # (T,)
-        if self.test_mode and not has_area[0]:
-            raise ValueError(f'{self.where(unit, 0)}: the box of the first frame is {sequence.boxes[0].tolist()}, but '
-                             'a tracker starts from it, so it must be finite and larger than zero')
+        boxes = sequence.boxes  # (T, 4)
+        has_area = boxes_have_area(boxes)  # (T,)
+        if self.test_mode and not (has_area[0] and (boxes[0, 2:] >= 1).all()):
+            raise ValueError(f'{self.where(unit, 0)}: the box of the first frame is {boxes[0].tolist()}, but a tracker '
+                             'starts from it, so it must be finite and at least one pixel wide and high')
         if not (self.test_mode and self.scores_flags):
             sequence.visible &= has_area
 

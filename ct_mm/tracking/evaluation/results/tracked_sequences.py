@@ -49,15 +49,25 @@ class TrackedSequences(Dataset):
         """Returns the indices of the sequences without a track, in the order of the data set.
 
         Raises:
-            ValueError: Existing files are damaged or belong to other sequences; the message names all of them.
+            ValueError: Existing files are damaged or belong to other sequences, or a tracker cannot start on some
+                sequences; the message names all of them.
         """
-        missing, faults = [], []
+        missing, faults, starts = [], [], []
         for index in range(len(self)):
             try:
                 if self.read(self.dataset.get_sequence(index)) is None:
                     missing.append(index)
             except ValueError as error:
                 faults.append(str(error))
+        for index in missing:
+            try:
+                self.dataset.check_start(index)
+            except (OSError, ValueError) as error:
+                starts.append(str(error))
+        if starts:
+            raise ValueError(f'{self.dataset.title}: no sequence is tracked, because {len(starts)} of {len(missing)} '
+                             'cannot be:\n    ' + '\n    '.join(starts) + '\nCorrect their annotations, or leave them '
+                             'out with test_dataloader.dataset.sequences')
         if faults:
             raise ValueError(
                 f'{len(faults)} of the tracks in {self.results.path} cannot be used:\n    ' + '\n    '.join(faults) +
