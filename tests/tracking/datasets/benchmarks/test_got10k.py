@@ -20,9 +20,9 @@ def add_sequence(root, split, number, boxes=BOXES, absence='0011', cover='8088')
     with open(root / split / 'list.txt', 'a') as file:
         file.write(f'{name}\n')
     for frame in range(1, 5):
-        cv2.imwrite(str(folder / f'{frame:08d}.jpg'), np.full((20, 30, 3), 40 * frame, np.uint8))
+        cv2.imwrite(str(folder / f'{frame:08d}.jpg'), np.full((720, 800, 3), 40 * frame, np.uint8))
     (folder / 'groundtruth.txt').write_text('\n'.join(boxes) + '\n')
-    (folder / 'meta_info.ini').write_text('[METAINFO]\nurl: https://example.org\nresolution: (30, 20)\n')
+    (folder / 'meta_info.ini').write_text('[METAINFO]\nurl: https://example.org\nresolution: (800, 720)\n')
     if split != 'test':
         for label, flags in (('absence', absence), ('cover', cover), ('cut_by_image', '0000')):
             (folder / f'{label}.label').write_text('\n'.join(flags) + '\n')
@@ -51,7 +51,7 @@ def test_a_validation_sequence(root):
     assert sample.visible.tolist() == [True, False, False, True]  # the last is marked as absent, but has a cover
     training = GOT10kDataset(root, split='val', test_mode=False)
     assert training.get_sequence(0).visible.tolist() == [True, False, False, False]
-    assert (sample.image_size, sample.first_box_only) == ((30, 20), False)
+    assert (sample.image_size, sample.first_box_only) == ((800, 720), False)
     assert [round(image.mean()) for image in item['inputs']['video']] == [40, 80, 120, 160]
 
 

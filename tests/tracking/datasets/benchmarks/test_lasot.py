@@ -16,7 +16,7 @@ def add_sequence(root, name, boxes=BOXES, occluded='0,0,0,1', outside='0,0,1,0',
     folder = root / name
     (folder / 'img').mkdir(parents=True)
     for number in range(1, images + 1):
-        cv2.imwrite(str(folder / 'img' / f'{number:08d}.jpg'), np.full((20, 30, 3), 40 * number, np.uint8))
+        cv2.imwrite(str(folder / 'img' / f'{number:08d}.jpg'), np.full((120, 420, 3), 40 * number, np.uint8))
     (folder / 'groundtruth.txt').write_text('\n'.join(boxes) + '\n')
     (folder / 'full_occlusion.txt').write_text(occluded)
     (folder / 'out_of_view.txt').write_text(outside)
@@ -50,7 +50,7 @@ def test_a_test_sequence(root):
     sample = item['data_samples']
     assert sample.gt_boxes.tolist() == [[float(n) for n in row.split(',')] for row in BOXES]
     assert sample.visible.tolist() == [True, True, False, False]
-    assert (sample.image_size, sample.attributes, sample.first_box_only) == ((30, 20), None, False)
+    assert (sample.image_size, sample.attributes, sample.first_box_only) == ((420, 120), None, False)
     assert [round(image.mean()) for image in item['inputs']['video']] == [40, 80, 120, 160]
     assert item['inputs']['video'].frame_name(3) == str(root / 'airplane' / 'airplane-1' / 'img' / '00000004.jpg')
 

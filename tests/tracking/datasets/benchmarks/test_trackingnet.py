@@ -16,7 +16,7 @@ def add_sequence(root, part, name, boxes=BOXES, images=12):
     (root / part / 'anno').mkdir(exist_ok=True)
     (root / part / 'zips').mkdir(exist_ok=True)
     for number in range(images):
-        cv2.imwrite(str(frames / f'{number}.jpg'), np.full((20, 30, 3), 20 * number, np.uint8))
+        cv2.imwrite(str(frames / f'{number}.jpg'), np.full((280, 250, 3), 20 * number, np.uint8))
     (root / part / 'anno' / f'{name}.txt').write_text('\n'.join(boxes) + '\n')
 
 

@@ -5,7 +5,7 @@ import pytest
 from ct_mm.tracking.datasets.benchmarks.uav123 import UAV123Dataset
 from ct_mm.tracking.datasets.reading.annotation_io import read_table
 
-JPEG = cv2.imencode('.jpg', np.zeros((8, 12, 3), np.uint8))[1].tobytes()
+JPEG = cv2.imencode('.jpg', np.zeros((80, 140, 3), np.uint8))[1].tobytes()
 ROW = '100,50,30,20'
 
 
@@ -43,7 +43,7 @@ def test_parts_of_a_video(tmp_path, read):
     assert second.frame_name(0) == str(tmp_path / 'data_seq/UAV123/truck4/000577.jpg')
     assert second.frame_name(684).endswith('truck4/001261.jpg') and second.boxes[0].tolist() == [100, 50, 30, 20]
     assert dataset.get_sequence(2).frame_name(319).endswith('car2_s/000320.jpg')
-    assert dataset.metainfo['benchmark'] == 'uav123' and dataset[2]['data_samples'].image_size == (12, 8)
+    assert dataset.metainfo['benchmark'] == 'uav123' and dataset[2]['data_samples'].image_size == (140, 80)
 
 
 def test_absent_targets_and_challenges(tmp_path, read):
