@@ -4,6 +4,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import shutil
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,6 +13,7 @@ import torch
 from torch import Tensor
 
 from ct_mm.deployment.export.deployed_network import DeployedNetwork
+from ct_mm.engine.whole_file import remove_unfinished
 from ct_mm.tracking.runtime.model_card import CARD_KEY, OUTPUTS, ModelCard
 
 _INPUTS = ('template', 'search')
@@ -93,10 +95,12 @@ def network_files(path: Path) -> list[Path]:
 
 
 def write_whole(write: Callable[[Path], None], path: str | os.PathLike) -> None:
-    """Lets a function write under a temporary name, and gives the file, with its ``.bin`` if it has one, its name.
+    """Lets a function write in a temporary folder, and moves the file, with its ``.bin`` if it has one, to its place.
+
+    What earlier processes left of this file when they were killed is removed.
 
     Args:
-        write: Called with the temporary path.
+        write: Called with the temporary path; it may write other files beside it.
         path: The final path.
 
     Raises:
@@ -104,14 +108,15 @@ def write_whole(write: Callable[[Path], None], path: str | os.PathLike) -> None:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f'.{path.stem}.{os.getpid()}{path.suffix}')
+    remove_unfinished(path.parent, path.stem, shared=True)
+    folder = path.with_name(f'.{path.name}.{os.getpid()}')
+    folder.mkdir()
     try:
-        write(temporary)
-        for unfinished, file in zip(network_files(temporary), network_files(path)):  # who finds the .xml finds its .bin
-            os.replace(unfinished, file)
+        write(folder / path.name)
+        for file in network_files(path):  # who finds the .xml finds its .bin
+            os.replace(folder / file.name, file)
     finally:
-        for unfinished in network_files(temporary):
-            unfinished.unlink(missing_ok=True)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def need(module: str, packages: str):
