@@ -235,6 +235,9 @@ class SequenceDataset(Dataset, metaclass=ABCMeta):
         if self.test_mode and not has_area[0]:
             raise ValueError(f'{self.where(unit, 0)}: the box of the first frame is {boxes[0].tolist()}, but a tracker '
                              'starts from it, so it must be finite and larger than zero')
+        if has_area.any() and boxes[has_area].max() <= 1:
+            raise ValueError(f'{self.where(unit, 0)}: all boxes of sequence {sequence.name!r} lie between 0 and 1, but '
+                             f'they must be in pixels: multiply them by the width and height of the frames')
         if not (self.test_mode and self.scores_flags):
             sequence.visible &= has_area
 
