@@ -33,6 +33,7 @@ def test_two_statements_give_the_long_form(write, training_cfg, teacher_file):
         custom_hooks=[
             dict(type='ct_mm.StepSeedHook', seed=5),
             dict(type='ct_mm.ReplacementRateHook', seed=5),
+            dict(type='ct_mm.DivisionSummaryHook'),
             dict(type='ct_mm.StudentExportHook'),
             dict(type='ct_mm.ThinHistoryHook'),
             dict(type='ct_mm.StageProgressHook'),
@@ -64,15 +65,16 @@ def test_the_users_hooks_stay_and_arguments_reach_ours(write, teacher_file):
             f"export=dict(initial=True), mimic=None, progress=None, teacher_score=False)",
             custom_hooks=[dict(type='EMAHook')]))
     assert [hook.type for hook in cfg.custom_hooks] == [
-        'EMAHook', 'ct_mm.StepSeedHook', 'ct_mm.ReplacementRateHook', 'ct_mm.StudentExportHook',
-        'ct_mm.ThinHistoryHook']
+        'EMAHook', 'ct_mm.StepSeedHook', 'ct_mm.ReplacementRateHook', 'ct_mm.DivisionSummaryHook',
+        'ct_mm.StudentExportHook', 'ct_mm.ThinHistoryHook']
     assert cfg.custom_hooks[2].schedule == 'linear' and cfg.custom_hooks[2].seed == 9
-    assert cfg.custom_hooks[3].initial is True
+    assert cfg.custom_hooks[4].initial is True
     assert cfg.model.mimic is None and cfg.model.stage_sizes == [1, 2, 3] and 'num_stages' not in cfg.model
 
 
 @pytest.mark.parametrize('settings, message', [
     ('dict(num_stages=3)', 'compress.teacher is missing'),
+    ('4', r'compress=4 must be a dict: compress = dict\(teacher='),
     ("dict(teacher='x.pth', num_stage=3)", 'compress.num_stage is unknown; did you mean num_stages'),
 ])
 def test_wrong_keys_are_named(write, settings, message):

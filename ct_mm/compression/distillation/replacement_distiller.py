@@ -67,7 +67,7 @@ class ReplacementDistiller(BaseModel):
 
     Raises:
         ValueError: If the model has no stack of blocks or several, the plan does not fit it, or the guidance names
-            predictions for which the model has no loss.
+            predictions for which the model has no loss; if the student would be the teacher.
     """
 
     #: Keys of its config that may differ when a run resumes: where to find the teacher does not change the training.
@@ -87,6 +87,10 @@ class ReplacementDistiller(BaseModel):
         self._teacher = Borrowed(teacher_model)
         self.student = build_model(model)
         self.divided = DividedModel(self.student, DivisionSpec(**division), model)
+        if not any(stack.change or stack.plan.num_student_layers < stack.plan.num_layers
+                   for stack in self.divided.stacks):
+            raise ValueError(f'the {self.divided.num_stages} stages of num_stages or stage_sizes compress nothing: the '
+                             f'student has all layers of the teacher. Take fewer, or change them with compress.student')
         self.divided.borrow(teacher_model)
         self.data_preprocessor = self.student.data_preprocessor
         self.predictions = predictions
@@ -128,7 +132,10 @@ class ReplacementDistiller(BaseModel):
             FileNotFoundError: If the teacher's file is gone.
             ValueError: If it is damaged, not trusted, or does not fit the model.
         """
-        state = read_state_dict(self.teacher_file, self.trust_teacher, advice='set compress.trust_teacher=True')
+        try:
+            state = read_state_dict(self.teacher_file, self.trust_teacher, advice='set compress.trust_teacher=True')
+        except FileNotFoundError as error:
+            raise FileNotFoundError(f'compress.teacher: {error}') from error
         own = self.teacher.state_dict()
         misfit = find_misfit(own, state)
         if misfit.missing or misfit.reshaped:

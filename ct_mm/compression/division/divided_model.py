@@ -6,8 +6,11 @@ References:
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from torch import nn
+
+from ct_mm.settings import accepted_by, check_settings
 
 from ..config_tree import build_model, config_at, merge_configs, owner_path
 from .divided_stack import DividedStack
@@ -49,7 +52,13 @@ class DividedModel:
             for path, change, built in shapes:
                 if (path, change) == (owner, student):
                     return built
-            shapes.append((owner, student, build_model(merge_configs(config_at(config, owner), student))))
+            changed = merge_configs(config_at(config, owner), student)
+            try:
+                shapes.append((owner, student, build_model(changed)))
+            except (TypeError, ValueError) as error:
+                known = ('_delete_', *config_at(config, owner), *accepted_by(type(model.get_submodule(owner))))
+                check_settings(student, dict.fromkeys(known, Any), 'compress.student.')
+                raise ValueError(f'compress.student={dict(student)}: {error}') from error
             return shapes[-1][-1]
 
         students = [shape(owner, each.student) for owner, each in zip(owners, divisions)]

@@ -87,7 +87,7 @@ class StagePlan:
         Raises:
             ValueError: If a size is below 1 or the sizes do not add up.
         """
-        if any(size < 1 for size in sizes):
+        if not sizes or any(size < 1 for size in sizes):
             raise ValueError(f'stage_sizes={list(sizes)}: every stage needs at least one teacher layer')
         bounds = [sum(sizes[:i]) for i in range(len(sizes) + 1)]
         plan = cls(tuple(tuple(range(a, b)) for a, b in zip(bounds, bounds[1:])), copy, layers_per_stage)

@@ -53,7 +53,11 @@ class StageFitHook(Hook):
         if not hasattr(runner.train_dataloader.dataset, '__getitem__'):
             raise ValueError('compress.fit reads training data by index, which this data set does not offer: remove it')
         rows = []
-        entries, targets = self._streams(runner, distiller)
+        try:
+            entries, targets = self._streams(runner, distiller)
+        except IndexError as error:
+            raise ValueError(f'compress.fit.samples={self.samples} is more than the training data have: {error}; '
+                             f'lower it') from error
         for stack, streams in zip(stacks, entries):
             blocks = stack.blocks_of(distiller.teacher)
             for part, layer in zip(stack.plan.parts, stack.student_layers):
