@@ -76,7 +76,7 @@ def check_settings(given: Mapping[str, Any], accepted: Mapping[str, Any], where:
             raise ValueError(f'{where}{name} is unknown{f"; did you mean {close[0]}?" if close else ""} '
                              f'(known: {", ".join(accepted) or "none"})')
         if not _fits(value, accepted[name]):
-            kind = inspect.formatannotation(accepted[name]).replace('collections.abc.', '')
+            kind = inspect.formatannotation(accepted[name]).replace('collections.abc.', '').replace('Sequence', 'list')
             raise ValueError(f'{where}{name}={value!r} must be {kind}')
         lowest = AT_LEAST.get(name)
         if lowest is not None and isinstance(value, Real) and not lowest <= value < math.inf:

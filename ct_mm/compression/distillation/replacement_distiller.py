@@ -89,8 +89,8 @@ class ReplacementDistiller(BaseModel):
         self.divided = DividedModel(self.student, DivisionSpec(**division), model)
         if not any(stack.change or stack.plan.num_student_layers < stack.plan.num_layers
                    for stack in self.divided.stacks):
-            raise ValueError(f'the {self.divided.num_stages} stages of num_stages or stage_sizes compress nothing: the '
-                             f'student has all layers of the teacher. Take fewer, or change them with compress.student')
+            raise ValueError('num_stages, stage_sizes and layers_per_stage leave all layers of the teacher: nothing is '
+                             'compressed. Choose fewer, or change the layers with compress.student')
         self.divided.borrow(teacher_model)
         self.data_preprocessor = self.student.data_preprocessor
         self.predictions = predictions

@@ -183,8 +183,8 @@ def test_training_without_teacher_or_path_is_refused(make_distiller, tracker_cfg
 
 @pytest.mark.parametrize('kwargs, message', [(dict(num_stages=7), 'num_stages=7 must be between 1 and the 6 layers'),
                                              (dict(num_stages=None, stage_sizes=[3, 2]), 'add up to 5 layers'),
-                                             (dict(num_stages=6), 'num_stages or stage_sizes compress nothing'),
-                                             (dict(num_stages=3, layers_per_stage=2), 'the student has all layers'),
+                                             (dict(num_stages=6), 'all layers of the teacher: nothing is compressed'),
+                                             (dict(layers_per_stage=2), 'nothing is compressed.*compress.student'),
                                              (dict(predictions='neck'), "predictions='neck'"),
                                              (dict(layers='backbone.layers'), 'candidates')])
 def test_what_does_not_fit_the_model_is_refused_when_built(make_distiller, kwargs, message):
