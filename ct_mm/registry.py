@@ -10,6 +10,8 @@ ct_mm.require_openmmlab()
 from mmengine import registry as mmengine_registry  # noqa: E402  (after the check, for its error)
 from mmengine.registry import Registry as _Registry  # noqa: E402
 
+from ct_mm.settings import checked  # noqa: E402
+
 #: Folders of the package, now or in an earlier version, whose modules define registered classes.
 ROOMS = ('compression', 'engine', 'hooks', 'loops', 'optim', 'tracking')
 
@@ -17,7 +19,8 @@ ROOMS = ('compression', 'engine', 'hooks', 'loops', 'optim', 'tracking')
 class Registry(_Registry):
     """A registry that finds a class of this package by any module path that ever led to it.
 
-    Configs in the pure-Python style name a class by its module, and modules move; registered names stay.
+    Configs in the pure-Python style name a class by its module, and modules move; registered names stay. The classes of
+    this package check their arguments, see :mod:`ct_mm.settings`.
     """
 
     def get(self, key: str):
@@ -25,6 +28,11 @@ class Registry(_Registry):
         found = super().get(key)
         path, _, name = key.removeprefix('ct_mm.').rpartition('.')
         return super().get(name) if found is None and path.partition('.')[0] in ROOMS else found
+
+    def _register_module(self, module, *args, **kwargs) -> None:
+        super()._register_module(module, *args, **kwargs)
+        if module.__module__.startswith('ct_mm.') and '__init__' in vars(module):
+            checked(module)
 
 
 DATASETS = Registry(

@@ -3,20 +3,28 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
-from difflib import get_close_matches
 
 from mmengine.config import Config, ConfigDict
 from mmengine.runner import Runner
 
 from ct_mm.engine.hooks import CheckpointFitHook
 from ct_mm.registry import RUNNERS
+from ct_mm.settings import accepted_by, check_settings
 
+from .distillation.block_runner import BlockRunner
+from .distillation.replacement_distiller import ReplacementDistiller
 from .division.spec import DivisionSpec
+from .hooks import ReplacementRateHook, StageFitHook, StageProgressHook, StudentExportHook
 
 #: Keys of ``compress`` that are passed to the ReplacementDistiller, in addition to those of the division.
 DISTILLER_KEYS = ('teacher', 'mimic', 'guidance', 'losses', 'predictions', 'trust_teacher', 'step')
-#: Keys of ``compress`` that become hooks.
-HOOK_KEYS = ('replacement', 'export', 'fit', 'progress', 'teacher_score')
+#: Keys of ``compress`` that hold the arguments of a class.
+SECTIONS = dict(step=BlockRunner, replacement=ReplacementRateHook, export=StudentExportHook, fit=StageFitHook,
+                progress=StageProgressHook)
+#: All keys of ``compress``, each with the type of its value.
+KEYS = {key: accepted_by(kind)[key] for kind, keys in (
+    (ReplacementDistiller, DISTILLER_KEYS), (DivisionSpec, DivisionSpec.keys())) for key in keys}
+KEYS.update(replacement=dict, export=dict, fit=dict | None, progress=dict | None, teacher_score=bool)
 
 
 def compress(cfg: Config) -> Config:
@@ -36,7 +44,8 @@ def compress(cfg: Config) -> Config:
         An ordinary config, ready for a Runner. A config that is already wrapped is returned unchanged.
 
     Raises:
-        ValueError: If ``compress`` or ``model`` is missing, a key is unknown, or a required one is absent.
+        ValueError: If ``compress`` or ``model`` is missing, a key is unknown, a required one is absent, or a value has
+            the wrong type or is out of its range.
 
     Examples:
         >>> cfg = Config(dict(model=dict(type='MyTracker'), compress=dict(teacher='epoch_300.pth', num_stages=4)))
@@ -51,14 +60,7 @@ def compress(cfg: Config) -> Config:
     if model is None or settings is None:
         raise ValueError(f"the config {cfg.filename or ''} needs both `model` and `compress`, such as "
                          f"compress = dict(teacher='work_dirs/my_tracker/epoch_300.pth', num_stages=4)")
-    known = (*DISTILLER_KEYS, *DivisionSpec.keys(), *HOOK_KEYS)
-    for key in settings:
-        if key not in known:
-            close = get_close_matches(key, known, n=1)
-            raise ValueError(f'compress.{key} is unknown{f"; did you mean {close[0]}?" if close else ""} '
-                             f'(known: {", ".join(known)})')
-    if not settings.get('teacher'):
-        raise ValueError('compress.teacher is missing: the checkpoint of the trained model to compress')
+    _check(settings)
     arguments = {key: settings[key] for key in DISTILLER_KEYS if key in settings}
     cfg = copy.deepcopy(cfg)
     if cfg.get('data_preprocessor'):
@@ -71,6 +73,19 @@ def compress(cfg: Config) -> Config:
     # In each step, the student layers of stages that the teacher runs get no gradient.
     cfg.setdefault('find_unused_parameters', True)
     return cfg
+
+
+def _check(settings: Mapping) -> None:
+    if not isinstance(settings, Mapping):
+        raise ValueError(f"compress={settings!r} must be a dict: compress = dict(teacher='epoch_3.pth', num_stages=4)")
+    check_settings(settings, KEYS, 'compress.')
+    if not settings.get('teacher'):
+        raise ValueError('compress.teacher is missing: the checkpoint of the trained model to compress')
+    for key, kind in SECTIONS.items():
+        try:
+            kind(**settings.get(key) or {})
+        except ValueError as error:
+            raise ValueError(f'compress.{key}: {error}') from error
 
 
 def _hooks(settings: Mapping, seed: int | None) -> list[dict]:

@@ -84,16 +84,18 @@ def sync(path: str | os.PathLike) -> None:
 
 
 def remove_unfinished(folder: str | os.PathLike, *names: str, shared: bool = False) -> None:
-    """Removes what processes left that were killed while they wrote files.
+    """Removes files and folders that killed processes left unfinished: ``.NAME.PID``, with a suffix or without.
 
     Args:
         folder: Where; it need not be there.
-        *names: Names of the files, patterns as of a shell.
+        *names: Names of the finished files, patterns as of a shell.
         shared: Leave the files of processes that live on this machine. Without it no other process may write such
             files there: the number of a dead one may have been given to another since.
     """
     for file in (file for name in names for file in Path(folder).glob(f'.{name}.*')):
-        if file.suffix[1:].isdigit() and not (shared and _lives(int(file.suffix[1:]))):
+        number = next((suffix[1:] for suffix in file.suffixes[:-3:-1] if suffix[1:].isdigit()), None)
+        if number and not (shared and _lives(int(number))):
+            shutil.rmtree(file, ignore_errors=True)  # does nothing to a file
             file.unlink(missing_ok=True)
 
 

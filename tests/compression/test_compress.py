@@ -73,6 +73,7 @@ def test_the_users_hooks_stay_and_arguments_reach_ours(write, teacher_file):
 
 @pytest.mark.parametrize('settings, message', [
     ('dict(num_stages=3)', 'compress.teacher is missing'),
+    ('4', r'compress=4 must be a dict: compress = dict\(teacher='),
     ("dict(teacher='x.pth', num_stage=3)", 'compress.num_stage is unknown; did you mean num_stages'),
 ])
 def test_wrong_keys_are_named(write, settings, message):

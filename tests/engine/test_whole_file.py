@@ -42,3 +42,17 @@ def test_what_dead_processes_left_is_removed_and_what_living_ones_write_only_whe
     remove_unfinished(tmp_path, '*.pth', 'c')
     assert names() == others
     remove_unfinished(tmp_path / 'nowhere', '*.pth')
+
+
+@pytest.mark.skipif(os.name != 'posix', reason='other systems cannot tell whether a process lives')
+def test_folders_and_files_with_a_suffix_behind_the_number_are_removed_too(tmp_path):
+    dead = subprocess.Popen([sys.executable, '-c', 'pass'])
+    dead.wait()
+    (tmp_path / f'.a.onnx.{dead.pid}').mkdir()
+    (tmp_path / f'.a.onnx.{dead.pid}' / 'part').touch()
+    (tmp_path / f'.a.{dead.pid}.bin').touch()
+    kept = {'a.onnx', f'.b.{dead.pid}.bin', f'.a.{os.getpid()}.bin'}
+    for name in kept:
+        (tmp_path / name).touch()
+    remove_unfinished(tmp_path, 'a', shared=True)
+    assert {file.name for file in tmp_path.iterdir()} == kept

@@ -15,8 +15,10 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.checkpoint import checkpoint
 
 from ct_mm.engine.onednn import by_onednn, pack_weights
+from ct_mm.settings import checked
 
 
+@checked
 class BlockRunner:
     """Replaces the ``forward`` of blocks for the duration of a step.
 

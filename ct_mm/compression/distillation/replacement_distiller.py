@@ -70,7 +70,7 @@ class ReplacementDistiller(BaseModel):
 
     Raises:
         ValueError: If the model has no stack of blocks or several, the plan does not fit it, or the guidance names
-            predictions for which the model has no loss.
+            predictions for which the model has no loss, or the student would equal the teacher.
 
     Examples:
         >>> model = dict(
@@ -100,6 +100,10 @@ class ReplacementDistiller(BaseModel):
         self._teacher = Borrowed(teacher_model)
         self.student = build_model(model)
         self.divided = DividedModel(self.student, DivisionSpec(**division), model)
+        if not any(stack.change or stack.plan.num_student_layers < stack.plan.num_layers
+                   for stack in self.divided.stacks):
+            raise ValueError('num_stages, stage_sizes and layers_per_stage leave all layers of the teacher: nothing is '
+                             'compressed. Choose fewer, or change the layers with compress.student')
         self.divided.borrow(teacher_model)
         self.data_preprocessor = self.student.data_preprocessor
         self.predictions = predictions
@@ -148,7 +152,10 @@ class ReplacementDistiller(BaseModel):
             FileNotFoundError: If the teacher's file does not exist.
             ValueError: If it is damaged, not trusted, or does not fit the model.
         """
-        state = read_state_dict(self.teacher_file, self.trust_teacher, advice='set compress.trust_teacher=True')
+        try:
+            state = read_state_dict(self.teacher_file, self.trust_teacher, advice='set compress.trust_teacher=True')
+        except FileNotFoundError as error:
+            raise FileNotFoundError(f'compress.teacher: {error}') from error
         own = self.teacher.state_dict()
         state = fit_names(own, state)
         misfit = find_misfit(own, state)

@@ -7,8 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 from torch import nn
+
+from ct_mm.settings import accepted_by, check_settings
 
 from ..config_tree import build_model, config_at, merge_configs, owner_path
 from .divided_stack import DividedStack
@@ -51,7 +54,7 @@ class DividedModel:
                                      f'a module with blocks of the shape that the student should have')
                 key = owner, str(student)
                 if student and key not in built:
-                    built[key] = build_model(merge_configs(config_at(config, owner), student))
+                    built[key] = _build_changed(model, config, owner, student)
                 student = built.get(key)
             students.append(student)
         self.stacks = [DividedStack(model, *each, folded) for each in zip(divisions, owners, students)]
@@ -151,3 +154,14 @@ class DividedModel:
         for stack in self.stacks:
             if stack.has_adapters:
                 stack.fold()
+
+
+def _build_changed(model: nn.Module, config: Mapping, owner: str, changes: Mapping) -> nn.Module:
+    """Builds the owner of a stack with changes to its config, for student layers of another shape."""
+    changed = merge_configs(config_at(config, owner), changes)
+    try:
+        return build_model(changed)
+    except (TypeError, ValueError) as error:
+        known = ('_delete_', *config_at(config, owner), *accepted_by(type(model.get_submodule(owner))))
+        check_settings(changes, dict.fromkeys(known, Any), 'compress.student.')
+        raise ValueError(f'compress.student={dict(changes)}: {error}') from error

@@ -7,6 +7,8 @@ from typing import Any
 
 from torch import nn
 
+from ct_mm.settings import checked
+
 from .layer_stack import LayerStack
 from .pass_through import Argument
 from .stage_plan import StagePlan
@@ -29,6 +31,7 @@ class StackDivision:
     student: Mapping | nn.Module | None = None
 
 
+@checked
 @dataclass(frozen=True)
 class DivisionSpec:
     """The settings of a division; no other place lists them.
@@ -63,7 +66,7 @@ class DivisionSpec:
     plan: StagePlan | Sequence[StagePlan] | None = None
     copy: str | Sequence[str] = 'last'
     pass_through: Argument | Sequence[Any] | None = None
-    layers_per_stage: int | Sequence[Any] = 1
+    layers_per_stage: int | Sequence[int | Sequence[int]] = 1
     student: Mapping | nn.Module | Sequence[Mapping | nn.Module | None] | None = None
 
     @classmethod

@@ -92,7 +92,7 @@ class StagePlan:
         Raises:
             ValueError: If a size is below 1 or the sizes do not add up.
         """
-        if any(size < 1 for size in sizes):
+        if not sizes or any(size < 1 for size in sizes):
             raise ValueError(f'stage_sizes={list(sizes)}: every stage needs at least one teacher layer')
         bounds = [sum(sizes[:i]) for i in range(len(sizes) + 1)]
         plan = cls(_cut(tuple(range(bounds[-1])), bounds), copy, layers_per_stage)

@@ -55,7 +55,11 @@ class StageFitHook(Hook):
             raise ValueError('compress.fit reads training data by index, but this data set cannot: remove compress.fit')
         lines = [f'\nStudent layers fitted to their stages on {self.samples} samples: share of the variance explained '
                  f'(R2)', 'stage  copied  fitted  starts from']
-        entries, targets = self._streams(runner, distiller)
+        try:
+            entries, targets = self._streams(runner, distiller)
+        except IndexError as error:
+            raise ValueError(f'compress.fit.samples={self.samples} exceeds the training data: {error}; reduce it'
+                             ) from error
         for stack, streams in zip(stacks, entries):
             blocks = stack.place.of(distiller.teacher)
             for part, layer in zip(stack.plan.parts, stack.student_layers):

@@ -71,6 +71,10 @@ def _fit_linear(layer: nn.Module, from_here: Sequence[nn.Module], streams: Seque
     """Fits the first of the remaining writers of a layer."""
     linear = from_here[0]
     size = linear.in_features + 1
+    tokens, samples = sum(stream[..., 0].numel() for stream in streams), sum(map(len, streams))
+    if tokens < size:
+        raise ValueError(f'compress.fit.samples={samples} is too few: they have {tokens} tokens, but a layer has '
+                         f'{size} unknowns for each output; take at least {-(-size * samples // tokens)}')
     gram = torch.zeros(size, size, dtype=torch.float64, device=linear.weight.device)
     moment = torch.zeros(size, linear.out_features, dtype=torch.float64, device=linear.weight.device)
     for stream, target in zip(streams, targets):

@@ -4,6 +4,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import shutil
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,6 +13,7 @@ import torch
 from torch import Tensor
 
 from ct_mm.deployment.export.deployed_network import DeployedNetwork
+from ct_mm.engine.whole_file import remove_unfinished
 from ct_mm.tracking.runtime.model_card import CARD_KEY, OUTPUTS, ModelCard
 
 _INPUTS = ('template', 'search')
@@ -97,10 +99,12 @@ def network_files(path: Path) -> list[Path]:
 
 
 def write_whole(write: Callable[[Path], None], path: str | os.PathLike) -> None:
-    """Calls a writer with a temporary path, then renames the file and, if it has one, its ``.bin``.
+    """Calls a writer in a temporary folder, then moves the file and, if it has one, its ``.bin`` to their place.
+
+    Removes the unfinished files of earlier processes that were killed.
 
     Args:
-        write: Called with the temporary path.
+        write: Called with the temporary path; it may write other files beside it.
         path: The final path.
 
     Raises:
@@ -108,14 +112,15 @@ def write_whole(write: Callable[[Path], None], path: str | os.PathLike) -> None:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f'.{path.stem}.{os.getpid()}{path.suffix}')
+    remove_unfinished(path.parent, path.stem, shared=True)
+    folder = path.with_name(f'.{path.name}.{os.getpid()}')
+    folder.mkdir()
     try:
-        write(temporary)
-        for unfinished, file in zip(network_files(temporary), network_files(path)):  # an .xml always has its .bin
-            os.replace(unfinished, file)
+        write(folder / path.name)
+        for file in network_files(path):  # an .xml always has its .bin
+            os.replace(folder / file.name, file)
     finally:
-        for unfinished in network_files(temporary):
-            unfinished.unlink(missing_ok=True)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def need(module: str, packages: str):

@@ -12,7 +12,6 @@ import io
 import os
 import re
 import sys
-import tempfile
 from collections.abc import Collection, Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -105,19 +104,18 @@ def quantize_onnx(tracker: BaseTracker, crops: Crops, path: str | os.PathLike, i
             return None if pair is None else dict(zip(('template', 'search'), pair))
 
     def write(temporary: Path) -> None:
-        with tempfile.TemporaryDirectory(dir=temporary.parent) as folder:
-            plain, prepared = Path(folder, 'plain.onnx'), Path(folder, 'prepared.onnx')
-            write_onnx(network, example_crops(card), card, plain)
-            quant_pre_process(str(plain), str(prepared), skip_symbolic_shape=True)
-            layer_of = _layers_of_nodes(onnx.load(str(plain)), to_quantize)
-            # The preparation fuses nodes and appends to their names after a slash.
-            nodes = [node.name for node in onnx.load(str(prepared)).graph.node
-                     if node.op_type in ('MatMul', 'Gemm', 'Conv') and layer_of.get(node.name.partition('/')[0])]
-            quantize_static(
-                str(prepared), str(temporary), Reader(), quant_format=QuantFormat.QDQ, per_channel=True,
-                activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8, nodes_to_quantize=nodes,
-                # These kernels can output float; rounding it again would add error without a gain in speed.
-                extra_options=dict(OpTypesToExcludeOutputQuantization=['MatMul', 'Gemm']))
+        plain, prepared = (temporary.with_name(f'{name}.{temporary.name}') for name in ('plain', 'prepared'))
+        write_onnx(network, example_crops(card), card, plain)
+        quant_pre_process(str(plain), str(prepared), skip_symbolic_shape=True)
+        layer_of = _layers_of_nodes(onnx.load(str(plain)), to_quantize)
+        # The preparation fuses nodes and appends to their names after a slash.
+        nodes = [node.name for node in onnx.load(str(prepared)).graph.node
+                 if node.op_type in ('MatMul', 'Gemm', 'Conv') and layer_of.get(node.name.partition('/')[0])]
+        quantize_static(
+            str(prepared), str(temporary), Reader(), quant_format=QuantFormat.QDQ, per_channel=True,
+            activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8, nodes_to_quantize=nodes,
+            # These kernels can output float; rounding it again would add error without a gain in speed.
+            extra_options=dict(OpTypesToExcludeOutputQuantization=['MatMul', 'Gemm']))
         save_onnx(onnx.load(str(temporary)), card, temporary)
 
     write_whole(write, path)

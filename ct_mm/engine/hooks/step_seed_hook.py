@@ -9,6 +9,7 @@ import torch
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
+from ct_mm.engine.loops.data_workers import prepare_data
 from ct_mm.registry import HOOKS
 
 
@@ -27,6 +28,14 @@ class StepSeedHook(Hook):
 
     def __init__(self, seed: int = 0) -> None:
         self.seed = seed
+
+    def before_train(self, runner: Runner) -> None:
+        """Prepares the training data, which MMEngine's own loops do not; raises a ValueError if there is no step."""
+        loop = runner.train_loop
+        if prepare_data(loop.dataloader) and hasattr(loop, 'dataloader_iterator'):
+            loop.dataloader_iterator = type(loop.dataloader_iterator)(loop.dataloader)
+        if runner.max_iters < 1:
+            raise ValueError(f'train_cfg: max_epochs={runner.max_epochs}, max_iters={runner.max_iters} makes no step')
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
         """Seeds this iteration."""

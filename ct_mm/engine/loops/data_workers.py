@@ -31,12 +31,38 @@ def build_shielded(runner: Runner, dataloader: DataLoader | dict) -> DataLoader:
 
     Returns:
         The data loader.
+
+    Raises:
+        ValueError: See :func:`prepare_data`.
     """
     if not isinstance(dataloader, DataLoader):
         dataloader = runner.build_dataloader(
             dataloader, seed=runner.seed, diff_rank_seed=runner._randomness_cfg.get('diff_rank_seed', False))
+    prepare_data(dataloader)
     dataloader.worker_init_fn = partial(_shield, dataloader.worker_init_fn, os.getpid())
     return dataloader
+
+
+def prepare_data(dataloader: DataLoader) -> bool:
+    """Makes sure, before the first step, that each epoch has batches, and new ones.
+
+    Args:
+        dataloader: Its dataset may have a ``prepare_loader``, which is given the data loader and returns whether it
+            changed its sampler.
+
+    Returns:
+        Whether an iterator over the data that exists already must be made anew.
+
+    Raises:
+        ValueError: If an epoch has no batch; the message names the settings.
+    """
+    prepare = getattr(dataloader.dataset, 'prepare_loader', None)
+    changed = prepare is not None and prepare(dataloader)
+    if not isinstance(dataloader.dataset, IterableDataset) and len(dataloader) == 0:
+        samples = len(getattr(dataloader.batch_sampler, 'sampler', dataloader.sampler))
+        raise ValueError(f'train_dataloader makes no step: {samples} samples in an epoch, batch_size='
+                         f'{dataloader.batch_size}, drop_last={dataloader.drop_last}. Lower batch_size or add samples')
+    return changed
 
 
 def _shield(init: Callable[[int], None] | None, trainer: int, worker: int) -> None:

@@ -19,6 +19,7 @@ from ct_mm.engine.checkpoints.verified_backend import verified
 from ct_mm.engine.finite import BadLossError
 from ct_mm.engine.whole_file import write_text
 from ct_mm.engine.work_dir_lock import only_training_in
+from ct_mm.settings import accepted_by, check_settings, checked
 
 from .bad_steps import BadSteps
 from .checked_optim import CheckedOptim, any_rank
@@ -29,6 +30,7 @@ from .stop_signals import Interrupted, StopSignals
 INTERRUPTED = 'interrupted.pth'
 
 
+@checked
 class GuardedLoop:
     """Goes before one of MMEngine's training loops among the base classes.
 
@@ -43,9 +45,13 @@ class GuardedLoop:
             Such a step changes no weight, gradient, optimizer state or buffer; it counts as an iteration, so learning
             rates and the data of all others stay as they are.
         **kwargs: Arguments of the loop.
+
+    Raises:
+        ValueError: If an argument is wrong, or the training would not make a single step.
     """
 
     def __init__(self, runner: Runner, dataloader: DataLoader | dict, skip_bad_steps: int = 0, **kwargs: Any) -> None:
+        check_settings(kwargs, accepted_by(super().__init__.__func__), 'train_cfg.')
         super().__init__(runner, build_shielded(runner, dataloader), **kwargs)
         self.bad_steps = BadSteps(runner, skip_bad_steps)
         self.signals = StopSignals()

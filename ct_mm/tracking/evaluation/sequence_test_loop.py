@@ -66,7 +66,7 @@ class SequenceTestLoop(TestLoop):
                  fp16: bool = False, results_dir: str | os.PathLike | None = None, workers: int = 0,
                  fresh: bool = False, layout: str | None = None) -> None:
         super().__init__(runner, dataloader, evaluator, fp16)
-        if isinstance(workers, bool) or not isinstance(workers, int) or workers < 0:
+        if workers < 0:
             raise ValueError(f'test_cfg.workers must be an integer of at least 0, not {workers!r}')
         self.workers, self.fresh = workers, fresh
         facts = getattr(self.dataloader.dataset, 'metainfo', {})

@@ -45,7 +45,7 @@ class TrackerReportHook(Hook):
 
     priority = 'VERY_LOW'  # runs after ct_mm.StudentExportHook, which writes the student
 
-    def __init__(self, trackers: dict[str, dict], data_root: str | None = None, dataset: dict | None = None,
+    def __init__(self, trackers: dict, data_root: str | None = None, dataset: dict | None = None,
                  video_of: Sequence[str] | None = None, folder: str = 'report') -> None:
         if (data_root is None) == (dataset is None):
             raise ValueError('TrackerReportHook: give exactly one of data_root and dataset')

@@ -183,6 +183,8 @@ def test_training_without_teacher_or_path_is_refused(make_distiller, tracker_cfg
 
 @pytest.mark.parametrize('kwargs, message', [(dict(num_stages=7), 'num_stages=7 must be between 1 and the 6 layers'),
                                              (dict(num_stages=None, stage_sizes=[3, 2]), 'add up to 5 layers'),
+                                             (dict(num_stages=6), 'all layers of the teacher: nothing is compressed'),
+                                             (dict(layers_per_stage=2), 'nothing is compressed.*compress.student'),
                                              (dict(predictions='neck'), "predictions='neck'"),
                                              (dict(layers='backbone.layers'), 'candidates')])
 def test_what_does_not_fit_the_model_is_refused_when_built(make_distiller, kwargs, message):
@@ -198,3 +200,12 @@ def test_a_student_that_is_compared_with_nothing_runs_no_teacher(make_distiller,
     distiller.train()
     losses = distiller.loss(*batch)
     assert not calls and set(losses) == {'loss_giou', 'loss_l1', 'loss_score'}
+
+
+def test_as_many_layers_of_another_shape_are_a_compression(make_distiller):
+    assert make_distiller(num_stages=6, student=dict(mlp_ratio=1.0)).divided.num_stages == 6
+
+
+def test_unknown_keys_of_the_student_name_the_nearest(make_distiller):
+    with pytest.raises(ValueError, match=r'compress\.student\.mlp_ratoi is unknown; did you mean mlp_ratio\?'):
+        make_distiller(student=dict(mlp_ratoi=1.0))

@@ -89,3 +89,10 @@ def test_blocks_that_are_no_sum_of_their_writers_are_refused():
         fit_stage([layer], streams, streams, ('linear2', ))
     with pytest.raises(ValueError, match=r"compress\.fit\.writers=\['mlp\.fc3'\]"):
         fit_stage(blocks(1), streams, streams, ('mlp.fc3', ))
+
+
+def test_too_few_samples_are_an_error_with_how_many_are_needed():
+    stage = blocks()
+    streams = [torch.randn(2, 5, 16)]
+    with pytest.raises(ValueError, match='compress.fit.samples=2 is too few: they have 10 tokens, .*at least 4'):
+        fit_stage(stage, streams, run(stage, streams), WRITERS)  # of attn.proj: 16 inputs and a bias

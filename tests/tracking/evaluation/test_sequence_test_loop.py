@@ -209,9 +209,12 @@ def test_the_folder_may_be_anywhere(make_cfg, tmp_path):
     assert ResultFolder.open(tmp_path / 'elsewhere').names() == list(LENGTHS)
 
 
-@pytest.mark.parametrize('workers', [-1, 1.5, True, '2'])
-def test_a_number_of_workers_that_is_none(make_cfg, workers):
-    with pytest.raises(ValueError, match='test_cfg.workers must be an integer of at least 0'):
+@pytest.mark.parametrize('workers, message', [
+    (-1, 'test_cfg.workers must be an integer of at least 0, not -1'),
+    *((workers, f'SequenceTestLoop: workers={workers!r} must be int') for workers in (1.5, True, '2')),
+])
+def test_a_number_of_workers_that_is_none(make_cfg, workers, message):
+    with pytest.raises(ValueError, match=message):
         build_runner(make_cfg(workers=workers)).test()
 
 

@@ -247,6 +247,9 @@ class SequenceDataset(Dataset, metaclass=ABCMeta):
                              'there is nothing to track')
         boxes = sequence.boxes  # (T, 4)
         has_area = boxes_have_area(boxes)  # (T,)
+        if has_area.any() and boxes[has_area].max() <= 1:
+            raise ValueError(f'{self.where(unit, 0)}: all boxes of sequence {sequence.name!r} lie between 0 and 1, but '
+                             f'they must be in pixels: multiply them by the width and height of the frames')
         if self.test_mode and not (has_area[0] and (boxes[0, 2:] >= 1).all()):
             raise ValueError(f'{self.where(unit, 0)}: the box of the first frame is {boxes[0].tolist()}, but a tracker '
                              'starts from it, so it must be finite and at least one pixel wide and high')

@@ -1,15 +1,19 @@
 """PairDataset: template and search crops; each pair is a pure function of (seed, draw)."""
+import logging
+from collections import Counter
 from collections.abc import Sequence
 
 import cv2
 import numpy as np
 from mmengine.dataset import Compose
-from torch.utils.data import Dataset, get_worker_info
+from mmengine.logging import print_log
+from torch.utils.data import DataLoader, Dataset, get_worker_info
 
 from ct_mm.registry import DATASETS
 from ct_mm.tracking.datasets.reading import BadFrameError
 
 from .bad_frames import BadFrames
+from .draw_sampler import DrawSampler
 from .worker_memory import AtWork
 
 
@@ -19,7 +23,7 @@ class PairDataset(Dataset):
 
     ``dataset[draw]`` takes all randomness from ``numpy.random.default_rng((seed, draw))``, so a pair does not depend on
     earlier draws, on the number of workers, or on the rank. ``draw`` continues to count across epochs (see
-    ``DrawSampler``), so no epoch repeats another.
+    ``DrawSampler``), so no epoch repeats another; a training replaces any other sampler by it.
 
     A frame that is missing, truncated or undecodable, or whose box has no area, is skipped: the dataset counts it, logs
     it, and draws another pair, the same one every time.
@@ -58,11 +62,48 @@ class PairDataset(Dataset):
         self.pairs_per_epoch, self.seed, self.max_tries = pairs_per_epoch, seed, max_tries
         self.bad_frames = BadFrames(max_bad_frames)
         self.at_work = AtWork()
+        self._refused = Counter()  # by sequence: pairs refused since the last that was usable
         self._cumulative = np.cumsum(ratios) / np.sum(ratios)  # (number of sources,)
         self._cumulative[-1] = 1.0  # rounding may make it slightly smaller
 
     def __len__(self) -> int:
         return self.pairs_per_epoch
+
+    @property
+    def full_init(self) -> None:
+        """What MMEngine's dataset wrappers call, and a data loader does not need.
+
+        Raises:
+            AttributeError: Always; names the way out.
+        """
+        raise AttributeError('a PairDataset takes no ConcatDataset or RepeatDataset around it: give it all data as '
+                             '`sources`, weigh them by `ratios`, and set pairs_per_epoch')
+
+    def prepare_loader(self, loader: DataLoader) -> bool:
+        """Puts a ``DrawSampler`` in the place of any other sampler, with which each epoch would have the same pairs.
+
+        Args:
+            loader: A loader of this dataset.
+
+        Returns:
+            Whether its sampler was exchanged.
+
+        Raises:
+            ValueError: If its batch sampler has no sampler.
+        """
+        sampler = loader.sampler if loader.batch_sampler is None else getattr(loader.batch_sampler, 'sampler', None)
+        if sampler is None:
+            raise ValueError(f'{type(loader.batch_sampler).__name__} would draw the same pairs in each epoch: set '
+                             f"train_dataloader.sampler = dict(type='ct_mm.DrawSampler') and no batch_sampler")
+        if isinstance(sampler, DrawSampler):
+            return False
+        print_log(f'ct_mm.DrawSampler replaces {type(sampler).__name__}, which would draw the same pairs in each epoch',
+                  'current', logging.WARNING)
+        sampler = DrawSampler(self)
+        if loader.batch_sampler is not None:
+            loader.batch_sampler.sampler = sampler
+        object.__setattr__(loader, 'sampler', sampler)  # torch guards it, for loaders at work
+        return True
 
     def __getitem__(self, draw: int) -> dict:
         """Returns the pair of one draw number, which may exceed the length.
@@ -89,7 +130,8 @@ class PairDataset(Dataset):
         """Returns the pair and sets ``made_of`` to the files of the last try."""
         rng = np.random.default_rng((self.seed, int(draw)))
         # The source is chosen before the tries, so that one with many failures keeps its share.
-        source = self.sources[int(np.searchsorted(self._cumulative, rng.random(), side='right'))]
+        number = int(np.searchsorted(self._cumulative, rng.random(), side='right'))
+        source = self.sources[number]
         last, failures = f'{type(source).__name__} returned none', 0
         for _ in range(self.max_tries):
             try:
@@ -106,7 +148,15 @@ class PairDataset(Dataset):
                 # Start a new stream, because how many numbers were used depends on when the frame was read.
                 rng = np.random.default_rng((self.seed, int(draw), failures))
                 continue
+            name = getattr(results.get('sequence'), 'name', None)
             if packed is not None:
+                self._refused[name] = 0
                 return packed
-        raise RuntimeError(f'PairDataset: no usable pair in {self.max_tries} tries (seed {self.seed}, draw {draw}); '
-                           f'{last}. Check its annotation, or reduce the jitter of ct_mm.CropPair')
+            self._refused[name] += 1
+            if name and self._refused[name] == self.max_tries:
+                print_log(f'PairDataset: sequence {name} of sources[{number}] gave no usable pair in {self.max_tries} '
+                          f'tries, the last one from {results["source"]}: check its annotation', 'current',
+                          logging.WARNING)
+        raise RuntimeError(f'PairDataset: no usable pair in {self.max_tries} tries (seed {self.seed}, draw {draw}) of '
+                           f'sources[{number}], {type(source).__name__}; {last}. Check its annotation, or reduce the '
+                           f'jitter of ct_mm.CropPair')

@@ -25,7 +25,7 @@ class SegmentFolder(SegmentPhotos):
         FileNotFoundError: The folder does not exist or has no photographs, or a photograph has no label map.
     """
 
-    def __init__(self, data_root: str | Path, splits: Sequence[str] = ('', ), suffix: str = '.jpg',
+    def __init__(self, data_root: str | Path, splits: str | Sequence[str] = ('', ), suffix: str = '.jpg',
                  segments_suffix: str = '_segments.png', **kwargs) -> None:
         super().__init__(**kwargs)
         self.data_root, self.suffix, self.segments_suffix = Path(data_root), suffix, segments_suffix

@@ -152,7 +152,7 @@ class _Pixels:
                 expected = -(-self.expected // 2) if halved else self.expected
                 decoded = jpeg.decode(self._data, self._header, max(stop, expected, 1), halved)
             else:
-                decoded = jpeg.decode_with_opencv(self._data)
+                decoded = jpeg.decode_with_opencv(self._data, name=self.path)
             if decoded is None:
                 raise OSError(f'image file {self.path} ({len(self._data)} bytes) cannot be decoded: it is damaged or '
                               'not an image')

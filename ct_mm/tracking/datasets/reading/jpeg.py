@@ -9,8 +9,10 @@ References:
 """
 from __future__ import annotations
 
+import os
 import re
 import struct
+import warnings
 from typing import NamedTuple
 
 import cv2
@@ -27,6 +29,7 @@ SIGNATURE = b'\xff\xd8'
 # In entropy-coded data, 0xFF is a data byte if 0x00 follows, and a restart marker if 0xD0-0xD7 follows.
 _MARKER = re.compile(rb'\xff([\x01-\xcf\xd8-\xfe])')
 _FRAMES = {*range(0xc0, 0xd0)} - {0xc4, 0xc8, 0xcc}  # markers of a frame header: all of C0-CF except DHT, JPG and DAC
+_warned: list[str] = []  # the file whose 16 bits left few grey levels
 # Chroma of half height is interpolated with its next row, which lies two image rows further down.
 _MARGIN = 2
 
@@ -131,21 +134,44 @@ def decode(data: bytes, header: JpegHeader, rows: int | None = None, halved: boo
         return None
 
 
-def decode_with_opencv(data: bytes, flag: int = cv2.IMREAD_COLOR) -> np.ndarray | None:
+def decode_with_opencv(data: bytes, flag: int = cv2.IMREAD_COLOR, name: str = 'an image') -> np.ndarray | None:
     """Decodes any image that OpenCV reads.
+
+    Of 16 bits the upper 8 are taken, unless the environment variable ``CT_MM_16BIT_RANGE=LOW:HIGH`` says which counts
+    become black and white.
 
     Args:
         data: The content of the file.
         flag: OpenCV's ``IMREAD_COLOR`` or ``IMREAD_REDUCED_COLOR_2``.
+        name: The file, for a warning.
 
     Returns:
         RGB uint8 (H, W, 3), or None if the data cannot be decoded.
     """
     try:
-        image = cv2.imdecode(np.frombuffer(data, np.uint8), flag)  # (H, W, 3), BGR
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), flag | cv2.IMREAD_ANYDEPTH)  # (H, W, 3), BGR
+        if image is not None and image.dtype != np.uint8:
+            image = _to_8_bits(image, cv2.imdecode(np.frombuffer(data, np.uint8), flag), name)
     except cv2.error:  # for example, an impossible image size
         return None
     return None if image is None else cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+
+
+def _to_8_bits(image: np.ndarray, upper: np.ndarray, name: str) -> np.ndarray:
+    """Stretches counts of 16 bits, or takes their upper 8; warns, once in a process, if these have few grey levels."""
+    if image.dtype != np.uint16:
+        return upper
+    limits = os.environ.get('CT_MM_16BIT_RANGE')
+    if limits:
+        black, white = (int(limit) for limit in limits.split(':'))
+        return np.clip((image - np.float32(black)) * (255 / (white - black)), 0, 255).round().astype(np.uint8)
+    levels = int(upper.max()) - int(upper.min()) + 1
+    if not _warned and levels <= 64 and (image != upper.astype(np.uint16) * 257).any():
+        _warned.append(name)
+        warnings.warn(f'{name} has 16 bits with counts from {image.min()} to {image.max()}: only {levels} grey levels '
+                      f'are left in 8 bits. Set the environment variable CT_MM_16BIT_RANGE=LOW:HIGH to stretch a range '
+                      f'of counts, such as {image.min()}:{image.max()}, to all 256', stacklevel=2)
+    return upper
 
 
 def decoder_name() -> str:

@@ -185,3 +185,11 @@ class Mine(TextFiles):
         assert opened(7) == (8, 3)
     finally:
         del sys.modules['my_reader']
+
+
+def test_boxes_from_0_to_1_beside_boxes_in_pixels_are_named(root, caplog):
+    (root / 'b.txt').write_text('0.1,0.2,0.3,0.4\n0.2,0.2,0.3,0.4\n0,0,0,0')
+    with pytest.raises(ValueError, match=r"sequence 'b' lie between 0 and 1, but they must be in pixels"):
+        TextFiles(root)
+    dataset = TextFiles(root, test_mode=False)
+    assert dataset.names == ['a', 'c'] and dataset._bad == ['b']

@@ -58,7 +58,7 @@ def test_which_sequences_and_in_which_order(tmp_path):
         names(sequences=['bb'])
     with pytest.raises(ValueError, match='more than once'):
         names(sequences=['a', 'a'])
-    with pytest.raises(ValueError, match='list of names'):
+    with pytest.raises(ValueError, match=r"sequences='a' must be list\[str\]"):
         names(sequences='a')
 
 

@@ -1,4 +1,6 @@
 """Pairs as functions of (seed, draw), and how ranks share them."""
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -6,8 +8,9 @@ from mmengine.dataset import pseudo_collate
 from mmengine.runner import Runner
 from torch.utils.data import DataLoader
 
-from ct_mm.registry import DATA_SAMPLERS
-from ct_mm.tracking.datasets.pairs import draw_sampler
+from ct_mm.engine.loops.data_workers import prepare_data
+from ct_mm.registry import DATA_SAMPLERS, DATASETS
+from ct_mm.tracking.datasets.pairs import draw_sampler, pair_dataset
 from ct_mm.tracking.datasets.pairs.pair_dataset import PairDataset
 
 PIPELINE = [
@@ -159,3 +162,64 @@ def test_ranks_and_workers_and_resumed_runs_draw_what_one_process_draws(monkeypa
         resumed = next(epochs(rank, 2, workers, first=2))
         assert resumed.keys() == ranks[rank][2].keys()
         assert all(torch.equal(image, ranks[rank][2][draw]) for draw, image in resumed.items())
+
+
+@pytest.mark.parametrize('sampler', [dict(type='DefaultSampler', shuffle=True), dict(type='DefaultSampler'),
+                                     dict(type='InfiniteSampler')])
+@pytest.mark.parametrize('workers', [0, 2])
+def test_whatever_the_sampler_a_training_draws_anew_each_epoch(composites, sampler, workers):
+    def epochs(sampler, first=0):
+        loader = Runner.build_dataloader(
+            dict(batch_size=2, num_workers=workers, persistent_workers=workers > 0, sampler=sampler,
+                 collate_fn=dict(type='pseudo_collate'),
+                 dataset=dict(type='ct_mm.PairDataset', sources=[composites()], pipeline=PIPELINE, pairs_per_epoch=6)),
+            seed=0)
+        prepare_data(loader)
+        for epoch in range(first, 3):
+            loader.sampler.set_epoch(epoch)
+            yield torch.cat([torch.stack(batch['inputs']['search']) for batch in loader])  # (6, 3, 64, 64)
+
+    drawn = list(epochs(sampler))
+    assert all(torch.equal(*pair) for pair in zip(drawn, epochs(dict(type='ct_mm.DrawSampler')), strict=True))
+    assert torch.equal(next(epochs(sampler, first=2)), drawn[2]), 'a resumed training'
+    assert not any(torch.equal(one, two) for one in drawn[0] for two in drawn[1])
+
+
+def test_a_batch_sampler_without_a_sampler_is_refused(composites):
+    dataset = PairDataset([composites()], PIPELINE, pairs_per_epoch=4)
+    with pytest.raises(ValueError, match=r'list would draw the same pairs in each epoch.*ct_mm\.DrawSampler'):
+        prepare_data(DataLoader(dataset, batch_sampler=[[0, 1], [2, 3]]))
+
+
+@pytest.mark.parametrize('wrapper', [dict(type='ConcatDataset'), dict(type='RepeatDataset', times=2)])
+def test_wrappers_around_it_name_the_way_out(composites, wrapper):
+    inner = dict(type='ct_mm.PairDataset', sources=[composites()], pipeline=PIPELINE, pairs_per_epoch=4)
+    wrapper = dict(wrapper, **(dict(datasets=[inner]) if wrapper['type'] == 'ConcatDataset' else dict(dataset=inner)))
+    with pytest.raises(AttributeError, match='`sources`.*`ratios`'):
+        DATASETS.build(wrapper)
+
+
+def test_a_source_without_pairs_is_named_among_others(toy_source):
+    config = toy_source(Marked)
+    dataset = PairDataset([config, toy_source(Barren)], PIPELINE, ratios=[0, 1], max_tries=5)
+    with pytest.raises(RuntimeError, match=r'no usable pair in 5 tries \(seed 0, draw 0\) of sources\[1\], Barren'):
+        dataset[0]
+
+
+def test_a_sequence_whose_pairs_are_all_refused_is_named_once(toy_source, monkeypatch):
+    class Mixed:
+        """Frames of two sequences; the boxes of one lie outside of its frames."""
+
+        def draw_pair(self, rng):
+            outside = bool(rng.integers(2))
+            side = dict(img=np.zeros((40, 50, 3), np.uint8), bbox=np.array([20. + 100 * outside, 10., 9., 8.]))
+            return dict(template=dict(side), search=dict(side), source=[f'{outside}.jpg'],
+                        sequence=SimpleNamespace(name='outside' if outside else 'inside'))
+
+    told = []
+    monkeypatch.setattr(pair_dataset, 'print_log', lambda text, *_: told.append(text))
+    dataset = PairDataset([toy_source(Mixed)], PIPELINE, max_tries=20)
+    for draw in range(60):
+        dataset[draw]
+    assert len(told) == 1
+    assert 'sequence outside of sources[0] gave no usable pair in 20 tries' in told[0] and 'True.jpg' in told[0]

@@ -2,6 +2,7 @@ import cv2
 import numpy as np
 import pytest
 
+from ct_mm.tracking.datasets.reading import jpeg
 from ct_mm.tracking.datasets.reading.image_file import read_image
 
 
@@ -74,3 +75,27 @@ def test_missing_empty_and_other_files_are_named(tmp_path):
     (tmp_path / 'text.jpg').write_text('<html>404</html>')
     with pytest.raises(OSError, match='text.jpg .*cannot be decoded'):
         read_image(tmp_path / 'text.jpg')
+
+
+@pytest.mark.parametrize('suffix', ['.png', '.tiff'])
+def test_full_range_16_bits_are_8_bits_bit_for_bit_without_a_word(tmp_path, photo, suffix, monkeypatch, recwarn):
+    monkeypatch.setattr(jpeg, '_warned', [])
+    for name, image in (('full', photo), ('dark', photo // 16)):
+        path = write(tmp_path / f'{name}{suffix}', image.astype(np.uint16) * 257)
+        np.testing.assert_array_equal(read_image(path), image)
+    assert not recwarn.list
+
+
+def test_few_levels_of_many_counts_are_told_once_and_can_be_stretched(tmp_path, monkeypatch):
+    monkeypatch.setattr(jpeg, '_warned', [])
+    counts = np.linspace(7300, 8065, 96 * 128).reshape(96, 128).astype(np.uint16)
+    for name in 'ab':
+        cv2.imwrite(str(tmp_path / f'{name}.png'), counts)
+    with pytest.warns(UserWarning, match=r'a\.png has 16 bits with counts from 7300 to 8065: only 4 grey levels.*'
+                                         r'CT_MM_16BIT_RANGE') as told:
+        images = [read_image(tmp_path / f'{name}.png') for name in 'aba']
+    assert len(told) == 1 and len(np.unique(images[0])) == 4
+    monkeypatch.setenv('CT_MM_16BIT_RANGE', '7300:8065')
+    stretched = read_image(tmp_path / 'a.png')
+    np.testing.assert_array_equal(stretched[..., 0], ((counts - 7300.) * 255 / 765).round().astype(np.uint8))
+    assert len(np.unique(stretched)) == 256
