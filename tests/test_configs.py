@@ -239,5 +239,6 @@ def test_the_short_budget_starts_from_fitted_layers_and_weighs_normalised_mimic_
     cfg = ct_mm.compress(cfg)
     with torch.device('meta'):
         model = MODELS.build(cfg.model)
-    assert model.mimic.normalize and model.mimic.loss_weight == 100 and model.num_stages == 4
+    mimic = model.losses['mimic']
+    assert mimic.normalize and mimic.loss_weight == 100 and model.divided.num_stages == 4
     assert 'ct_mm.StageFitHook' in [hook['type'] for hook in cfg.custom_hooks]
