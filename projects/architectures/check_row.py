@@ -166,14 +166,9 @@ def along(distiller: nn.Module, by_student: Callable[[int], bool]) -> Iterator[N
         distiller: Whose student.
         by_student: Whether the student runs a stage, from its number in its stack.
     """
-    stacks = distiller.divided.stacks
-    for stack in stacks:
-        stack.set_path([by_student(stage) for stage in range(stack.plan.num_stages)])
-    try:
+    stages = [stage for stack in distiller.divided.stacks for stage in range(stack.plan.num_stages)]
+    with distiller.divided.along([by_student(stage) for stage in stages]):
         yield
-    finally:
-        for stack in stacks:
-            stack.set_path(None)
 
 
 def batch_of(runner: Runner) -> dict:

@@ -4,6 +4,7 @@ import pytest
 TRACKER = ('tiny_tracker.py', 'ct_mm::demo/teacher/tiny_teacher.pth')
 
 
+@pytest.mark.slow
 def test_a_bound_the_layers_it_costs_and_the_share_of_chance(run_tool, tmp_path, capsys):
     for package in ('onnx', 'onnxscript', 'onnxruntime'):
         pytest.importorskip(package, reason=f'int8 for onnx needs {package}')

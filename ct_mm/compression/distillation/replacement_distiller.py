@@ -142,6 +142,16 @@ class ReplacementDistiller(BaseModel):
         """The teacher's blocks of all stacks."""
         return self.divided.blocks_of(self.teacher)
 
+    @property
+    def num_stages(self) -> int:
+        """Length of the path: the stages of all stacks."""
+        return self.divided.num_stages
+
+    @property
+    def mimic(self) -> nn.Module | None:
+        """The loss between stage tokens; ``None`` if it is off."""
+        return self.losses['mimic'] if 'mimic' in self.losses else None
+
     def init_weights(self) -> None:
         """Reads the teacher from its file and starts the student from it.
 
