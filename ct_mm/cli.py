@@ -14,7 +14,7 @@ from typing import Callable, Mapping, Optional
 
 def add_common_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the arguments that both scripts take, with the names every OpenMMLab codebase gives them."""
-    from .engine.settings import KeepBlanks
+    from .engine.unread_settings import KeepBlanks
     parser.add_argument('config', help='config file: a path, or the name of one that ships with ct_mm')
     parser.add_argument('--work-dir', help='folder of logs and checkpoints (default: work_dirs/<name of the config>)')
     parser.add_argument(
@@ -63,9 +63,9 @@ def load_config(args: argparse.Namespace, overlay: Optional[Mapping] = None):
     """
     from mmengine.config import Config
 
-    from .engine.settings import check_settings
+    from .engine.unread_settings import check_all_read
     cfg = Config.fromfile(args.config)
-    check_settings(cfg, args.cfg_options or {})
+    check_all_read(cfg, args.cfg_options or {})
     for key, section in (overlay or {}).items():
         cfg[key] = section
     if args.cfg_options:

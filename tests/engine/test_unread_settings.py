@@ -5,7 +5,7 @@ import pytest
 from mmengine.config import Config
 
 from ct_mm import train
-from ct_mm.engine.settings import KeepBlanks, check_settings
+from ct_mm.engine.unread_settings import KeepBlanks, check_all_read
 from ct_mm.package_files import find_config
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -50,7 +50,7 @@ def other(tmp_path):
 
 
 def test_a_config_of_another_codebase_passes(other):
-    check_settings(other, {'model.head.0': 1, 'auto_scale_lr.enable': True, 'env_cfg.cudnn_benchmark': True,
+    check_all_read(other, {'model.head.0': 1, 'auto_scale_lr.enable': True, 'env_cfg.cudnn_benchmark': True,
                           'randomness.seed': 1, 'tta_model.type': 'X', 'num_classes': 3})  # code may read the last
 
 
@@ -59,7 +59,7 @@ def test_a_config_of_another_codebase_passes(other):
     ('vis_backends', 'visualizer.vis_backends')])
 def test_every_way_to_use_a_variable_is_seen(key, places, other):
     with pytest.raises(ValueError, match=f'{key!r} is a variable .* set {places}$'):
-        check_settings(other, {f'{key}.x': 1})
+        check_all_read(other, {f'{key}.x': 1})
 
 
 @pytest.mark.parametrize('key, meant', [('optim_wraper', 'optim_wrapper'), ('custom_hook', 'custom_hooks'),
@@ -67,7 +67,7 @@ def test_every_way_to_use_a_variable_is_seen(key, places, other):
 def test_a_misspelt_key_of_a_file_is_an_error(key, meant, tmp_path):
     (tmp_path / 'x.py').write_text(f'model = dict()\n{key} = dict()\n')
     with pytest.raises(ValueError, match=f'x.py: nothing reads the key {key!r}; did you mean {meant}'):
-        check_settings(Config.fromfile(tmp_path / 'x.py'), {})
+        check_all_read(Config.fromfile(tmp_path / 'x.py'), {})
 
 
 def test_no_shipped_config_is_refused():
@@ -77,7 +77,7 @@ def test_no_shipped_config_is_refused():
             config = Config.fromfile(file)
         except ImportError:  # of a codebase that is not installed
             continue
-        check_settings(config, {})
+        check_all_read(config, {})
         passed += 1
     assert passed > 20 and find_config('quickstart/tiny_tracker.py')
 

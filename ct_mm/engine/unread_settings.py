@@ -30,7 +30,7 @@ def _with_blanks(value: Any) -> Any:
     return value.replace('\0', ' ') if isinstance(value, str) else value
 
 
-def check_settings(cfg: Config, options: Mapping[str, Any]) -> None:
+def check_all_read(cfg: Config, options: Mapping[str, Any]) -> None:
     """Checks that something reads the top-level keys of a config and the keys of ``--cfg-options``.
 
     Args:
