@@ -1,4 +1,4 @@
-"""Hooks that any training may use."""
+"""Hooks for any training."""
 from .safe_checkpoint_hook import SafeCheckpointHook
 from .step_seed_hook import StepSeedHook
 from .thin_history_hook import ThinHistoryHook
