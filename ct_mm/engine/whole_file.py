@@ -1,4 +1,4 @@
-"""Files that appear whole under their name or not at all."""
+"""Atomic writes: a file appears whole under its name or not at all."""
 from __future__ import annotations
 
 import os
@@ -9,14 +9,14 @@ from pathlib import Path
 
 @contextmanager
 def whole_file(path: str | os.PathLike, durable: bool = False) -> Iterator[Path]:
-    """Gives the name to write to; what is there becomes ``path`` if the block ends without an error.
+    """Yields a temporary file to write to and renames it to ``path`` if the block ends without an error.
 
     Args:
-        path: The file; missing folders are made, an earlier file is replaced.
-        durable: Return only when the file is on the disk, so that not even a loss of power can take it away.
+        path: The file. Missing folders are created, and an existing file is replaced.
+        durable: Wait until the file is on the disk, so that it survives even a power failure.
 
     Yields:
-        A name in the same folder. After an error nothing of it is left, and an earlier file is as it was.
+        A path in the same folder. After an error this file is removed and an existing ``path`` is unchanged.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -26,14 +26,14 @@ def whole_file(path: str | os.PathLike, durable: bool = False) -> Iterator[Path]
         if durable:
             sync(unfinished)
         os.replace(unfinished, path)
-        if durable and os.name == 'posix':  # the name is the folder's content
+        if durable and os.name == 'posix':  # the folder stores the name
             sync(path.parent)
     finally:
         unfinished.unlink(missing_ok=True)
 
 
 def sync(path: str | os.PathLike) -> None:
-    """Waits until what was written to a file, or a folder, is on the disk."""
+    """Waits until the contents of a file or folder are on the disk."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -42,13 +42,13 @@ def sync(path: str | os.PathLike) -> None:
 
 
 def remove_unfinished(folder: str | os.PathLike, *names: str, shared: bool = False) -> None:
-    """Removes what processes left that were killed while they wrote files.
+    """Removes the temporary files of processes that were killed while writing.
 
     Args:
-        folder: Where; it need not be there.
-        *names: Names of the files, patterns as of a shell.
-        shared: Leave the files of processes that live on this machine. Without it no other process may write such
-            files there: the number of a dead one may have been given to another since.
+        folder: The folder; it may be missing.
+        *names: Names of the final files, as shell patterns.
+        shared: Keep the files of processes that are alive on this machine; this may keep a stale file whose process ID
+            was reused. If False, no other process may be writing such files to the folder.
     """
     for file in (file for name in names for file in Path(folder).glob(f'.{name}.*')):
         if file.suffix[1:].isdigit() and not (shared and _lives(int(file.suffix[1:]))):
@@ -56,19 +56,19 @@ def remove_unfinished(folder: str | os.PathLike, *names: str, shared: bool = Fal
 
 
 def _lives(pid: int) -> bool:
-    if os.name != 'posix':  # elsewhere asking would end it
+    if os.name != 'posix':  # on other systems os.kill would end the process
         return True
     try:
         os.kill(pid, 0)
     except (ProcessLookupError, OverflowError):
         return False
-    except PermissionError:  # of another user
+    except PermissionError:  # a process of another user
         pass
     return True
 
 
 def write_text(path: str | os.PathLike, text: str, durable: bool = False) -> Path:
-    """Writes a text file in UTF-8, whole or not at all, and returns its path."""
+    """Writes a UTF-8 text file atomically and returns its path."""
     with whole_file(path, durable) as unfinished:
         unfinished.write_text(text, encoding='utf-8', newline='\n')
     return Path(path)

@@ -178,7 +178,7 @@ def test_a_disk_that_gives_back_other_bytes_keeps_the_checkpoint_of_before(train
             path.write_bytes(flip(path.read_bytes()))
 
     monkeypatch.setattr(verified_backend, 'sync', lose_a_bit)
-    with pytest.raises(OSError, match=r'other bytes than were written to .*epoch_3\.pth'):
+    with pytest.raises(OSError, match=r'different bytes from those written to .*epoch_3\.pth'):
         train('run')
     assert files(tmp_path / 'run') == ['epoch_1.pth', 'epoch_2.pth', 'last_checkpoint']
 
