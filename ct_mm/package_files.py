@@ -65,6 +65,10 @@ def split_files(text: str) -> tuple[str, str]:
 
     Returns:
         Both parts; the second is empty if it is missing.
+
+    Examples:
+        >>> split_files('ct_mm::configs/a.py:https://host/a.pth')
+        ('ct_mm::configs/a.py', 'https://host/a.pth')
     """
     first, colon, second = text.replace(PREFIX, 'ct_mm\0').partition(':')
     if colon and len(first) == 1 and second.startswith('\\'):  # a Windows drive

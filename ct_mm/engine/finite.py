@@ -33,6 +33,13 @@ def check_losses(losses: Mapping[str, Tensor], data_samples: Sequence[Any] | Non
 
     Raises:
         BadLossError: If a loss is NaN or infinite; names the losses, the context and the files of the batch.
+
+    Examples:
+        >>> check_losses(dict(loss=torch.tensor(1.0)))
+        >>> check_losses(dict(loss=torch.tensor(float('nan'))), iteration=7)  # doctest: +ELLIPSIS
+        Traceback (most recent call last):
+            ...
+        ct_mm.engine.finite.BadLossError: non-finite loss: {'loss': nan}; iteration=7. Lower the learning rate or ...
     """
     if bool(torch.isfinite(torch.stack([value.detach().sum() for value in losses.values()])).all()):
         return

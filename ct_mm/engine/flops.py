@@ -17,6 +17,11 @@ def count_flops(run: Callable[[], Any]) -> int:
 
     Returns:
         The number of operations; a multiplication and an addition count as two.
+
+    Examples:
+        >>> layer = torch.nn.Linear(3, 5)
+        >>> count_flops(lambda: layer(torch.ones(2, 3)))  # 2 rows, 3 inputs, 5 outputs, 2 operations each
+        60
     """
     return count_module_flops(run)['']
 

@@ -1,10 +1,10 @@
 """Matrix products with oneDNN on a CPU, where PyTorch chooses slower kernels.
 
-PyTorch computes float32 linear layers with MKL, which does not use AVX-512 on CPUs of vendors other than Intel; oneDNN,
-which PyTorch includes, uses it on every CPU. PyTorch computes bfloat16 linear layers with oneDNN but first copies the
-bias to the output; here oneDNN adds the bias during the product. For few tokens, PyTorch's fused attention in bfloat16
-is slower than two oneDNN products with the attention matrix in memory. All of these compute the same sums in another
-order.
+PyTorch computes float32 linear layers with MKL, which does not use AVX-512 on CPUs of vendors other than Intel. oneDNN,
+which PyTorch includes, uses it on every CPU that has it. PyTorch computes bfloat16 linear layers with oneDNN but first
+copies the bias to the output; here oneDNN adds the bias during the product. For few tokens, PyTorch's fused attention
+in bfloat16 is slower than two oneDNN products with the attention matrix in memory. All of these compute the same sums
+in another order.
 """
 from __future__ import annotations
 

@@ -17,6 +17,14 @@ def whole_file(path: str | os.PathLike, durable: bool = False) -> Iterator[Path]
 
     Yields:
         A path in the same folder. After an error this file is removed and an existing ``path`` is unchanged.
+
+    Examples:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     with whole_file(f'{folder}/a.txt') as unfinished:
+        ...         _ = unfinished.write_text('done')
+        ...     Path(folder, 'a.txt').read_text()
+        'done'
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""A loss that is no number stops the training, or its step is left out without a trace, on all ranks alike."""
+"""A non-finite loss stops the training, or its step is skipped without a trace, on all ranks alike."""
 import json
 
 import pytest
