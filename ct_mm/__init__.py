@@ -1,8 +1,8 @@
 """ct_mm compresses transformer trackers inside OpenMMLab.
 
-Importing it is cheap (no torch, no MMEngine, no codebase): the registries import a wing when a config first names
-something of it. ``ct_mm.compress`` and ``ct_mm.CompressRunner`` are fetched when first asked for. A device that only
-runs exported trackers needs neither MMEngine nor MMCV; whatever else is used says what is missing.
+Importing it is cheap and imports neither torch, MMEngine nor any codebase: the registries import a subpackage when a
+config first names one of its classes, and ``ct_mm.compress`` and ``ct_mm.CompressRunner`` are imported on first access.
+A device that only runs exported trackers needs neither MMEngine nor MMCV; all other parts report what is missing.
 """
 from importlib.metadata import PackageNotFoundError, distribution
 from importlib.util import find_spec
@@ -16,13 +16,13 @@ _LAZY = ('CompressRunner', 'compress')
 
 
 def require_openmmlab() -> None:
-    """Checks that MMEngine and MMCV can be imported, from whichever of their two distributions.
+    """Checks that MMEngine and MMCV can be imported, from either the maintained forks or the originals.
 
-    Neither is a plain requirement of the package: the maintained forks and the originals fill the same
-    modules, so a requirement on one would overwrite the other in an environment that has it.
+    The package metadata requires neither: both variants install the same modules, so a requirement on one would
+    overwrite the other in an environment that has it.
 
     Raises:
-        ImportError: If one is missing; says which, and how to get the one that goes with what is there.
+        ImportError: If one is missing; says which, and how to install the variant that matches the environment.
     """
     missing = [name for name in ('mmengine', 'mmcv') if find_spec(name) is None]
     if not missing:
@@ -37,13 +37,13 @@ def require_openmmlab() -> None:
             distribution(name)
         except PackageNotFoundError:
             continue
-        choice = f'to go with the {name} of this environment: {command}'
+        choice = f'the variant that matches {name} in this environment: {command}'
         break
-    raise ImportError(f'ct_mm needs {" and ".join(missing)}, not installed here. Install {choice}.')
+    raise ImportError(f'ct_mm needs {" and ".join(missing)}, missing in this environment. Install {choice}.')
 
 
 def __getattr__(name: str):
-    """Fetches the public names of the compression wing when they are first asked for (PEP 562)."""
+    """Imports the public names of ``ct_mm.compression`` on first access (PEP 562)."""
     if name in _LAZY:
         from . import compression
         return getattr(compression, name)

@@ -1,4 +1,4 @@
-"""Files that ship with the package, found alike in a checkout and in an installed wheel, and by MMEngine."""
+"""Finds the files that ship with the package, both in a checkout and in an installed wheel, also for MMEngine."""
 from __future__ import annotations
 
 import difflib
@@ -10,15 +10,15 @@ from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
 
-#: What a path begins with that is meant inside the package, as in MMEngine's base files.
+#: Prefix of paths inside the package, as in MMEngine's base files.
 PREFIX = 'ct_mm::'
 
-# In a checkout these are links to the folders of the same name at its root, in a wheel they are the folders.
+# In a checkout it contains links to the folders at the root; in a wheel it contains the folders.
 _SHIPPED = Path(__file__).resolve().parent / '.mim'
-# A wheel carries a second copy of tools/ and configs/ here, because onedl-mim takes the first folder that
-# the installation record names for the package's (see setup.py). Its configs stand for the package's own.
+# A wheel contains a second copy of tools/ and configs/ here, because onedl-mim uses the first folder in the
+# installation record as the package folder (see setup.py). Paths to these configs are mapped to the package's own.
 MIM_MIRROR = Path(__file__).resolve().parents[1] / 'ct-mm' / '.mim' / 'configs'
-# Where MMEngine keeps its list of the packages that may hold base files.
+# The module with MMEngine's list of packages that may contain base files.
 _PLACE = 'mmengine.config.utils'
 
 
@@ -32,7 +32,7 @@ def package_file(name: str | os.PathLike) -> Path:
         Its absolute path.
 
     Raises:
-        FileNotFoundError: If the package has no such file; names where was looked and what is there.
+        FileNotFoundError: If the package has no such file; names the searched path and what exists instead.
     """
     path = _SHIPPED / name
     if path.exists():
@@ -41,14 +41,14 @@ def package_file(name: str | os.PathLike) -> Path:
     while not present.exists():
         present = present.parent
     there = ', '.join(sorted(entry.name for entry in present.iterdir())[:20]) if present.is_dir() else 'a file'
-    raise FileNotFoundError(f'ct_mm ships no {os.fspath(name)}: looked for {path}; in {present} there is: {there}')
+    raise FileNotFoundError(f'ct_mm ships no {os.fspath(name)}: looked for {path}; {present} contains: {there}')
 
 
 def resolve_path(path: str | os.PathLike) -> str:
-    """Resolves ``ct_mm::demo/clips`` inside the package and leaves every other path as it is.
+    """Resolves paths such as ``ct_mm::demo/clips`` inside the package and returns other paths unchanged.
 
     Args:
-        path: A path, or one inside the package behind the prefix ``ct_mm::``.
+        path: A path; the prefix ``ct_mm::`` refers to a file of the package.
 
     Returns:
         The path as a string.
@@ -61,23 +61,27 @@ def resolve_path(path: str | os.PathLike) -> str:
 
 
 def split_files(text: str) -> tuple[str, str]:
-    """Splits ``FIRST:SECOND``, of which either may begin with ``ct_mm::``, a drive of Windows or ``https://``.
+    """Splits ``FIRST:SECOND``. Either part may start with ``ct_mm::``, a Windows drive or ``https://``.
 
     Returns:
-        Both; the second is empty if there is none.
+        Both parts; the second is empty if it is missing.
+
+    Examples:
+        >>> split_files('ct_mm::configs/a.py:https://host/a.pth')
+        ('ct_mm::configs/a.py', 'https://host/a.pth')
     """
     first, colon, second = text.replace(PREFIX, 'ct_mm\0').partition(':')
-    if colon and len(first) == 1 and second.startswith('\\'):  # the drive of a path on Windows
+    if colon and len(first) == 1 and second.startswith('\\'):  # a Windows drive
         rest, _, second = second.partition(':')
         first = f'{first}:{rest}'
     return first.replace('\0', '::'), second.replace('\0', '::')
 
 
 def register_with_mmengine() -> None:
-    """Adds ct_mm to the packages in which MMEngine looks for base files: now, or once MMEngine is imported.
+    """Adds ct_mm to the packages that MMEngine searches for base files, now or once MMEngine is imported.
 
-    MMEngine keeps a closed list of them, and importing it just to write there would take away from ``import ct_mm``
-    that it is cheap, and that a device without MMEngine can do it.
+    MMEngine keeps a fixed list of them. Importing MMEngine only to extend it would make ``import ct_mm`` slow, and
+    impossible on a device without MMEngine.
     """
     if _PLACE in sys.modules:
         _extend(sys.modules[_PLACE])
@@ -86,13 +90,13 @@ def register_with_mmengine() -> None:
 
 
 def _extend(utils: ModuleType) -> None:
-    # MMEngine asks the named *distribution* where it is before it asks the module, and MMEngine 0.10.7 gets a wrong
-    # answer for an editable install; a module inside the package is no distribution, and lies in the same folder.
+    # MMEngine locates the named *distribution* before the module, and MMEngine 0.10.7 finds the wrong folder for an
+    # editable install. A module inside the package is not a distribution and is in the right folder.
     utils.MODULE2PACKAGE.setdefault('ct_mm', 'ct_mm.version')
 
 
 class _Watcher(MetaPathFinder, Loader):
-    """Sees the one module being imported, and withdraws."""
+    """An import hook that extends MMEngine's list when its module is imported, then removes itself."""
 
     def find_spec(self, name: str, path: object, target: ModuleType | None = None) -> ModuleSpec | None:
         if name != _PLACE:
@@ -108,13 +112,13 @@ class _Watcher(MetaPathFinder, Loader):
         return self._loader.create_module(spec)
 
     def exec_module(self, module: ModuleType) -> None:
-        module.__spec__.loader = module.__loader__ = self._loader  # as if nobody had watched
+        module.__spec__.loader = module.__loader__ = self._loader  # hide this loader
         self._loader.exec_module(module)
         _extend(module)
 
 
 def find_config(name: str) -> str:
-    """Finds a config: a path from the current folder, else one that ships with ct_mm.
+    """Finds a config by a path from the current folder, or else among those that ship with ct_mm.
 
     Args:
         name (str): A path, or the last parts of the path of a shipped config (``x.py``, ``folder/x.py``).
@@ -123,8 +127,8 @@ def find_config(name: str) -> str:
         str: The path of an existing file.
 
     Raises:
-        FileNotFoundError: If no file fits; names both places and the shipped configs with a similar name.
-        ValueError: If several shipped configs fit; lists them.
+        FileNotFoundError: If no file matches; names both places and shipped configs with a similar name.
+        ValueError: If several shipped configs match; lists them.
     """
     shipped = (_SHIPPED / 'configs').resolve()
     path = Path(name)
@@ -138,8 +142,8 @@ def find_config(name: str) -> str:
         return str(hits[0])
     if hits:
         listing = '\n  '.join(str(file.relative_to(shipped)) for file in hits)
-        raise ValueError(f'config {name!r} fits several shipped configs, give more of the path:\n  {listing}')
+        raise ValueError(f'config {name!r} matches several shipped configs; give more of the path:\n  {listing}')
     near = difflib.get_close_matches(path.name, [file.name for file in files], n=3)
     hint = f' Did you mean {" or ".join(near)}?' if near else ''
     raise FileNotFoundError(
-        f'config {name!r} is neither a file seen from {Path.cwd()} nor one of the {len(files)} in {shipped}.{hint}')
+        f'config {name!r} is neither a file relative to {Path.cwd()} nor one of the {len(files)} in {shipped}.{hint}')

@@ -1,30 +1,30 @@
-"""Every registry of ct_mm: a child of MMEngine's, so that ``type='ct_mm.X'`` builds from any codebase.
+"""The registries of ct_mm, children of MMEngine's, so that ``type='ct_mm.X'`` works in any codebase.
 
-The locations are imported when a registry is first asked for a name, which is why no config of a
-user needs ``custom_imports`` and why importing ``ct_mm`` alone stays cheap.
+A registry imports its locations when it first looks up a name. Configs therefore need no ``custom_imports``, and
+importing ``ct_mm`` alone stays cheap.
 """
 import ct_mm
 
 ct_mm.require_openmmlab()
 
-from mmengine import registry as mmengine_registry  # noqa: E402  (after the check, for its error)
+from mmengine import registry as mmengine_registry  # noqa: E402  (after the check, so that its error is shown)
 from mmengine.registry import Registry as _Registry  # noqa: E402
 
 from ct_mm.settings import checked  # noqa: E402
 
-#: Folders of the package, now or in an earlier version, whose modules define registered classes.
+#: Folders of this or an earlier version of the package whose modules define registered classes.
 ROOMS = ('compression', 'engine', 'hooks', 'loops', 'optim', 'tracking')
 
 
 class Registry(_Registry):
-    """A registry that finds a class of this package by any module path that ever led to it.
+    """A registry that also finds classes of this package by their former module paths.
 
-    Configs in the pure-Python style name a class by its module, and modules move; registered names stay. The classes of
+    Pure-Python configs name a class by its module. Modules may move, but registered names do not change. The classes of
     this package check their arguments, see :mod:`ct_mm.settings`.
     """
 
     def get(self, key: str):
-        """Gets a class by its registered name, or by a module path that ends with it."""
+        """Returns the class with a registered name, or with a module path that ends in one."""
         found = super().get(key)
         path, _, name = key.removeprefix('ct_mm.').rpartition('.')
         return super().get(name) if found is None and path.partition('.')[0] in ROOMS else found

@@ -107,7 +107,7 @@ def test_a_shipped_config_is_found_by_the_end_of_its_path(package, name):
 
 
 def test_a_name_that_fits_several_configs_lists_them(package):
-    with pytest.raises(ValueError, match=r"'same.py' fits several .*\n  a/same.py\n  b/same.py"):
+    with pytest.raises(ValueError, match=r"'same.py' matches several .*\n  a/same.py\n  b/same.py"):
         package_files.find_config('same.py')
     assert Path(package_files.find_config('b/same.py')) == package / 'b' / 'same.py'
 

@@ -260,7 +260,7 @@ def test_wrong_numbers(refused, options, message):
 
 def test_wrong_files(refused, tmp_path, images):
     refused(f'video, folder or image {tmp_path / "nothing.mp4"} does not exist', source=tmp_path / 'nothing.mp4')
-    refused('there is no tracker nothing.onnx', model='nothing.onnx')
+    refused('tracker nothing.onnx does not exist', model='nothing.onnx')
     refused('tiny_tracker.py is a config, which needs one file of weights; got none', model='tiny_tracker.py')
     (tmp_path / 'other.onnx.txt').touch()
     refused('a tracker is an .onnx, .xml (OpenVINO)', model=tmp_path / 'other.onnx.txt')
@@ -394,4 +394,4 @@ InferenceSession.run = run
         main([fake_onnx(tmp_path, monkeypatch, body), str(images), *BOX, '--out-dir', str(tmp_path / 'out')])
     monkeypatch.delitem(sys.modules, 'onnxruntime')
     assert stopped.value.code == 2
-    assert 'net.onnx: its network does not take the crops of its card, 8 and 16 pixels wide' in capsys.readouterr().err
+    assert 'net.onnx: its network rejects the crop sizes in its card, 8 and 16 pixels' in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""Finds a loss that is no number, before its gradient reaches any weight."""
+"""Detects non-finite losses before their gradients reach any weight."""
 from __future__ import annotations
 
 from typing import Any, Mapping, Sequence
@@ -12,9 +12,9 @@ class BadLossError(FloatingPointError):
 
     Args:
         message: What is wrong and what to do.
-        losses: Values by name.
-        context: What else is known of the step.
-        files: Where the batch came from.
+        losses: Loss values by name.
+        context: Further facts about the step.
+        files: Files that the batch was made from.
     """
 
     def __init__(self, message: str, losses: Mapping[str, float] | None = None,
@@ -28,11 +28,18 @@ def check_losses(losses: Mapping[str, Tensor], data_samples: Sequence[Any] | Non
 
     Args:
         losses: Losses by name.
-        data_samples: The batch's samples; their ``source`` names the files.
-        **context: What else to say about the step.
+        data_samples: The samples of the batch; their ``source`` names the files.
+        **context: Further facts about the step, for the message.
 
     Raises:
-        BadLossError: Names the losses, the context and the files of the batch.
+        BadLossError: If a loss is NaN or infinite; names the losses, the context and the files of the batch.
+
+    Examples:
+        >>> check_losses(dict(loss=torch.tensor(1.0)))
+        >>> check_losses(dict(loss=torch.tensor(float('nan'))), iteration=7)  # doctest: +ELLIPSIS
+        Traceback (most recent call last):
+            ...
+        ct_mm.engine.finite.BadLossError: non-finite loss: {'loss': nan}; iteration=7. Lower the learning rate or ...
     """
     if bool(torch.isfinite(torch.stack([value.detach().sum() for value in losses.values()])).all()):
         return
@@ -40,15 +47,15 @@ def check_losses(losses: Mapping[str, Tensor], data_samples: Sequence[Any] | Non
     said = ', '.join(f'{name}={value}' for name, value in context.items())
     files = sample_files(data_samples)
     raise BadLossError(
-        f'a loss is no number any more: {broken}{"; " + said if said else ""}. Lower the learning rate or look at '
+        f'non-finite loss: {broken}{"; " + said if said else ""}. Lower the learning rate or inspect '
         f'the batch: {", ".join(files) or "its samples name no files"}', broken, context, files)
 
 
 def sample_files(data_samples: Any) -> list[str]:
-    """Which files a batch's samples name: in ``source`` (this package) or ``img_path`` (other codebases).
+    """Lists the files that samples name in ``source`` (this package) or ``img_path`` (other codebases).
 
     Args:
-        data_samples: The samples; anything else names no files.
+        data_samples: A list or tuple of samples; anything else gives an empty list.
 
     Returns:
         The files, sorted.

@@ -1,4 +1,4 @@
-"""Counts the operations of whatever runs, attention products included."""
+"""Counts floating point operations, including those of attention."""
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -10,28 +10,34 @@ from torch.utils.flop_counter import FlopCounterMode
 
 
 def count_flops(run: Callable[[], Any]) -> int:
-    """Floating point operations of all matrix products and convolutions of a call.
+    """Counts the floating point operations of all matrix products and convolutions of a call.
 
     Args:
-        run: Called once, without gradient.
+        run: The function to count; called once, without gradients.
 
     Returns:
-        Operations; a multiplication and an addition count as two.
+        The number of operations; a multiplication and an addition count as two.
+
+    Examples:
+        >>> layer = torch.nn.Linear(3, 5)
+        >>> count_flops(lambda: layer(torch.ones(2, 3)))  # 2 rows, 3 inputs, 5 outputs, 2 operations each
+        60
     """
     return count_module_flops(run)['']
 
 
 def count_module_flops(run: Callable[[], Any]) -> dict[str, int]:
-    """The same for each module that takes part.
+    """Counts the floating point operations of each module in a call, see :func:`count_flops`.
 
     Args:
-        run: Called once, without gradient. What it calls must be a module for its parts to be told apart.
+        run: The function to count; called once, without gradients. It must call a module, or the parts cannot be told
+            apart.
 
     Returns:
-        Operations by the path of the module inside of the outermost one; all of them under ``''``.
+        The number of operations by module path, relative to the outermost module; the total is under ``''``.
     """
-    # The counter knows fused attention on CUDA only and would take it for free on a CPU; the plain kernels consist of
-    # matrix products, which it counts everywhere.
+    # On a CPU the counter ignores fused attention, which it knows on CUDA only. The math kernels consist of matrix
+    # products, which it counts everywhere.
     with torch.no_grad(), sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
         run()
     counts = {path.partition('.')[2]: sum(operations.values()) for path, operations in counter.get_flop_counts().items()

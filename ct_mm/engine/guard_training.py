@@ -1,11 +1,11 @@
-"""Config in, config out: any training becomes one that is hard to break."""
+"""Makes the config of any training robust against interruptions and bad losses."""
 from __future__ import annotations
 
 import copy
 
 from mmengine.config import Config
 
-#: MMEngine's own parts, and what takes their place.
+#: MMEngine's components and their replacements.
 GUARDED = {
     'CheckpointHook': 'ct_mm.SafeCheckpointHook',
     'EpochBasedTrainLoop': 'ct_mm.GuardedEpochLoop',
@@ -15,18 +15,18 @@ _PLAIN = {guarded: plain for plain, guarded in GUARDED.items()}
 
 
 def guard_training(cfg: Config) -> Config:
-    """Puts the checkpoint hook and the training loops of this package in the place of MMEngine's.
+    """Replaces MMEngine's checkpoint hook and training loops with those of this package.
 
     Args:
-        cfg: A config. Parts that are not MMEngine's own stay as they are.
+        cfg: A config. Custom hooks and loops are kept.
 
     Returns:
         A copy with ``ct_mm.SafeCheckpointHook`` and ``ct_mm.GuardedEpochLoop`` or ``ct_mm.GuardedIterLoop``, each with
-        the arguments of what it replaces. A config that has them already comes back equal.
+        the arguments of the component it replaces. A config that already uses them is returned as an equal copy.
     """
     cfg = copy.deepcopy(cfg)
     hooks = cfg.get('default_hooks') or {}
-    # without a word on it MMEngine saves after each epoch
+    # MMEngine saves after each epoch by default
     cfg.default_hooks = dict(hooks, checkpoint=hooks.get('checkpoint', dict(type='CheckpointHook', interval=1)))
     loop = cfg.get('train_cfg')
     if loop is not None and 'type' not in loop and 'by_epoch' in loop:
@@ -35,13 +35,13 @@ def guard_training(cfg: Config) -> Config:
 
 
 def unguard_training(cfg: Config) -> Config:
-    """Undoes :func:`guard_training`, for a config that is to work without this package.
+    """Undoes :func:`guard_training`, for a config that has to work without this package.
 
     Args:
         cfg: A config.
 
     Returns:
-        A copy with MMEngine's own parts.
+        A copy with MMEngine's components.
     """
     cfg = _exchange(copy.deepcopy(cfg), _PLAIN)
     if cfg.get('train_cfg') is not None:

@@ -1,9 +1,10 @@
-"""Matrix products on a CPU by oneDNN, where PyTorch takes slower ones.
+"""Matrix products with oneDNN on a CPU, where PyTorch chooses slower kernels.
 
-Linear layers in float32 go to MKL, which on CPUs of other makers than Intel leaves AVX-512 unused; oneDNN, which is in
-PyTorch too, does not ask who made the CPU. In bfloat16 they do go to oneDNN, but the bias is copied to where the
-product will be; here it is added in the product. Fused attention in bfloat16 is, over few tokens, slower than oneDNN's
-products with the matrix between them written out. All give the same sums in another order.
+PyTorch computes float32 linear layers with MKL, which does not use AVX-512 on CPUs of vendors other than Intel. oneDNN,
+which PyTorch includes, uses it on every CPU that has it. PyTorch computes bfloat16 linear layers with oneDNN but first
+copies the bias to the output; here oneDNN adds the bias during the product. For few tokens, PyTorch's fused attention
+in bfloat16 is slower than two oneDNN products with the attention matrix in memory. All of these compute the same sums
+in another order.
 """
 from __future__ import annotations
 
@@ -17,34 +18,34 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-#: Most tokens for which written-out attention in bfloat16 is taken; at 720 the fused kernel had caught up.
+#: Maximum number of tokens for unfused bfloat16 attention; at 720 tokens the fused kernel is as fast.
 FEW_TOKENS = 512
 
 
 @contextmanager
 def by_onednn() -> Iterator[None]:
-    """Computes linear layers, and attention in bfloat16, on a CPU by oneDNN, forward and backward.
+    """Computes linear layers and bfloat16 attention with oneDNN on a CPU, in the forward and backward pass.
 
-    Linear layers in float32, or in mixed precision of bfloat16. Everything else is computed as ever.
+    Linear layers may be in float32 or in bfloat16 mixed precision. All other operations are unaffected.
 
     Raises:
         RuntimeError: If this PyTorch was built without oneDNN.
     """
     if not torch.backends.mkldnn.is_available():
-        raise RuntimeError('this PyTorch was built without oneDNN: leave onednn=True out')
+        raise RuntimeError('this PyTorch was built without oneDNN: remove onednn=True')
     with _ByOneDNN():
         yield
 
 
 def pack_weights(model: nn.Module) -> None:
-    """Keeps a second copy of the weights of frozen linear layers in bfloat16, laid out as oneDNN's products want them.
+    """Keeps a second copy of the weights of frozen bfloat16 linear layers in oneDNN's own layout.
 
-    Else each product lays them out anew, which takes 5 to 9 % of it at the shapes of a ViT-B with batch 4. A weight
-    that changes afterwards is used as it is, until it is packed again.
+    Without it, oneDNN reorders the weights for each product, which takes 5 to 9 % of the time at the shapes of a ViT-B
+    with batch size 4. A weight that changes later is used unpacked until it is packed again.
 
     Args:
-        model: Its ``nn.Linear`` layers are packed if their weights are in bfloat16, need no gradient and are on a CPU
-            that computes in bfloat16.
+        model: A model. Its ``nn.Linear`` layers are packed if their weights are in bfloat16, require no gradient and
+            are on a CPU that supports bfloat16.
     """
     for module in model.modules():
         weight = module.weight if type(module) is nn.Linear else None
@@ -73,7 +74,7 @@ class _ByOneDNN(TorchFunctionMode):
 
 
 def _type_of_product(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> torch.dtype | None:
-    """In what to compute a linear layer by oneDNN; None if that is not for it."""
+    """The dtype for computing a linear layer with oneDNN, or None if oneDNN is not suitable."""
     dtype = torch.get_autocast_dtype('cpu') if torch.is_autocast_enabled('cpu') else torch.float32
     if dtype not in (torch.float32, torch.bfloat16):
         return None
@@ -85,7 +86,7 @@ def _type_of_product(input: Tensor, weight: Tensor, bias: Tensor | None = None) 
 
 @cache
 def _has_bfloat16() -> bool:
-    return torch.ops.mkldnn._is_mkldnn_bf16_supported()  # by this CPU; elsewhere PyTorch has other kernels
+    return torch.ops.mkldnn._is_mkldnn_bf16_supported()  # on this CPU; PyTorch uses other kernels elsewhere
 
 
 def _is_short(query: Tensor, key: Tensor, value: Tensor, *more: Any, **settings: Any) -> bool:
@@ -94,11 +95,11 @@ def _is_short(query: Tensor, key: Tensor, value: Tensor, *more: Any, **settings:
 
 
 def _attention(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-    return (query @ key.transpose(-2, -1) * query.shape[-1]**-0.5).softmax(dim=-1) @ value  # (..., T, T) in between
+    return (query @ key.transpose(-2, -1) * query.shape[-1]**-0.5).softmax(dim=-1) @ value  # intermediate: (..., T, T)
 
 
 class _Linear(torch.autograd.Function):
-    """``x @ weight.T + bias``; keeps only what the gradients that are asked for need."""
+    """``x @ weight.T + bias``; saves only what the requested gradients need."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:

@@ -1,4 +1,4 @@
-"""Handles the signals that ask a process to end gracefully: what is at work is finished first. Needs no PyTorch."""
+"""Handles the signals that ask a process to end gracefully, after its current work. Needs no PyTorch."""
 from __future__ import annotations
 
 import signal
@@ -7,18 +7,18 @@ from collections.abc import Iterable
 
 
 def known_signals(*names: str) -> tuple[signal.Signals, ...]:
-    """The signals of these names, without those that this system does not have."""
+    """Returns the signals with these names that exist on this system."""
     return tuple(getattr(signal, name) for name in names if hasattr(signal, name))
 
 
 class NotedSignals:
-    """Within the ``with`` block some signals are only noted. Afterwards all is as it was before.
+    """A context manager that only records some signals and restores their handlers at the end.
 
-    ``received`` is the last one, 0 as long as there is none. Outside the main thread, where Python lets nobody handle
-    signals, none is noted.
+    ``received`` is the last recorded signal, or 0. Outside the main thread no signal is recorded, because Python allows
+    signal handlers in the main thread only.
 
     Args:
-        numbers: The signals.
+        numbers: The signals to record.
     """
 
     def __init__(self, numbers: Iterable[signal.Signals]) -> None:
@@ -39,4 +39,4 @@ class NotedSignals:
         self._before = {}
 
     def _note(self, number: int, _: object) -> None:
-        self.received = signal.Signals(number)  # no log line: this may run in the middle of another write to the log
+        self.received = signal.Signals(number)  # no log line: another one may be half written

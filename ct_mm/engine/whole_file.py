@@ -1,4 +1,4 @@
-"""Files that appear whole under their name or not at all."""
+"""Atomic writes: a file appears whole under its name or not at all."""
 from __future__ import annotations
 
 import errno
@@ -11,14 +11,22 @@ from pathlib import Path
 
 @contextmanager
 def whole_file(path: str | os.PathLike, durable: bool = False) -> Iterator[Path]:
-    """Gives the name to write to; what is there becomes ``path`` if the block ends without an error.
+    """Yields a temporary file to write to and renames it to ``path`` if the block ends without an error.
 
     Args:
-        path: The file; missing folders are made, an earlier file is replaced.
-        durable: Return only when the file is on the disk, so that not even a loss of power can take it away.
+        path: The file. Missing folders are created, and an existing file is replaced.
+        durable: Wait until the file is on the disk, so that it survives even a power failure.
 
     Yields:
-        A name in the same folder. After an error nothing of it is left, and an earlier file is as it was.
+        A path in the same folder. After an error this file is removed and an existing ``path`` is unchanged.
+
+    Examples:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     with whole_file(f'{folder}/a.txt') as unfinished:
+        ...         _ = unfinished.write_text('done')
+        ...     Path(folder, 'a.txt').read_text()
+        'done'
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -28,7 +36,7 @@ def whole_file(path: str | os.PathLike, durable: bool = False) -> Iterator[Path]
         if durable:
             sync(unfinished)
         os.replace(unfinished, path)
-        if durable and os.name == 'posix':  # the name is the folder's content
+        if durable and os.name == 'posix':  # the folder stores the name
             sync(path.parent)
     finally:
         unfinished.unlink(missing_ok=True)
@@ -36,14 +44,14 @@ def whole_file(path: str | os.PathLike, durable: bool = False) -> Iterator[Path]
 
 @contextmanager
 def full_disk_explained(path: str | os.PathLike, size: int) -> Iterator[None]:
-    """Says what to do if the disk is full, or a quota is, while a file is written in the block.
+    """Explains what to do if the disk or a quota is full while the block writes a file.
 
     Args:
         path: The file.
-        size: How many bytes it needs.
+        size: Its size in bytes.
 
     Raises:
-        OSError: The disk is full. The message names the file, what it needs, what is free and the way out.
+        OSError: The disk is full; names the file, its size, the free space and the way out.
     """
     try:
         yield
@@ -53,15 +61,15 @@ def full_disk_explained(path: str | os.PathLike, size: int) -> Iterator[None]:
         folder = Path(path).parent
         raise OSError(
             error.errno, f'no space left in {folder}: {path} needs {size / 1e6:.1f} MB, '
-            f'{shutil.disk_usage(folder).free / 1e6:.1f} MB are free. Earlier checkpoints are as they were: make '
-            f'space (or set max_keep_ckpts lower) and go on with --resume') from error
+            f'{shutil.disk_usage(folder).free / 1e6:.1f} MB are free. Earlier checkpoints are unchanged: free '
+            f'some space (or lower max_keep_ckpts) and continue with --resume') from error
 
 
 def check_writable(path: str | os.PathLike) -> None:
-    """Checks that a file can be written, and leaves nothing behind but its folder.
+    """Checks that a file can be written; leaves nothing behind but its folder.
 
     Raises:
-        OSError: It cannot; the message names it.
+        OSError: It cannot be written; names it.
     """
     probe = Path(path).with_name(f'.{Path(path).name}.{os.getpid()}')
     try:
@@ -75,7 +83,7 @@ def check_writable(path: str | os.PathLike) -> None:
 
 
 def sync(path: str | os.PathLike) -> None:
-    """Waits until what was written to a file, or a folder, is on the disk."""
+    """Waits until the contents of a file or folder are on the disk."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -84,13 +92,13 @@ def sync(path: str | os.PathLike) -> None:
 
 
 def remove_unfinished(folder: str | os.PathLike, *names: str, shared: bool = False) -> None:
-    """Removes files and folders that killed processes left unfinished: ``.NAME.PID``, with a suffix or without.
+    """Removes the temporary files and folders (``.NAME.PID``, with or without a suffix) of processes that were killed.
 
     Args:
-        folder: Where; it need not be there.
-        *names: Names of the finished files, patterns as of a shell.
-        shared: Leave the files of processes that live on this machine. Without it no other process may write such
-            files there: the number of a dead one may have been given to another since.
+        folder: The folder; it may be missing.
+        *names: Names of the final files, as shell patterns.
+        shared: Keep the files of processes that are alive on this machine; this may keep a stale file whose process ID
+            was reused. If False, no other process may be writing such files to the folder.
     """
     for file in (file for name in names for file in Path(folder).glob(f'.{name}.*')):
         number = next((suffix[1:] for suffix in file.suffixes[:-3:-1] if suffix[1:].isdigit()), None)
@@ -100,19 +108,19 @@ def remove_unfinished(folder: str | os.PathLike, *names: str, shared: bool = Fal
 
 
 def _lives(pid: int) -> bool:
-    if os.name != 'posix':  # elsewhere asking would end it
+    if os.name != 'posix':  # on other systems os.kill would end the process
         return True
     try:
         os.kill(pid, 0)
     except (ProcessLookupError, OverflowError):
         return False
-    except PermissionError:  # of another user
+    except PermissionError:  # a process of another user
         pass
     return True
 
 
 def write_text(path: str | os.PathLike, text: str, durable: bool = False) -> Path:
-    """Writes a text file in UTF-8, whole or not at all, and returns its path."""
+    """Writes a UTF-8 text file atomically and returns its path."""
     with whole_file(path, durable) as unfinished:
         unfinished.write_text(text, encoding='utf-8', newline='\n')
     return Path(path)

@@ -1,4 +1,4 @@
-"""A loss that is no number stops the training, or its step is left out without a trace, on all ranks alike."""
+"""A non-finite loss stops the training, or its step is skipped without a trace, on all ranks alike."""
 import json
 
 import pytest
@@ -28,7 +28,7 @@ def skipping(count, **more):
 @pytest.mark.parametrize('value', [float('nan'), float('inf')])
 def test_it_stops_and_says_where(train, toys, tmp_path, value):
     toys(Layers=bad_at(7, value=value))
-    with pytest.raises(FloatingPointError, match=r'iteration 7 \(epoch 2\): a loss is no number any more on rank 0: '
+    with pytest.raises(FloatingPointError, match=r'iteration 7 \(epoch 2\): non-finite loss on rank 0: '
                                                  rf'loss_square={value}; batch: draw_\d\.jpg, draw_\d\.jpg\. .*'
                                                  r'skip_bad_steps=N .*bad_steps\.jsonl') as error:
         train('run')

@@ -232,14 +232,16 @@ def doors(folder):
 @pytest.mark.parametrize(('program', 'message'), [
     ('object array over its own bytes', 'holds more than tensors|calls what is no function|odd|numbers'),
     ('storage beyond its record', "its storage '0' should have 40000000 bytes and has 96"),
-    ('tensor beyond its storage', r'a tensor of shape \(25,\) lies outside of its storage of 24 numbers'),
-    ('tensor far beyond its storage', 'lies outside of its storage'),
-    ('expanded tensor', r'more\.x is no plain dense tensor, but expanded \(274877906944 numbers, 24 of them stored\)'),
-    ('quantised tensor of a terabyte', r'more\.x is no plain dense tensor, but quantised'),
-    ('tuples of tuples', 'hold one another over and over'), ('nested lists', 'nested deeper than 100 levels'),
+    ('tensor beyond its storage', r'a tensor of shape \(25,\) lies outside its storage of 24 numbers'),
+    ('tensor far beyond its storage', 'lies outside its storage'),
+    ('expanded tensor',
+     r'more\.x is not a plain dense tensor but expanded \(274877906944 numbers, 24 of them stored\)'),
+    ('quantised tensor of a terabyte', r'more\.x is not a plain dense tensor but quantised'),
+    ('tuples of tuples', 'contain one another over and over'), ('nested lists', 'nested deeper than 100 levels'),
     ('list in itself', 'nested deeper than 100'), ('key of tuples', 'a key is a tuple'),
-    ('text encoded over and over', 'makes more than it could hold'),
-    ('dictionary copied over and over', 'makes more than it could hold'), ('many sets', 'more than 1000000 steps')])
+    ('text encoded over and over', 'builds more data than it could hold'),
+    ('dictionary copied over and over', 'builds more data than it could hold'),
+    ('many sets', 'more than 1000000 steps')])
 def test_the_message_says_what_is_wrong(program, message, tmp_path):
     write(tmp_path / 'evil.pth', PROGRAMS[program])
     with pytest.raises(ValueError, match=rf'evil\.pth .*({message})'):

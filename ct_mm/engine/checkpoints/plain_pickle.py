@@ -1,6 +1,6 @@
-"""Reads a pickle of ``torch.save`` as tensors and plain values; whatever else it asks for does not happen.
+"""Reads a pickle of ``torch.save`` as tensors and plain values, without running any other code.
 
-A pickle is a program: it names functions and calls them. Here every name stands for a function of
+A pickle is a program: it names functions and calls them. This reader maps every name to a function of
 :mod:`~ct_mm.engine.checkpoints.stand_ins`, which checks its arguments.
 """
 from __future__ import annotations
@@ -21,24 +21,24 @@ from torch import Tensor
 from . import stand_ins
 from .stand_ins import OddTensor, Storage, StorageType, are_sizes, bytes_of, need
 
-#: What is beside the numbers may have so many bytes.
+#: Maximum size in bytes of the pickle, without the tensor data.
 MAX_BYTES = 1 << 28
 _MAX_STEPS, _MAX_DEPTH = 10**6, 100
 _LEAVES = (*stand_ins.SCALARS, complex, bytearray, Tensor, np.ndarray, HistoryBuffer, torch.dtype, torch.Size,
            torch.device)
 
 
-class PlainUnpickler(pickle._Unpickler):  # the one in Python: its steps can be replaced, and it allocates what it reads
+class PlainUnpickler(pickle._Unpickler):  # the Python version, because its opcodes can be replaced
     """Reads one pickle.
 
     Args:
-        file: Where it begins. ``read`` must not allocate more than there is, as that of a file does.
-        storage: Gives the bytes of a storage, uint8 (N,), by its key and their number; ``None``: they stay in the file.
-        unknown: A class without arguments that stands for every name that is not known. Default: such a name is an
-            error.
+        file: A file positioned at the pickle. Its ``read`` must not allocate more than the file contains.
+        storage: Returns the bytes of a storage, uint8 (N,), given its key and number of bytes, or None if they stay in
+            the file.
+        unknown: A class without arguments that replaces every unknown name. Default: an unknown name is an error.
 
     Attributes:
-        replaced: The names that ``unknown`` stands for.
+        replaced: The names that ``unknown`` replaced.
     """
 
     def __init__(self, file: BinaryIO, storage: Callable[[str, int], Tensor | None] | None = None,
@@ -51,16 +51,16 @@ class PlainUnpickler(pickle._Unpickler):  # the one in Python: its steps can be 
         """Reads the pickle.
 
         Returns:
-            What was saved: tensors, plain values, and containers of them.
+            The saved object: tensors, plain values, and containers of them.
 
         Raises:
-            ForeignObjectError: It names something else.
-            Exception: It is damaged, or does more work than what it holds could need.
+            ForeignObjectError: If the pickle names anything else.
+            Exception: If the pickle is damaged or does more work than its contents could require.
         """
         start = self._file.tell()
         for steps, _ in enumerate(pickletools.genops(self._file)):
             if steps > _MAX_STEPS or self._file.tell() - start > MAX_BYTES:
-                raise pickle.UnpicklingError(f'what is beside its tensors takes more than {_MAX_STEPS} steps or '
+                raise pickle.UnpicklingError(f'its contents besides the tensors take more than {_MAX_STEPS} steps or '
                                              f'{MAX_BYTES >> 20} MiB')
         self._budget = 10 * (self._file.tell() - start) + 1000
         self._file.seek(start)
@@ -69,7 +69,7 @@ class PlainUnpickler(pickle._Unpickler):  # the one in Python: its steps can be 
         return content
 
     def find_class(self, module: str, name: str) -> Any:
-        """The function that stands for a name."""
+        """Returns the function that replaces a name."""
         if (module, name) in stand_ins.TENSOR_FUNCTIONS:
             return stand_ins.TENSOR_FUNCTIONS[module, name]
         if module in ('torch', 'torch.cuda') and name in stand_ins.STORAGES:
@@ -87,23 +87,23 @@ class PlainUnpickler(pickle._Unpickler):  # the one in Python: its steps can be 
         return self._unknown
 
     def get_extension(self, code: int) -> None:
-        """A name by a number that was agreed upon; the cache of what it stands for is not used."""
+        """Resolves a ``copyreg`` extension code, without using the cache of resolved objects."""
         self.append(self.find_class(*copyreg._inverted_registry.get(code, ('copyreg', f'extension {code}'))))
 
     def persistent_load(self, pid: Any) -> Storage:
-        """A storage."""
+        """Returns the storage for a persistent ID."""
         kind, type_, key, _, numel, *view = pid
         need(kind == 'storage' and isinstance(type_, StorageType) and type(key) is str and are_sizes(numel)
-              and view in ([], [None]), 'a storage is not given by its type, key and size')
+              and view in ([], [None]), 'a storage is not described by its type, key and size')
         return Storage(self._storage(key, numel * bytes_of(type_.dtype)), type_.dtype, numel)
 
     def _call(self, function: Any, args: Any) -> Any:
         if self._is_unknown(function):
             return self._unknown()
         need(isinstance(function, stand_ins.Allowed) and type(args) is tuple, 'the file calls an unknown function')
-        # Otherwise a few bytes that name a long text again and again could fill the memory.
+        # Otherwise a few bytes that refer to a long string again and again could fill the memory.
         self._budget -= sum(len(arg) for arg in args if isinstance(arg, (str, bytes, list, tuple, dict)))
-        need(self._budget >= 0, 'it makes more than it could hold')
+        need(self._budget >= 0, 'it builds more data than it could hold')
         return function(*args)
 
     def _is_unknown(self, value: Any) -> bool:
@@ -116,7 +116,7 @@ class PlainUnpickler(pickle._Unpickler):  # the one in Python: its steps can be 
     def _newobj_ex(self) -> None:
         kwargs = self.stack.pop()
         self._reduce()
-        need(not kwargs or self._is_unknown(self.stack[-1]), 'the file calls a function by the names of its arguments')
+        need(not kwargs or self._is_unknown(self.stack[-1]), 'the file calls a function with keyword arguments')
 
     def _obj(self) -> None:
         function, *args = self.pop_mark()
@@ -134,7 +134,7 @@ class PlainUnpickler(pickle._Unpickler):  # the one in Python: its steps can be 
         elif type(target) is HistoryBuffer:
             stand_ins.fill_history(target, state)
         elif type(target) is OrderedDict and type(state) is dict:
-            if '_metadata' in state:  # the versions of a state dict's modules
+            if '_metadata' in state:  # the module versions of a state dict
                 target._metadata = state['_metadata']
         elif isinstance(target, np.dtype):
             stand_ins.check_dtype_state(state)
@@ -147,7 +147,7 @@ class PlainUnpickler(pickle._Unpickler):  # the one in Python: its steps can be 
             for key, value in zip(items[::2], items[1::2]):
                 target[self._key(key)] = value
         else:
-            need(type(target) is self._unknown, 'the file sets an item of what is no dictionary')
+            need(type(target) is self._unknown, 'the file sets an item of an object that is not a dictionary')
 
     def _values(self, items: list) -> None:
         target = self.stack[-1]
@@ -156,23 +156,23 @@ class PlainUnpickler(pickle._Unpickler):  # the one in Python: its steps can be 
         elif type(target) is set:
             target.update(map(self._key, items))
         else:
-            need(type(target) is self._unknown, 'the file appends to what is no list')
+            need(type(target) is self._unknown, 'the file appends to an object that is not a list')
 
     def _key(self, key: Any) -> Any:
         parts = key if type(key) is tuple else (key, )
         need(self._is_unknown(key) or all(type(part) in stand_ins.SCALARS for part in parts),
-             f'a key is a {type(key).__name__}')  # of tuples in tuples the hash alone could take for ever
+             f'a key is a {type(key).__name__}')  # hashing tuples of tuples could take forever
         return key
 
     def _check(self, content: Any, limit: int) -> None:
-        """Refuses what is no plain value, what is nested deeply, and the few bytes that are endless when followed."""
+        """Refuses values that are not plain, deep nesting, and small pickles that expand endlessly."""
         todo = [('', content, 0)]
         for _ in range(limit):
             if not todo:
                 return
             name, value, depth = todo.pop()
-            if isinstance(value, OddTensor):  # the message of nested tuples would be endless, so it is not made ahead
-                raise pickle.UnpicklingError(f'{name} is no plain dense tensor, but {value}')
+            if isinstance(value, OddTensor):  # built only if needed: nested tuples give endless messages
+                raise pickle.UnpicklingError(f'{name} is not a plain dense tensor but {value}')
             need(depth <= _MAX_DEPTH, f'its contents are nested deeper than {_MAX_DEPTH} levels')
             if type(value) in (dict, OrderedDict, collections.Counter):
                 parts = [*value.items(), *vars(value).items()] if type(value) is OrderedDict else value.items()
@@ -180,10 +180,10 @@ class PlainUnpickler(pickle._Unpickler):  # the one in Python: its steps can be 
                 parts = enumerate(value)
             else:
                 need(type(value) in _LEAVES or isinstance(value, np.generic) or self._is_unknown(value),
-                      f'{name} is a {type(value).__name__} and no plain value')
+                      f'{name} is a {type(value).__name__}, not a plain value')
                 continue
             todo += [(f'{name}.{str(key)[:100]}'.lstrip('.')[-200:], part, depth + 1) for key, part in parts]
-        raise pickle.UnpicklingError('its contents hold one another over and over')
+        raise pickle.UnpicklingError('its contents contain one another over and over')
 
 
 def _resolved(load: Callable) -> Callable:
@@ -197,7 +197,7 @@ def _resolved(load: Callable) -> Callable:
 
 
 def _steps() -> dict[int, Callable]:
-    # DICT, FROZENSET, BYTEARRAY8 and buffers are in no checkpoint: without them all keys and sizes are checked.
+    # No checkpoint uses DICT, FROZENSET, BYTEARRAY8 and buffers; they would bypass the checks of keys and sizes.
     steps = {code: step for code, step in pickle._Unpickler.dispatch.items() if code not in b'd\x91\x96\x97\x98'}
     steps.update({code: _resolved(steps[code]) for code in b'ghj'})
     kind = PlainUnpickler

@@ -1,7 +1,7 @@
-"""What the names in a checkpoint stand for: functions that check their arguments, whatever the file gives them.
+"""Safe replacements of the functions that a checkpoint names; each checks its arguments.
 
-They are some of PyTorch's own ``weights_only`` list and the few that MMEngine's checkpoints need for logged values. The
-rest of PyTorch's list lets a file ask for memory (``torch.Tensor(10**12)``).
+They cover part of PyTorch's ``weights_only`` list and the few functions that MMEngine's checkpoints need for logged
+values. The rest of PyTorch's list would let a file allocate any amount of memory (``torch.Tensor(10**12)``).
 """
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class ForeignObjectError(pickle.UnpicklingError):
 
 
 class Allowed:
-    """A function that a file may call. The opcode BUILD cannot change it."""
+    """A function that a file may call and that the opcode BUILD cannot change."""
 
     __slots__ = ('_function', )
 
@@ -46,45 +46,45 @@ class StorageType(NamedTuple):
 
 
 class Storage(NamedTuple):
-    """The numbers that tensors are views of."""
+    """The data that tensors are views of."""
 
-    raw: Tensor | None  # uint8 (N,), or left in the file
+    raw: Tensor | None  # uint8 (N,), or None if it stays in the file
     dtype: torch.dtype
     numel: int
 
 
 class OddTensor(str):
-    """What kind of tensor it is."""
+    """The kind of an unsupported tensor, in place of the tensor."""
 
 
 class Array:
-    """What a pickle makes before it says what is in it."""
+    """A NumPy array that the pickle has created but not yet filled."""
 
     value = None
 
 
 def need(true: bool, words: str) -> None:
-    """Refuses the file unless a condition holds."""
+    """Raises ``UnpicklingError`` unless a condition holds."""
     if not true:
         raise pickle.UnpicklingError(words)
 
 
 def are_sizes(*values: Any) -> bool:
-    """Whether values can be sizes or counts."""
+    """Whether all values are valid sizes or counts."""
     return all(type(value) is int and 0 <= value < 1 << 62 for value in values)
 
 
 def bytes_of(dtype: torch.dtype) -> int:
-    """Bytes of one number."""
+    """Size of one element in bytes."""
     return torch._utils._element_size(dtype)
 
 
 def _tensor(storage: Any, offset: Any, size: Any, stride: Any, *rest: Any) -> Any:
-    # Whether it requires a gradient, and its hooks, are of no use here; `rest` goes on with a dtype where the
-    # storage has none, and with the view bits (conjugated, negated), which would change the values.
+    # `requires_grad` and the hooks are not needed here. They are followed in `rest` by a dtype, if the storage has
+    # none, and by the view bits (conjugated, negated), which would change the values.
     need(isinstance(storage, Storage) and isinstance(size, tuple) and isinstance(stride, tuple)
           and len(size) == len(stride) <= 64 and are_sizes(offset, *size, *stride),
-          'a tensor is not made of a storage, an offset, a size and strides')
+          'a tensor is not built from a storage, an offset, a size and strides')
     raw, dtype, numel = storage
     if len(rest) > 2 and isinstance(rest[2], torch.dtype):
         numel = numel * bytes_of(dtype) // bytes_of(rest[2])
@@ -94,7 +94,7 @@ def _tensor(storage: Any, offset: Any, size: Any, stride: Any, *rest: Any) -> An
     if dtype not in _DENSE:
         return OddTensor(f'quantised or unknown ({dtype})')
     need(0 in size or offset + sum((n - 1) * step for n, step in zip(size, stride)) < numel,
-          f'a tensor of shape {size} lies outside of its storage of {numel} numbers')
+          f'a tensor of shape {size} lies outside its storage of {numel} numbers')
     if math.prod(size) > numel:
         return OddTensor(f'expanded ({math.prod(size)} numbers, {numel} of them stored)')
     if raw is None:
@@ -103,7 +103,7 @@ def _tensor(storage: Any, offset: Any, size: Any, stride: Any, *rest: Any) -> An
 
 
 def _parameter(data: Any, *rest: Any) -> Any:
-    need(isinstance(data, (Tensor, OddTensor)), 'a parameter is not made of a tensor')
+    need(isinstance(data, (Tensor, OddTensor)), 'a parameter is not built from a tensor')
     return data
 
 
@@ -116,11 +116,11 @@ def _odd(kind: str) -> Allowed:
 
 
 def _made(function: Callable, *types: type) -> Allowed:
-    """A function of plain values, one by one or in one list."""
+    """Allows a function whose arguments are plain values, given one by one or in one list."""
 
     def make(*args: Any) -> Any:
         parts = args[0] if len(args) == 1 and type(args[0]) in (list, tuple) else args
-        need(all(type(part) in types for part in parts), f'a {function.__name__} is not made of plain values')
+        need(all(type(part) in types for part in parts), f'a {function.__name__} is not built from plain values')
         return function(*args)
 
     return Allowed(make)
@@ -130,7 +130,7 @@ def _mapping(kind: type) -> Allowed:
 
     def make(items: Any = ()) -> Any:
         pairs = list(items.items()) if isinstance(items, dict) else items
-        need(type(pairs) in (tuple, list), 'a dictionary is not made of items')
+        need(type(pairs) in (tuple, list), 'a dictionary is not built from items')
         result = kind()
         for key, value in pairs:
             need(type(key) in SCALARS, f'a key is a {type(key).__name__}')
@@ -140,7 +140,7 @@ def _mapping(kind: type) -> Allowed:
     return Allowed(make)
 
 
-def _encode(text: str, encoding: str) -> bytes:  # how protocol 2 writes bytes
+def _encode(text: str, encoding: str) -> bytes:  # protocol 2 stores bytes this way
     return text.encode('latin1')
 
 
@@ -150,23 +150,23 @@ def _bytearray(content: str | bytes = b'', encoding: str = 'latin1') -> bytearra
 
 def _dtype(name: Any, *_: Any) -> np.dtype:
     shown = ascii(name[:40]) if type(name) is str else type(name).__name__
-    need(type(name) is str and name in _NUMPY_DTYPES, f'an array is not of numbers ({shown})')
+    need(type(name) is str and name in _NUMPY_DTYPES, f'an array does not hold numbers ({shown})')
     return np.dtype(name)
 
 
 def check_dtype_state(state: Any) -> None:
-    """Refuses what a file says of a dtype beyond its name, unless it is the native byte order."""
-    # A dtype of numbers has but its byte order, which is that of this machine. A dtype is shared: nothing is set.
+    """Refuses a dtype state that sets anything but the native byte order."""
+    # The state of a numeric dtype is its byte order alone. It is not applied, because dtype objects are shared.
     native = ('|', '=', '<' if sys.byteorder == 'little' else '>')
     need(type(state) is tuple and len(state) == 8 and type(state[1]) is str and state[1] in native
           and all(part is None for part in state[2:5]),
-          'an array is not of numbers in the byte order of this machine')
+          'an array does not hold numbers in the byte order of this machine')
 
 
 def _array(version: Any, shape: Any, dtype: Any, fortran: Any, data: Any) -> np.ndarray:
     need(type(shape) is tuple and len(shape) <= 32 and are_sizes(*shape) and isinstance(dtype, np.dtype)
           and type(fortran) is bool and type(data) is bytes and math.prod(shape) * dtype.itemsize == len(data),
-          'the shape, type and bytes of an array do not fit each other')
+          'the shape, type and bytes of an array do not match')
     return np.frombuffer(data, dtype).reshape(shape, order='F' if fortran else 'C').copy(order='K')
 
 
@@ -175,19 +175,19 @@ def _scalar(dtype: Any, data: Any) -> np.generic:
 
 
 def _history_method(owner: Any, name: Any) -> None:
-    # A buffer pickles its class's methods beside its values; the class has them.
+    # A buffer pickles the methods of its class with its values; they are not needed.
     if owner is not _HISTORY or type(name) is not str:
         raise ForeignObjectError('GLOBAL builtins.getattr')
 
 
 def fill_history(buffer: HistoryBuffer, state: Any) -> None:
-    """Gives a new buffer its values, and nothing else."""
+    """Fills a new buffer with its values and nothing else."""
     for key, value in state.items():
         if key == 'statistics_methods':
             continue
         need(key in ('_log_history', '_count_history') and type(value) is np.ndarray and value.ndim == 1
               or key in ('max_length', '_max_length') and are_sizes(value),
-              f'a history has a part {ascii(key)[:40]} that is none of its own')
+              f'a history has an unknown part {ascii(key)[:40]}')
         setattr(buffer, key, value)
 
 
@@ -201,7 +201,7 @@ STORAGES = {f'{name}Storage': dtype for name, dtype in dict(
     Char='int8', Byte='uint8', Bool='bool', ComplexDouble='complex128', ComplexFloat='complex64', QInt8='qint8',
     QUInt8='quint8', QInt32='qint32').items()}
 _NUMPY_DTYPES = {f'{kind}{size}' for kind in 'iu' for size in (1, 2, 4, 8)} | {'b1', 'f2', 'f4', 'f8', 'f16'}
-#: What a file may name in any case. Each is harmless whatever its arguments: the functions check them.
+#: Names that every file may use. They are harmless for all arguments, because the functions check them.
 TENSOR_FUNCTIONS = {
     ('collections', 'OrderedDict'): _mapping(OrderedDict),
     ('torch._utils', '_rebuild_tensor'): _TENSOR,
@@ -215,7 +215,7 @@ TENSOR_FUNCTIONS = {
         'wrapper_subclass': 'subclassed', 'device_tensor_from_numpy': 'device',
         'device_tensor_from_cpu_tensor': 'device'}.items()},
 }
-#: What it may name beside, if nothing unknown is left out.
+#: Further names that a file may use if unknown names are errors.
 PLAIN_FUNCTIONS = {
     ('collections', 'Counter'): _mapping(collections.Counter),
     ('_codecs', 'encode'): _made(_encode, str),

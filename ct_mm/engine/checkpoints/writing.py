@@ -1,4 +1,4 @@
-"""Writing checkpoints whole or not at all."""
+"""Writes checkpoints atomically."""
 from __future__ import annotations
 
 import os
@@ -11,19 +11,19 @@ from ct_mm.engine.whole_file import whole_file
 
 
 def save_checkpoint(content: Any, path: str | os.PathLike) -> None:
-    """Writes a file under a temporary name and renames it, so that no reader ever sees half of it.
+    """Writes a checkpoint under a temporary name and renames it, so that no reader sees a partial file.
 
     Args:
-        content: What to save.
-        path: Where; missing folders are made.
+        content: The object to save.
+        path: The file. Missing folders are created.
     """
     with whole_file(path, durable=True) as unfinished, open(unfinished, 'wb') as stream:
-        torch.save(content, stream)  # given a name, torch would write that into the file
+        torch.save(content, stream)  # given a path, torch would store its name in the file
 
 
 
 def deflate_checkpoint(path: str | os.PathLike) -> None:
-    """Compresses a file that ``torch.save`` wrote, in place; it is read as before, but not by memory mapping."""
+    """Compresses a file of ``torch.save`` in place. It loads as before but cannot be memory mapped."""
     with whole_file(path) as smaller, zipfile.ZipFile(path) as archive:
         with zipfile.ZipFile(smaller, 'w', zipfile.ZIP_DEFLATED, compresslevel=9) as deflated:
             for part in archive.infolist():

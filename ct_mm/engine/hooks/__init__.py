@@ -1,4 +1,4 @@
-"""Hooks that any training may use."""
+"""Hooks for any training."""
 from .checkpoint_fit_hook import CheckpointFitHook
 from .safe_checkpoint_hook import SafeCheckpointHook
 from .step_seed_hook import StepSeedHook

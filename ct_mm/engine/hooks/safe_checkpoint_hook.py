@@ -1,4 +1,4 @@
-"""MMEngine's checkpoint hook, so that a training can go on whatever happened to it."""
+"""A checkpoint hook that keeps every training resumable."""
 from __future__ import annotations
 
 import logging
@@ -34,25 +34,25 @@ from ct_mm.registry import HOOKS
 
 @HOOKS.register_module()
 class SafeCheckpointHook(CheckpointHook):
-    """``CheckpointHook``, with its arguments, that never leaves a training without a whole checkpoint.
+    """A drop-in ``CheckpointHook`` that always leaves a whole checkpoint on the disk.
 
-    A checkpoint appears whole or not at all: it is written under another name, read back and renamed. Earlier ones are
-    removed after that, not before; weights that are no numbers are not saved. ``--resume`` goes on from the newest
-    checkpoint that is whole, whatever ``last_checkpoint`` says, and only if it is one of this very training. No
-    checkpoint can run code.
+    The hook writes a checkpoint under a temporary name, reads it back and renames it; only then does it remove older
+    checkpoints. It never saves NaN or infinite weights. ``--resume`` continues from the newest whole checkpoint,
+    regardless of ``last_checkpoint``, and only if that checkpoint belongs to this training. Loading a checkpoint never
+    runs code from it.
 
-    Folders that are not local are written to, and searched, as MMEngine does.
+    In remote folders, checkpoints are written and searched for as MMEngine does it.
 
     Args:
         *args: Arguments of ``CheckpointHook``: ``interval``, ``by_epoch``, ``max_keep_ckpts``, ``save_best``, ...
-        **kwargs: More of them.
+        **kwargs: Keyword arguments of ``CheckpointHook``.
     """
 
     def before_run(self, runner: Runner) -> None:
-        """Chooses the checkpoint to go on from, before MMEngine does.
+        """Chooses the checkpoint to resume from, before MMEngine does.
 
         Raises:
-            ValueError: If the one that was named is damaged, or all are.
+            ValueError: If the named checkpoint is damaged, or if all checkpoints are.
         """
         let_mmengine_read_safely()
         if not runner._resume:
@@ -69,11 +69,11 @@ class SafeCheckpointHook(CheckpointHook):
             raise ValueError(error)
         start = runner.cfg.get('start_from')
         if start and runner._load_from is None and find_latest_checkpoint(runner.work_dir) is None:
-            print_log(f'nothing to go on from in {runner.work_dir}: starts from load_from={start!r}', 'current')
+            print_log(f'nothing to resume in {runner.work_dir}: starting from load_from={start!r}', 'current')
             runner._resume, runner._load_from = False, start
 
     def before_train(self, runner: Runner) -> None:
-        """Prepares the folder, and removes what a killed process left unfinished in it."""
+        """Prepares the folder and removes unfinished files of killed processes."""
         super().before_train(runner)
         if self.file_client_args is None and type(self.file_backend) is LocalBackend:
             self.backend_args = verified(self.out_dir, self.backend_args)
@@ -82,30 +82,30 @@ class SafeCheckpointHook(CheckpointHook):
                     remove_unfinished(folder, '*.pth', 'last_checkpoint', BAD_STEPS)
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        """Checks, before anything is taken from it, that the checkpoint is one of this training.
+        """Checks that the checkpoint belongs to this training before any of it is used.
 
         Raises:
-            ValueError: If it is not.
+            ValueError: If it does not.
         """
         if runner._resume:
             noted = check_resumable(checkpoint, _model(runner), runner.cfg)
             if noted:
                 lines = ''.join(f'\n  {line}' for line in noted)
-                print_log(f'goes on with settings other than those of the checkpoint (the saved state of the optimizer '
-                          f'and the schedulers counts):{lines}', 'current', logging.WARNING)
+                print_log(f'resuming with settings that differ from the checkpoint (the saved optimizer and scheduler '
+                          f'state takes precedence):{lines}', 'current', logging.WARNING)
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        """Adds the config as plain text that nothing has to run, and the facts that the model asks to be kept."""
+        """Adds the config as plain data that can be read without running code, and the facts that the model reports."""
         checkpoint['meta'].update(run=describe_config(runner.cfg), facts=resume_facts(_model(runner)))
 
     def _save_checkpoint_with_step(self, runner: Runner, step: int, meta: dict) -> None:
-        """Saves, and only then removes what is too much. ``CheckpointHook`` does it the other way round."""
+        """Saves first and then removes outdated checkpoints; ``CheckpointHook`` removes them first."""
         _refuse_bad_weights(_model(runner), self.last_ckpt)
         outdated = []
         if self.max_keep_ckpts > 0 and step not in self.keep_ckpt_ids:
             outdated = list(self.keep_ckpt_ids)[:len(self.keep_ckpt_ids) + 1 - self.max_keep_ckpts]
-            self.keep_ckpt_ids.append(step)  # a deque of that length: the first ones fall out
-            # With those to be removed: `before_train` does it if the process is killed before we do.
+            self.keep_ckpt_ids.append(step)  # a bounded deque: it drops its first entries
+            # Includes the outdated ones: if the process is killed before it removes them, `before_train` does.
             runner.message_hub.update_info('keep_ckpt_ids', [*outdated, *self.keep_ckpt_ids])
         name = self.filename_tmpl.format(step)
         self.last_ckpt = self.file_backend.join_path(self.out_dir, name)
@@ -165,13 +165,13 @@ class SafeCheckpointHook(CheckpointHook):
                 found = newest_whole(others)
             except ValueError:
                 found = None
-            beside = f'{found.path} is whole, with {found.iteration} iterations' if found else 'none beside it is whole'
-            raise ValueError(f'{error}. {beside}; --resume without a name takes the newest whole one') from error
+            beside = f'{found.path} is whole, with {found.iteration} iterations' if found else 'no other one is whole'
+            raise ValueError(f'{error}. {beside}; --resume without a file uses the newest whole one') from error
         return named
 
 
 class _RemovesLater:
-    """A file backend that only notes what it is told to remove."""
+    """A file backend that records which files to remove instead of removing them."""
 
     def __init__(self, backend: Any) -> None:
         self.backend, self.paths = backend, []
@@ -191,6 +191,6 @@ def _refuse_bad_weights(model: nn.Module, last: str | None) -> None:
     bad = [name for name, value in model.named_parameters() if not bool(torch.isfinite(value).all())]
     if bad:
         raise FloatingPointError(
-            f'{len(bad)} weights are no numbers any more, the first one {bad[0]}: they are not saved. '
-            f'{f"{last} is from before" if last else "No checkpoint was saved before"}. A gradient was infinite though '
-            f'the loss was not: set optim_wrapper.clip_grad, or lower the learning rate')
+            f'{len(bad)} weights are NaN or infinite, the first one is {bad[0]}; they are not saved. '
+            f'{f"The last good checkpoint is {last}" if last else "No checkpoint was saved before"}. The loss was '
+            f'finite but a gradient was not: set optim_wrapper.clip_grad or lower the learning rate')

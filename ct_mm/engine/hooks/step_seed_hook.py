@@ -1,4 +1,4 @@
-"""Makes the random numbers of a step a function of the step."""
+"""Makes the random numbers of each iteration reproducible."""
 from __future__ import annotations
 
 import random
@@ -17,8 +17,8 @@ from ct_mm.registry import HOOKS
 class StepSeedHook(Hook):
     """Seeds Python, NumPy and PyTorch before each training iteration from (seed, iteration, rank).
 
-    MMEngine's checkpoints hold no state of the random number generators, so a resumed run would draw
-    other drop paths than the uninterrupted one. With this hook both draw the same, with nothing saved.
+    MMEngine's checkpoints do not store the state of the random number generators, so a resumed run would draw other
+    drop paths than an uninterrupted one. With this hook both draw the same ones, and no state has to be saved.
 
     Args:
         seed: Seed of the run.

@@ -15,16 +15,19 @@ from ct_mm.registry import HOOKS
 class ThinHistoryHook(Hook):
     """Merges old entries of the message hub's histories in pairs.
 
-    MMEngine copies the whole history of a value for each new entry: after 200,000 iterations that is about 10 ms an
-    iteration for the values of a usual log, and the histories go into every checkpoint. A merged entry is the sum of
-    two and counts as both, so means over the whole training stay what they were, and recent entries are left alone.
+    MMEngine copies the whole history of a value for each new entry. After 200,000 iterations this takes about 10 ms per
+    iteration for a typical log, and every checkpoint contains the histories. A merged entry is the sum of two entries
+    and counts as two, so means over the whole training do not change. Recent entries are not merged.
 
     Args:
         limit: Length at which a history is thinned.
-        recent: How many of its last entries are not merged; at least the longest window that is logged.
+        recent: Number of most recent entries that are not merged; at least the longest logged window.
+
+    Raises:
+        ValueError: If not ``0 < recent < limit - 1``.
     """
 
-    priority = 'VERY_LOW'  # after all others have logged
+    priority = 'VERY_LOW'  # after all other hooks have logged
 
     def __init__(self, limit: int = 10000, recent: int = 4000) -> None:
         if not 0 < recent < limit - 1:
@@ -32,7 +35,7 @@ class ThinHistoryHook(Hook):
         self.limit, self.recent = limit, recent
 
     def after_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
-        """Thins what has become too long."""
+        """Thins the histories that have reached ``limit``."""
         histories = runner.message_hub.log_scalars
         for name, buffer in histories.items():
             values, counts = buffer.data

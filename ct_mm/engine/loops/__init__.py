@@ -1,4 +1,4 @@
-"""Training loops that go on exactly where they were stopped."""
+"""Training loops that resume exactly where they were stopped."""
 from .guarded_epoch_loop import GuardedEpochLoop
 from .guarded_iter_loop import GuardedIterLoop
 

@@ -1,4 +1,4 @@
-"""Keeps account of the steps whose loss was no number."""
+"""Records the steps with a non-finite loss."""
 from __future__ import annotations
 
 import json
@@ -15,18 +15,18 @@ from mmengine.runner import Runner
 from ct_mm.engine.finite import BadLossError, sample_files
 from ct_mm.engine.whole_file import write_text
 
-#: Name of the account in the work dir: a JSON object a line.
+#: Name of the record in the work dir: one JSON object per line.
 BAD_STEPS = 'bad_steps.jsonl'
 
 
 class BadSteps:
-    """Writes each bad step down, and decides whether the training may go on without it.
+    """Records each bad step and decides whether the training may skip it.
 
-    The number of skipped steps goes with the checkpoints.
+    Checkpoints store the number of skipped steps.
 
     Args:
-        runner: The runner. Its model may have a ``path``, and say with ``path_meaning`` what that is.
-        limit: Most steps that may be skipped in the whole training.
+        runner: The runner. Its model may have a ``path``, which ``path_meaning`` explains.
+        limit: Maximum number of steps that may be skipped in the whole training.
     """
 
     def __init__(self, runner: Runner, limit: int) -> None:
@@ -36,14 +36,14 @@ class BadSteps:
         self.model = runner.model.module if is_model_wrapper(runner.model) else runner.model
 
     def add(self, error: BadLossError, data_batch: Any) -> None:
-        """Takes account of this iteration; to be called by all ranks.
+        """Records this iteration. All ranks must call it.
 
         Args:
-            error: What was found on this rank.
+            error: The error on this rank.
             data_batch: This rank's batch.
 
         Raises:
-            BadLossError: If no (further) step may be skipped. Its message names the iteration, the losses, the path,
+            BadLossError: If no further step may be skipped. Its message names the iteration, the losses, the path,
                 the files of the batch and the way out.
         """
         hub = self.runner.message_hub
@@ -59,12 +59,12 @@ class BadSteps:
             _sentence(facts, getattr(self.model, 'path_meaning', '')) for facts in ranks)
         if not skip:
             way_out = (f'{skipped} steps were skipped before, as many as train_cfg.skip_bad_steps allows'
-                       if self.limit else 'train_cfg.skip_bad_steps=N would skip up to N such steps')
-            raise BadLossError(f'{told}. The weights are as before this step, and so is the last checkpoint. Lower the '
-                               f'learning rate or look at the batch; {way_out}. Written to {file}') from error
+                       if self.limit else 'set train_cfg.skip_bad_steps=N to skip up to N such steps')
+            raise BadLossError(f'{told}. This step changed neither the weights nor the last checkpoint. Lower the '
+                               f'learning rate or inspect the batch; {way_out}. Recorded in {file}') from error
         hub.update_info('skipped_steps', skipped + 1)
         hub.update_scalar('train/skipped_steps', skipped + 1)
-        print_log(f'{told}. Skipped, {skipped + 1} of at most {self.limit}; written to {file}', 'current',
+        print_log(f'{told}. Skipped, {skipped + 1} of at most {self.limit}; recorded in {file}', 'current',
                   logging.WARNING)
 
     def _facts(self, error: BadLossError, data_batch: Any) -> dict[str, Any]:
@@ -79,5 +79,5 @@ class BadSteps:
 def _sentence(facts: dict[str, Any], meaning: str) -> str:
     path = '' if facts['path'] is None else f', path {tuple(facts["path"])}' + f' ({meaning})' * bool(meaning)
     losses = ', '.join(f'{name}={value}' for name, value in facts['losses'].items())
-    return (f'a loss is no number any more on rank {facts["rank"]}: {losses}{path}; batch: '
+    return (f'non-finite loss on rank {facts["rank"]}: {losses}{path}; batch: '
             f'{", ".join(facts["files"]) or "its samples name no files"}')

@@ -1,4 +1,4 @@
-"""Lets no gradient of a bad loss be computed, on any rank."""
+"""Checks the loss on all ranks before its gradient is computed."""
 from __future__ import annotations
 
 from typing import Any
@@ -12,7 +12,7 @@ from ct_mm.engine.finite import BadLossError
 
 
 def any_rank(flag: bool) -> bool:
-    """Whether the flag is set on any rank. All ranks must ask at the same point, and get the same."""
+    """Whether the flag is set on any rank. All ranks must call this at the same point and get the same answer."""
     if get_world_size() == 1:
         return flag
     value = torch.tensor([int(flag)])
@@ -21,32 +21,32 @@ def any_rank(flag: bool) -> bool:
 
 
 class CheckedOptim:
-    """An ``OptimWrapper`` for one step that looks at the loss, with the other ranks, before the backward pass.
+    """An ``OptimWrapper`` for one step that checks the loss on all ranks before the backward pass.
 
-    There neither gradients nor the scaler of mixed precision have seen the loss, so a step that ends here leaves no
-    trace in them.
+    At that point the loss has not reached the gradients or the loss scaler of mixed precision, so a step that ends
+    here does not change them.
 
     Args:
-        optim_wrapper: What else is asked of this object is asked of that one.
+        optim_wrapper: The wrapped ``OptimWrapper``; all other attributes come from it.
     """
 
     def __init__(self, optim_wrapper: OptimWrapper) -> None:
         self.optim_wrapper = optim_wrapper
-        self.agreed = False  # whether the ranks have looked at this step's loss
+        self.agreed = False  # whether the ranks have checked the loss of this step
 
     def update_params(self, loss: Tensor, *args: Any, **kwargs: Any) -> None:
         """Updates the parameters unless a rank's loss is bad.
 
         Raises:
-            BadLossError: On every rank, if the loss of any is NaN or infinite.
+            BadLossError: On every rank, if the loss of any rank is NaN or infinite.
         """
         bad = not bool(torch.isfinite(loss.detach()).all())
         self.agreed = True
         if any_rank(bad):
             if bad:
                 value = loss.detach().float().sum().item()
-                raise BadLossError(f'the loss is no number any more: {value}', dict(loss=value))
-            raise BadLossError('the loss of another rank is no number any more')
+                raise BadLossError(f'non-finite loss: {value}', dict(loss=value))
+            raise BadLossError('non-finite loss on another rank')
         self.optim_wrapper.update_params(loss, *args, **kwargs)
 
     def __getattr__(self, name: str) -> Any:

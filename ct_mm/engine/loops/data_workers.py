@@ -1,4 +1,4 @@
-"""Data loaders whose workers outlive a signal to the whole job, and say what they were doing when they die."""
+"""Data loaders whose workers survive a signal to the whole job and report which sample they died on."""
 from __future__ import annotations
 
 import logging
@@ -20,10 +20,10 @@ from .stop_signals import STOP_SIGNALS
 
 
 def build_shielded(runner: Runner, dataloader: DataLoader | dict) -> DataLoader:
-    """Builds a data loader whose workers do not die of the signals that stop a training.
+    """Builds a data loader whose workers ignore the signals that stop a training.
 
-    Schedulers send them to all processes of a job. Workers that die of them would take the step with them that the
-    training still wants to finish.
+    Schedulers send these signals to all processes of a job. If the workers died, the training could not finish its
+    current step.
 
     Args:
         runner: The runner.
@@ -77,36 +77,37 @@ def _shield(init: Callable[[int], None] | None, trainer: int, worker: int) -> No
 
 
 def _obey_alone(trainer: int) -> None:
-    """Ends the worker when the process that made it says so: that is how Python ends its children."""
+    """Obeys SIGTERM only from the process that started the worker, because Python ends its children this way."""
     while signal.sigwaitinfo([signal.SIGTERM]).si_pid != trainer:
         pass
     os._exit(0)
 
 
 def rest_of_epoch(dataloader: DataLoader, first: int) -> Iterator[Any]:
-    """The batches of an epoch from the one numbered ``first`` on; those before are not loaded.
+    """Iterates over an epoch from batch ``first`` on, without loading the batches before it.
 
     Args:
-        dataloader: Its samplers give the same order each time in an epoch.
-        first: How many batches to leave out.
+        dataloader: A data loader whose samplers repeat the same order within an epoch.
+        first: Number of batches to skip.
 
     Returns:
-        An iterator over the others.
+        An iterator over the remaining batches.
     """
     if not first:
         return iter(dataloader)
     if isinstance(dataloader.dataset, IterableDataset):
         return islice(dataloader, first, None)
     name = 'sampler' if dataloader.batch_sampler is None else 'batch_sampler'
-    # torch forbids this lest workers at work go on with the old one; the iterator that starts them comes after it.
+    # torch forbids this because running workers would keep the old sampler; here no worker has started yet.
     object.__setattr__(dataloader, name, _SkipOnce(getattr(dataloader, name), first))
     return iter(dataloader)
 
 
 class _SkipOnce:
-    """A sampler that leaves out its first entries the first time. Persistent workers keep it for all epochs.
+    """A sampler that skips its first entries once. Persistent workers keep it for all epochs.
 
-    A data loader makes two iterators of it to start with, and uses one: it counts from the first entry asked for.
+    A data loader first creates two iterators and uses one of them, so the skip counts as done at the first entry
+    requested.
     """
 
     def __init__(self, entries: Any, skip: int) -> None:
@@ -127,13 +128,13 @@ class _SkipOnce:
 
 @contextmanager
 def deaths_explained(dataloader: DataLoader) -> Iterator[None]:
-    """Adds to torch's error over a dead worker what that worker was making.
+    """Adds the sample that a dead worker was making to torch's error.
 
     Args:
-        dataloader: Its dataset may have an ``at_work``, whose ``of(pid)`` says what a worker was making.
+        dataloader: Its dataset may have an ``at_work``, whose ``of(pid)`` returns the sample a worker was making.
 
     Raises:
-        RuntimeError: In place of torch's; names the sample, and the way out.
+        RuntimeError: Replaces torch's error; names the sample and what to do.
     """
     try:
         yield
@@ -145,7 +146,7 @@ def deaths_explained(dataloader: DataLoader) -> Iterator[None]:
         made = [at_work.of(int(pid)) for pid in found[1].split(',')] if at_work is not None else []
         named = '; '.join(filter(None, made)) or 'something that its dataset does not name'
         advice = ('If the machine ran out of memory (see dmesg), lower train_dataloader.num_workers or batch_size; '
-                  'else make that sample alone to see its error. Go on with --resume')
+                  'otherwise load that sample alone to see its error. Continue with --resume')
         message = f'{str(error).strip().rstrip(".")}. It was making {named}. {advice}'
         print_log(message, 'current', logging.ERROR)
         raise RuntimeError(message) from error

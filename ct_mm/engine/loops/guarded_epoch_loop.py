@@ -1,4 +1,4 @@
-"""MMEngine's loop of epochs, guarded, and exact when it goes on within one."""
+"""MMEngine's epoch-based training loop, guarded and exactly resumable within an epoch."""
 from __future__ import annotations
 
 from bisect import bisect
@@ -18,20 +18,27 @@ from .stop_signals import Interrupted
 
 @LOOPS.register_module()
 class GuardedEpochLoop(GuardedLoop, EpochBasedTrainLoop):
-    """``EpochBasedTrainLoop`` with what :class:`GuardedLoop` adds, going on where a checkpoint was taken.
+    """A guarded ``EpochBasedTrainLoop`` that resumes within an epoch, see :class:`GuardedLoop`.
 
-    MMEngine's loop begins the epoch of such a checkpoint anew, and leaves out a validation that was not finished. Here
-    each checkpoint, whoever writes it, holds the number of batches done in the epoch and whether a validation is due.
+    MMEngine's loop restarts the epoch in which a checkpoint was saved and skips an unfinished validation. Here every
+    checkpoint stores the number of batches done in the epoch and whether a validation is due.
 
     Args:
         runner: The runner.
-        dataloader: The training data, or their config. In an epoch they must come in the same order each time.
+        dataloader: The training data loader or its config. Its order within an epoch must be reproducible.
         skip_bad_steps: See :class:`GuardedLoop`. Defaults to 0.
         **kwargs: ``max_epochs`` and the other arguments of ``EpochBasedTrainLoop``.
     """
 
     def train(self) -> torch.nn.Module:
-        """Trains and validates."""
+        """Trains and validates.
+
+        Returns:
+            The model.
+
+        Raises:
+            ValueError: If a checkpoint from within an epoch is resumed with another number of batches per epoch.
+        """
         self.runner.call_hook('before_train')
         first, validate = self._saved_position()
         if validate:
@@ -45,10 +52,10 @@ class GuardedEpochLoop(GuardedLoop, EpochBasedTrainLoop):
         return self.runner.model
 
     def run_epoch(self, first: int = 0) -> None:
-        """One epoch.
+        """Runs one epoch.
 
         Args:
-            first: Number of its first batch.
+            first: Index of the first batch to train on.
         """
         self.runner.call_hook('before_train_epoch')
         self.runner.model.train()
@@ -59,11 +66,11 @@ class GuardedEpochLoop(GuardedLoop, EpochBasedTrainLoop):
         self._epoch += 1
 
     def run_iter(self, idx: int, data_batch: Any) -> None:
-        """One iteration."""
+        """Runs one iteration."""
         self.run_step(idx, data_batch)
 
     def note_progress(self, batches_done: int) -> None:
-        """Keeps the position in the epoch for whoever saves now."""
+        """Records the position in the epoch for the checkpoints saved next."""
         self._note_position(self._epoch, batches_done, False)
 
     def _note_position(self, epoch: int, batch: int, validate: bool) -> None:
@@ -71,15 +78,15 @@ class GuardedEpochLoop(GuardedLoop, EpochBasedTrainLoop):
         self.runner.message_hub.update_info('position', position)
 
     def _saved_position(self) -> tuple[int, bool]:
-        """How many batches of the current epoch are done, and whether the validation before it is due."""
+        """The number of batches done in the current epoch, and whether the validation before it is due."""
         position = self.runner.message_hub.get_info('position') if self._iter else None
         if position is None or position['epoch'] != self._epoch:
-            return 0, False  # a new training, or a checkpoint that another loop wrote
+            return 0, False  # a new training, or a checkpoint of another loop
         if position['batch'] and position['batches'] != len(self.dataloader):
             raise ValueError(
                 f'the checkpoint was taken after {position["batch"]} of the {position["batches"]} batches of epoch '
-                f'{self._epoch + 1}, but an epoch has {len(self.dataloader)} batches here. Go on with the batch size, '
-                f'number of processes and length of the data of before, or from a checkpoint at the end of an epoch')
+                f'{self._epoch + 1}, but an epoch has {len(self.dataloader)} batches here. Resume with the same batch '
+                f'size, number of processes and dataset length, or from a checkpoint saved at the end of an epoch')
         validate = position['validate'] and self.runner.val_loop is not None
         return position['batch'], validate
 
@@ -89,7 +96,7 @@ class GuardedEpochLoop(GuardedLoop, EpochBasedTrainLoop):
             epochs % self.val_interval == 0 or epochs == self._max_epochs)
 
     def _validate(self) -> None:
-        self._note_position(self._epoch, 0, False)  # for the best checkpoint, which is saved when it is through
+        self._note_position(self._epoch, 0, False)  # for the best checkpoint, which is saved after the validation
         watch = _StopValidation(self)
         self.runner.hooks.append(watch)
         try:
@@ -102,7 +109,7 @@ class GuardedEpochLoop(GuardedLoop, EpochBasedTrainLoop):
 
 
 class _StopValidation(Hook):
-    """Ends a validation between two of its steps; nothing of it is kept. With several ranks it is finished first."""
+    """Stops a validation between two steps and discards its results. With several ranks it is completed first."""
 
     def __init__(self, loop: GuardedEpochLoop) -> None:
         self.loop = loop

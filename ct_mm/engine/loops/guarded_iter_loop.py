@@ -1,4 +1,4 @@
-"""MMEngine's loop of iterations, guarded."""
+"""MMEngine's iteration-based training loop, guarded."""
 from __future__ import annotations
 
 from typing import Any
@@ -12,15 +12,15 @@ from .guarded_loop import GuardedLoop
 
 @LOOPS.register_module()
 class GuardedIterLoop(GuardedLoop, IterBasedTrainLoop):
-    """``IterBasedTrainLoop`` with what :class:`GuardedLoop` adds. That loop itself finds its place in the data.
+    """A guarded ``IterBasedTrainLoop``, see :class:`GuardedLoop`. MMEngine itself restores its position in the data.
 
     Args:
         runner: The runner.
-        dataloader: The training data, or their config.
+        dataloader: The training data loader or its config.
         skip_bad_steps: See :class:`GuardedLoop`. Defaults to 0.
         **kwargs: ``max_iters`` and the other arguments of ``IterBasedTrainLoop``.
     """
 
     def run_iter(self, data_batch: Any) -> None:
-        """One iteration."""
+        """Runs one iteration."""
         self.run_step(self._iter, data_batch)

@@ -1,4 +1,4 @@
-"""What the guarded loops of epochs and of iterations share."""
+"""The shared part of the guarded training loops."""
 from __future__ import annotations
 
 import logging
@@ -32,18 +32,18 @@ INTERRUPTED = 'interrupted.pth'
 
 @checked
 class GuardedLoop:
-    """Goes before one of MMEngine's training loops among the base classes.
+    """A mixin that guards one of MMEngine's training loops; list it before the loop among the base classes.
 
-    SIGTERM, SIGUSR1 and Ctrl+C are obeyed after the step at work: all ranks agree on it, everything is saved as
-    ``interrupted.pth``, and the process exits with 75. A loss that is NaN or infinite stops the training before its
-    gradient is computed, or the step is skipped on all ranks. A data worker that dies names the sample it was making.
+    On SIGTERM, SIGUSR1 or Ctrl+C all ranks finish the current step, save everything as ``interrupted.pth`` and exit
+    with 75. A NaN or infinite loss stops the training before its gradient is computed, or all ranks skip the step. If
+    a data worker dies, the error names the sample it was making.
 
     Args:
         runner: The runner.
-        dataloader: The training data, or their config.
-        skip_bad_steps: Most steps with a bad loss that are skipped, over the whole training, before it is stopped.
-            Such a step changes no weight, gradient, optimizer state or buffer; it counts as an iteration, so learning
-            rates and the data of all others stay as they are.
+        dataloader: The training data loader or its config.
+        skip_bad_steps: Maximum number of steps with a bad loss to skip in the whole training before it stops. A
+            skipped step changes no weight, gradient, optimizer state or buffer. It counts as an iteration, so the
+            learning rates and the data of all other iterations stay the same.
         **kwargs: Arguments of the loop.
 
     Raises:
@@ -63,22 +63,23 @@ class GuardedLoop:
             The model.
 
         Raises:
-            Interrupted: A signal came; all is saved.
-            BadLossError: A loss is no number and its step may not be skipped.
+            Interrupted: A signal stopped the training; everything is saved.
+            BadLossError: A loss is NaN or infinite and its step may not be skipped.
+            RuntimeError: A data worker died; names its sample.
             ValueError: Another training is running in this work dir.
         """
         with only_training_in(self.runner.work_dir), self.signals, deaths_explained(self.dataloader):
             return self.train()
 
     def train(self) -> torch.nn.Module:
-        """What ``run`` does, unguarded."""
+        """Runs the loop without the guards of ``run``."""
         return super().run()
 
     def run_step(self, batch_idx: int, data_batch: Any) -> None:
-        """One iteration, then the end of the training if a signal asks for it.
+        """Runs one iteration, then stops if a signal was received.
 
         Args:
-            batch_idx: Number of the batch, as the hooks are to see it.
+            batch_idx: Batch index passed to the hooks.
             data_batch: The batch.
         """
         self.runner.call_hook('before_train_iter', batch_idx=batch_idx, data_batch=data_batch)
@@ -89,7 +90,7 @@ class GuardedLoop:
         self.stop_if_asked()
 
     def note_progress(self, batches_done: int) -> None:
-        """Called after each step and before the hooks that may save it. A loop may keep its position here."""
+        """Called after each step, before the hooks that may save a checkpoint. A loop may record its position here."""
 
     def _train_step(self, data_batch: Any) -> dict:
         optim = self.runner.optim_wrapper
@@ -100,38 +101,38 @@ class GuardedLoop:
             return self.runner.model.train_step(data_batch, optim_wrapper=checked or optim)
         except BadLossError as error:
             if checked is not None and not checked.agreed:
-                any_rank(True)  # the others ask in update_params
+                any_rank(True)  # the other ranks ask in update_params
             self.bad_steps.add(error, data_batch)
         with torch.no_grad():
-            for buffer, before in buffers:  # the statistics of batch norms saw the batch
+            for buffer, before in buffers:  # the batch norm statistics have seen the batch
                 buffer.copy_(before)
         return {}
 
     @property
     def may_stop(self) -> bool:
-        """Whether no accumulated gradients wait for an update; a checkpoint does not hold them."""
+        """Whether no accumulated gradients are pending, which a checkpoint would lose."""
         optim = self.runner.optim_wrapper
         return not isinstance(optim, OptimWrapper) or optim.should_update()
 
     def stop_if_asked(self) -> None:
-        """Saves and stops if a signal came to any rank; with accumulated gradients at the next update.
+        """Saves and stops if any rank received a signal; pending gradients are applied first.
 
         Raises:
-            Interrupted: After the save.
+            Interrupted: After everything was saved.
         """
         number = self.signals.agreed()
         if not number or not self.may_stop:
             return
         path = self.save()
-        print_log(f'stopped by {signal.Signals(number).name} after iteration {self._iter}; go on with --resume. All is '
-                  f'in {path}', 'current', logging.WARNING)
+        print_log(f'stopped by {signal.Signals(number).name} after iteration {self._iter}; continue with --resume. '
+                  f'Everything is saved in {path}', 'current', logging.WARNING)
         raise Interrupted
 
     def save(self) -> str:
-        """Saves the training as it is between two steps.
+        """Saves the state of the training between two steps.
 
         Returns:
-            The file.
+            The path of the checkpoint.
         """
         hook = next((hook for hook in self.runner.hooks if isinstance(hook, CheckpointHook)), None)
         folder = self.runner.work_dir if hook is None else hook.out_dir
@@ -141,5 +142,5 @@ class GuardedLoop:
         path = f'{folder}/{INTERRUPTED}'
         if is_main_process():
             write_text(Path(self.runner.work_dir) / 'last_checkpoint', path, durable=True)
-        barrier()  # a launcher ends all ranks when one of them exits
+        barrier()  # a launcher kills all ranks when one of them exits
         return path

@@ -1,4 +1,4 @@
-"""Notes the signals by which a scheduler or a user ends a training, so that it can end after a whole step."""
+"""Records the signals that stop a training, so that it can stop between two steps."""
 from __future__ import annotations
 
 import signal
@@ -8,21 +8,21 @@ from mmengine.dist import all_reduce, get_world_size
 
 from ct_mm.engine.stop_signals import NotedSignals, known_signals
 
-#: SIGUSR1 is what Slurm sends ahead of time (``--signal=USR1@120``); not every system has it.
+#: Slurm sends SIGUSR1 ahead of time (``--signal=USR1@120``). Not every system has it.
 STOP_SIGNALS = known_signals('SIGTERM', 'SIGUSR1', 'SIGINT')
-#: What a training that was stopped and saved exits with: "temporary failure, try again" (EX_TEMPFAIL of sysexits.h).
+#: Exit code of a training that was stopped and saved: "temporary failure, try again" (EX_TEMPFAIL of sysexits.h).
 EXIT_CODE = 75
 
 
 class Interrupted(SystemExit):
-    """The training was stopped by a signal, and all of it was saved. Ends the process with ``EXIT_CODE``."""
+    """A signal stopped the training, and everything was saved. Ends the process with ``EXIT_CODE``."""
 
     def __init__(self) -> None:
         super().__init__(EXIT_CODE)
 
 
 class StopSignals(NotedSignals):
-    """Notes the signals that stop a training. A second Ctrl+C interrupts at once."""
+    """Records the signals that stop a training. A second Ctrl+C interrupts it at once."""
 
     def __init__(self) -> None:
         super().__init__(STOP_SIGNALS)
@@ -33,7 +33,7 @@ class StopSignals(NotedSignals):
         super()._note(number, _)
 
     def agreed(self) -> int:
-        """The signal that any rank has received, else 0. All ranks must ask at the same step, and get the same."""
+        """The signal that any rank has received, or 0. All ranks must call this at the same step; all get the same."""
         if get_world_size() == 1:
             return self.received
         number = torch.tensor([self.received])

@@ -1,4 +1,4 @@
-"""Optimizer wrappers that any training may use."""
+"""Optimizer wrappers for any training."""
 from .autocast_optim_wrapper import AutocastOptimWrapper
 
 __all__ = ['AutocastOptimWrapper']

@@ -1,4 +1,4 @@
-"""Mixed precision in bfloat16, on any device."""
+"""Mixed precision training in bfloat16 on any device."""
 from __future__ import annotations
 
 from collections.abc import Iterator
@@ -15,15 +15,16 @@ from ct_mm.registry import OPTIM_WRAPPERS
 
 @OPTIM_WRAPPERS.register_module()
 class AutocastOptimWrapper(OptimWrapper):
-    """An OptimWrapper whose steps run in bfloat16 where that is safe, weights and optimizer staying in float32.
+    """An OptimWrapper that runs the forward pass in bfloat16 autocast; weights and optimizer stay in float32.
 
-    MMEngine's ``AmpOptimWrapper`` wants an accelerator and scales the loss, which float16 needs. The range of bfloat16
-    is that of float32, so there is nothing to scale, and processors with AVX512-BF16 or AMX compute in it too.
+    MMEngine's ``AmpOptimWrapper`` requires an accelerator and scales the loss, as float16 needs it. bfloat16 has the
+    range of float32, so no scaling is needed, and CPUs with AVX512-BF16 or AMX support it too.
 
     Args:
-        onednn: On a CPU, compute the forward pass's linear layers and attention by oneDNN, backward too, see
-            :mod:`ct_mm.engine.onednn`. What ``compress.step.onednn`` is for a compression, for a training of any model.
-        **kwargs: Those of MMEngine's ``OptimWrapper``.
+        *args: Arguments of MMEngine's ``OptimWrapper``.
+        onednn: On a CPU, compute linear layers and attention with oneDNN in the forward and backward pass, see
+            :mod:`ct_mm.engine.onednn`. Compressions use ``compress.step.onednn`` instead; this works for any model.
+        **kwargs: Keyword arguments of MMEngine's ``OptimWrapper``.
     """
 
     def __init__(self, *args: Any, onednn: bool = False, **kwargs: Any) -> None:
@@ -32,7 +33,7 @@ class AutocastOptimWrapper(OptimWrapper):
 
     @contextmanager
     def optim_context(self, model: nn.Module) -> Iterator[None]:
-        """Autocast for the forward pass, and no synchronisation while gradients accumulate."""
+        """Autocasts the forward pass and skips gradient synchronisation while gradients accumulate."""
         device = next(model.parameters()).device.type
         with super().optim_context(model), torch.autocast(device, torch.bfloat16), \
                 by_onednn() if self.onednn else nullcontext():

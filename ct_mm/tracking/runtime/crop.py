@@ -1,7 +1,7 @@
-"""The square crop around a box, and boxes carried into it and back: pure functions.
+"""Square crops around a box, and the mapping of boxes to a crop and back: pure functions.
 
-The arithmetic is that of the released OSTrack and CompressTracker code, bit for bit, quirks included: pretrained
-weights have seen exactly these pixels.
+The arithmetic matches the released OSTrack and CompressTracker code bit for bit, including its quirks, because the
+pretrained weights were trained on exactly these pixels.
 """
 import math
 
@@ -10,7 +10,7 @@ import numpy as np
 
 
 def crop_window(box_xywh, area_factor: float) -> tuple[int, int, int]:
-    """The square crop around a box; its side is ``ceil(sqrt(w * h) * area_factor)``.
+    """Computes the square crop around a box; its side is ``ceil(sqrt(w * h) * area_factor)``.
 
     Args:
         box_xywh: (4,) box in image pixels; it may lie partly or wholly outside of the image.
@@ -20,20 +20,20 @@ def crop_window(box_xywh, area_factor: float) -> tuple[int, int, int]:
         Left border, upper border and side in whole image pixels.
 
     Raises:
-        ValueError: The box is not finite, or a side of it is not positive.
+        ValueError: If the box is not finite, or a side is not positive.
     """
     x, y, w, h = box = [float(v) for v in box_xywh]
     if not all(math.isfinite(v) for v in box) or w <= 0 or h <= 0:
-        raise ValueError(f'cannot crop around the box {_show(box)}: w and h must be positive, all four finite')
+        raise ValueError(f'cannot crop around the box {_show(box)}: w and h must be positive and all values finite')
     side = math.ceil(math.sqrt(w * h) * area_factor)
     return round(x + 0.5 * w - side * 0.5), round(y + 0.5 * h - side * 0.5), side
 
 
 def crop_square(image: np.ndarray, box_xywh, area_factor: float, output_size: int) -> tuple[np.ndarray, float]:
-    """Cuts a square around a box, pads with zeros what lies outside of the image, and resizes.
+    """Crops a square around a box, pads it with zeros outside the image, and resizes it.
 
     Args:
-        image: (H, W, 3) uint8, or anything that has a shape and can be sliced to such an array.
+        image: (H, W, 3) uint8, or any object that has a shape and can be sliced to such an array.
         box_xywh: (4,) box in image pixels; it may lie partly or wholly outside of the image.
         area_factor: Side of the crop over the geometric mean of the box's sides.
         output_size: Side of the result in pixels.
@@ -42,16 +42,16 @@ def crop_square(image: np.ndarray, box_xywh, area_factor: float, output_size: in
         The (output_size, output_size, 3) uint8 crop and the factor from image pixels to crop pixels.
 
     Raises:
-        ValueError: A side of the box is below one pixel.
+        ValueError: If the box is not finite, or a side is shorter than one pixel.
     """
     x1, y1, side = crop_window(box_xywh, area_factor)
     if min(box_xywh[2:4]) < 1:
         raise ValueError(f'cannot crop around the box {_show(box_xywh)}: w and h must be at least one pixel')
     height, width = image.shape[:2]
     left, top = max(0, -x1), max(0, -y1)
-    # One column and row too many are given up as soon as the crop reaches the far border, as in the released code.
+    # At the far border, one column and row too many are dropped, as in the released code.
     right, bottom = max(x1 + side - width + 1, 0), max(y1 + side - height + 1, 0)
-    inside = left + right < side and top + bottom < side  # otherwise nothing of the image is in the crop
+    inside = left + right < side and top + bottom < side  # otherwise the crop does not overlap the image
     crop = image[y1 + top:y1 + side - bottom, x1 + left:x1 + side - right] if inside else None
     if crop is None or crop.shape[:2] != (side, side):
         padded = np.zeros((side, side) + image.shape[2:], image.dtype)
@@ -62,7 +62,7 @@ def crop_square(image: np.ndarray, box_xywh, area_factor: float, output_size: in
 
 
 def box_to_crop(box, extract_box, resize_factor: float, crop_size: int) -> np.ndarray:
-    """Carries a box from the image into a crop.
+    """Maps a box from the image to a crop.
 
     Args:
         box: (..., 4) xywh in image pixels.
@@ -81,7 +81,7 @@ def box_to_crop(box, extract_box, resize_factor: float, crop_size: int) -> np.nd
 
 
 def box_from_crop(box, extract_box, resize_factor: float, crop_size: int) -> np.ndarray:
-    """Carries a box from a crop back into the image: the inverse of :func:`box_to_crop`.
+    """Maps a box from a crop back to the image, the inverse of :func:`box_to_crop`.
 
     Args:
         box: (..., 4) xywh in crop pixels.

@@ -1,4 +1,4 @@
-"""From what a network says about a crop to a box in the frame, and the checks of what comes in; numpy alone."""
+"""Converts network outputs to boxes in the frame and validates inputs; requires numpy only."""
 from __future__ import annotations
 
 import numpy as np
@@ -6,11 +6,11 @@ import numpy as np
 
 def place_box(box: np.ndarray, around: np.ndarray, side: float, image_size: tuple[int, int],
               margin: float = 10) -> np.ndarray:
-    """Carries a predicted box from the search region into the frame and clips it there.
+    """Maps a predicted box from the search region to the frame and clips it.
 
     Args:
         box: (4,) cxcywh, normalised to the search region.
-        around: (4,) xywh in pixels, the box that the search region was cut around.
+        around: (4,) xywh in pixels, the box at the centre of the search region.
         side: Side of the search region in pixels of the frame.
         image_size: (height, width) of the frame in pixels.
         margin: See :func:`clip_xywh`.
@@ -25,16 +25,16 @@ def place_box(box: np.ndarray, around: np.ndarray, side: float, image_size: tupl
 
 
 def clip_xywh(box: np.ndarray, height: float, width: float, margin: float = 10) -> np.ndarray:
-    """Clips boxes to an image so that at least ``margin`` pixels of each side stay.
+    """Clips boxes to an image and keeps each side at least ``margin`` pixels long.
 
-    The left edge goes to [0, width - margin], the right edge to [margin, width], and the box is then at least
-    ``margin`` wide; the same vertically. NaN stays NaN. Source: OSTrack (Ye et al., ECCV 2022).
+    The left edge is clipped to [0, width - margin] and the right edge to [margin, width]; the width is then at least
+    ``margin``. The same applies vertically. NaN stays NaN. Source: OSTrack (Ye et al., ECCV 2022).
 
     Args:
         box: xywh, (..., 4), pixels.
         height: Image height in pixels.
         width: Image width in pixels.
-        margin: Smallest width and height of the result, in pixels.
+        margin: Minimum width and height of the result, in pixels.
 
     Returns:
         xywh, (..., 4), pixels.
@@ -46,26 +46,26 @@ def clip_xywh(box: np.ndarray, height: float, width: float, margin: float = 10) 
 
 
 def check_frame(image: np.ndarray, size: tuple[int, int] | None = None, name: str = 'a frame') -> None:
-    """Checks one frame before anything is computed from it.
+    """Validates a frame.
 
     Args:
-        image: What should be RGB uint8 (H, W, 3).
-        size: (height, width) of the frames before it. Default: any.
+        image: The frame; it must be RGB uint8 (H, W, 3).
+        size: (height, width) of the previous frames. Default: any size.
         name: What to call it in the error.
 
     Raises:
-        ValueError: It is no such array, or of another size than the frames before it.
+        ValueError: If it has another type or shape, or its size differs from the previous frames.
     """
     if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
         found = f'{image.dtype} {image.shape}' if isinstance(image, np.ndarray) else type(image).__name__
         raise ValueError(f'{name} must be a numpy array, RGB uint8 (H, W, 3), not {found}')
     if size is not None and image.shape[:2] != tuple(size):
         raise ValueError(f'this frame is {image.shape[1]}x{image.shape[0]} pixels, but the tracker was started on '
-                         f'{size[1]}x{size[0]}: a box there means nothing here; call init on a frame of the new size')
+                         f'{size[1]}x{size[0]}, so its box does not apply; call init with a frame of the new size')
 
 
 def check_target(box: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Checks the box that a tracker is started on.
+    """Validates the first box of a tracker.
 
     Args:
         box: Four numbers, xywh in pixels.
@@ -75,7 +75,7 @@ def check_target(box: np.ndarray, size: tuple[int, int]) -> np.ndarray:
         (4,) float64.
 
     Raises:
-        ValueError: It is not four finite numbers, has no area, or lies outside of the frame.
+        ValueError: If it is not four finite numbers, has no area, or lies outside the frame.
     """
     values = np.asarray(box, dtype=np.float64)
     if values.shape != (4, ) or not np.isfinite(values).all():

@@ -1,13 +1,13 @@
-"""What a tracker's file says about itself, so that the file alone is enough to track with."""
+"""The metadata inside an exported tracker file, so that the file is self-contained."""
 from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-#: Name under which each format carries the card.
+#: Key under which every format stores the card.
 CARD_KEY = 'ct_mm'
-#: What every exported network gives, in this order.
+#: Outputs of every exported network, in this order.
 OUTPUTS = ('box', 'score', 'score_map', 'size_map', 'offset_map')
 _VERSION = 1
 _MAX_LENGTH = 10**5
@@ -15,23 +15,28 @@ _MAX_LENGTH = 10**5
 
 @dataclass(frozen=True)
 class ModelCard:
-    """Facts that the frames around a network need.
+    """Metadata for running an exported network on frames.
 
-    The network takes ``template`` and ``search``, RGB uint8 (1, S, S, 3), and gives ``box`` (1, 4), cxcywh normalised
-    to the search region, read off under the Hann window, ``score`` (1, 1), and the maps the two came from.
-    Normalisation and window are inside of the network.
+    The network takes ``template`` and ``search``, RGB uint8 (1, S, S, 3). It returns ``box`` (1, 4), cxcywh normalised
+    to the search region, ``score`` (1, 1), and the maps from which both are read under a Hann window. The network
+    includes the normalisation and the window.
 
     Args:
-        tracker: Class of the tracker that was exported.
+        tracker: Class name of the exported tracker.
         template_size: Side of the template in pixels.
         search_size: Side of the search region in pixels.
-        template_factor: Side of the template's crop over the geometric mean of the target's sides.
-        search_factor: The same of the search region.
-        mean: RGB mean inside of the network, 0..255.
-        std: RGB standard deviation inside of the network, 0..255.
-        layers: Number of layers, if it has a stack of them.
-        precision: ``fp32`` or ``int8``: how the weights are kept.
-        margin: Smallest width and height of a box in pixels.
+        template_factor: Side of the template crop divided by the geometric mean of the target's sides.
+        search_factor: The same ratio for the search region.
+        mean: RGB mean used inside the network, 0..255.
+        std: RGB standard deviation used inside the network, 0..255.
+        layers: Number of layers, if the network is a stack of layers.
+        precision: Format of the stored weights, ``fp32`` or ``int8``.
+        margin: Minimum width and height of a box in pixels.
+
+    Examples:
+        >>> card = ModelCard('OSTrack', 128, 256, 2.0, 4.0, (123.7, 116.3, 103.5), (58.4, 57.1, 57.4))
+        >>> ModelCard.from_json(card.to_json(), 'tracker.onnx') == card
+        True
     """
 
     tracker: str
@@ -46,22 +51,22 @@ class ModelCard:
     margin: float = 10.0
 
     def to_json(self) -> str:
-        """The card as text."""
+        """Serialises the card."""
         return json.dumps(dict(version=_VERSION, **asdict(self)))
 
     @classmethod
     def from_json(cls, text: str | None, file: str) -> ModelCard:
-        """Reads a card.
+        """Parses a card.
 
         Args:
-            text: What the file carries under :data:`CARD_KEY`; None if nothing.
-            file: The file, for the error.
+            text: The text that the file stores under :data:`CARD_KEY`, or None.
+            file: Name of the file, for error messages.
 
         Raises:
-            ValueError: The file is none of ours, or of a version that this code does not know.
+            ValueError: If the file is not a ct_mm tracker, its card is damaged, or its version is unsupported.
         """
         if not text:
-            raise ValueError(f'{file} is no tracker of ct_mm: it carries no {CARD_KEY!r} card. Export one with '
+            raise ValueError(f'{file} is not a ct_mm tracker: it has no {CARD_KEY!r} card. Export a tracker with '
                              'tools/deployment/export.py')
         try:
             if len(text) > _MAX_LENGTH:
@@ -97,11 +102,11 @@ class ModelCard:
             raise ValueError(f'layers must be a whole number or null, not {_short(self.layers)}')
         for name in ('tracker', 'precision'):
             if not isinstance(getattr(self, name), str):
-                raise ValueError(f'{name} must be a text, not {_short(getattr(self, name))}')
+                raise ValueError(f'{name} must be a string, not {_short(getattr(self, name))}')
 
 
 def _number(value: Any, low: float, high: float) -> bool:
-    return type(value) in (int, float) and low <= value <= high  # NaN is in no range
+    return type(value) in (int, float) and low <= value <= high  # False for NaN
 
 
 def _whole(value: Any, low: float, high: float) -> bool:

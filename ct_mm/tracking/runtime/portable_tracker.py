@@ -1,4 +1,4 @@
-"""A tracker around an exported network; needs numpy, OpenCV and the network's own runtime, nothing else."""
+"""A tracker for exported networks; requires only numpy, OpenCV and the runtime of the network."""
 from __future__ import annotations
 
 from typing import Protocol
@@ -11,20 +11,34 @@ from ct_mm.tracking.runtime.model_card import ModelCard
 
 
 class Session(Protocol):
-    """A network loaded by one of the runtimes."""
+    """A network loaded by an inference runtime."""
 
     card: ModelCard
     precision: str
 
     def __call__(self, template: np.ndarray, search: np.ndarray) -> tuple[np.ndarray, float]:
-        """RGB uint8 (1, S, S, 3) each -> box (4,), cxcywh normalised to the search region, and score."""
+        """Maps two RGB uint8 (1, S, S, 3) crops to a box (4,), cxcywh normalised to the search region, and a score."""
 
 
 class PortableTracker:
-    """Same calls as a tracker in PyTorch: ``init`` on a target, then ``track`` frame by frame.
+    """Tracks with an exported network, with the interface of a PyTorch tracker: ``init``, then ``track`` per frame.
 
     Args:
-        session: The network.
+        session: The loaded network.
+
+    Examples:
+        >>> card = ModelCard('Still', 8, 16, 2.0, 4.0, (0, 0, 0), (1, 1, 1))
+        >>> class Still:
+        ...     def __call__(self, template, search):
+        ...         return np.array([0.5, 0.5, 0.25, 0.25]), 0.9  # the target has not moved
+        >>> session = Still()
+        >>> session.card = card
+        >>> tracker = PortableTracker(session)
+        >>> image = np.zeros((90, 120, 3), np.uint8)
+        >>> tracker.init(image, np.array([30, 20, 40, 40]))
+        >>> box, score = tracker.track(image)
+        >>> box.tolist(), score
+        ([30.0, 20.0, 40.0, 40.0], 0.9)
     """
 
     def __init__(self, session: Session) -> None:
@@ -35,7 +49,7 @@ class PortableTracker:
 
     @property
     def precision(self) -> str:
-        """What the network computes in."""
+        """The precision in which the network computes."""
         return self.session.precision
 
     def __repr__(self) -> str:
@@ -46,10 +60,10 @@ class PortableTracker:
 
         Args:
             image: First frame, RGB uint8 (H, W, 3).
-            box: The target there, xywh in pixels.
+            box: The target in it, xywh in pixels.
 
         Raises:
-            ValueError: The image is no such array, or the box has no area or lies outside of it.
+            ValueError: If the image has another type or shape, or the box has no area or lies outside the image.
         """
         check_frame(image)
         box = check_target(box, image.shape[:2])
@@ -60,14 +74,14 @@ class PortableTracker:
         """Finds the target in the next frame.
 
         Args:
-            image: RGB uint8 (H, W, 3), of the first frame's size.
+            image: RGB uint8 (H, W, 3), of the same size as the first frame.
 
         Returns:
             The box, (4,) float64 xywh in pixels, and the score in [0, 1].
 
         Raises:
-            RuntimeError: ``init`` was not called.
-            ValueError: The image is no such array, or of another size.
+            RuntimeError: If ``init`` was not called.
+            ValueError: If the image has another type, shape or size.
         """
         if self._box is None:
             raise RuntimeError('call init(image, box) with the first frame before track(image)')
@@ -78,14 +92,14 @@ class PortableTracker:
         return self._box.copy(), score
 
     def look_at(self, box: np.ndarray) -> None:
-        """Says where the target was in the last frame, if that is known better.
+        """Corrects the position of the target in the last frame.
 
         Args:
             box: xywh in pixels.
 
         Raises:
-            RuntimeError: ``init`` was not called.
-            ValueError: The box has no area or lies outside of the frames.
+            RuntimeError: If ``init`` was not called.
+            ValueError: If the box has no area or lies outside the frame.
         """
         if self._size is None:
             raise RuntimeError('call init(image, box) with the first frame before look_at(box)')

@@ -65,13 +65,13 @@ def test_threads_are_those_asked_for(tracker_files):
 
 
 def test_a_file_that_is_not_there(tmp_path):
-    with pytest.raises(FileNotFoundError, match='there is no tracker .*nothing.onnx'):
+    with pytest.raises(FileNotFoundError, match='tracker .*nothing.onnx does not exist'):
         init_tracker(tmp_path / 'nothing.onnx')
 
 
 def test_a_checkpoint_goes_with_a_config_only(exported):
     path = exported('torchscript')
-    with pytest.raises(ValueError, match='holds its weights already.*a.pth'):
+    with pytest.raises(ValueError, match='already contains its weights.*a.pth'):
         init_tracker(path, 'a.pth')
 
 
@@ -94,7 +94,7 @@ def test_a_damaged_file_is_named(tmp_path, suffix, module):
 def test_a_torchscript_file_of_others_is_refused(tmp_path):
     path = tmp_path / 'theirs.torchscript'
     torch.jit.save(torch.jit.trace(torch.nn.Linear(2, 2), torch.zeros(1, 2)), str(path))
-    with pytest.raises(ValueError, match='theirs.torchscript is no tracker of ct_mm'):
+    with pytest.raises(ValueError, match='theirs.torchscript is not a ct_mm tracker'):
         init_tracker(path)
 
 
@@ -105,7 +105,7 @@ def test_an_onnx_file_of_others_is_refused(tmp_path):
     graph = onnx.helper.make_graph([onnx.helper.make_node('Abs', ['a'], ['b'])], 'g', value[:1], value[1:])
     model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid('', 18)], ir_version=9)
     onnx.save(model, str(tmp_path / 'theirs.onnx'))
-    with pytest.raises(ValueError, match='theirs.onnx is no tracker of ct_mm'):
+    with pytest.raises(ValueError, match='theirs.onnx is not a ct_mm tracker'):
         init_tracker(tmp_path / 'theirs.onnx')
 
 
@@ -113,15 +113,15 @@ def test_an_openvino_file_of_others_is_refused(tmp_path):
     openvino = pytest.importorskip('openvino', reason='writes an .xml file')
     a = openvino.opset13.parameter([1], openvino.Type.f32)
     openvino.save_model(openvino.Model([openvino.opset13.abs(a)], [a]), str(tmp_path / 'theirs.xml'))
-    with pytest.raises(ValueError, match='theirs.xml is no tracker of ct_mm'):
+    with pytest.raises(ValueError, match='theirs.xml is not a ct_mm tracker'):
         init_tracker(tmp_path / 'theirs.xml')
 
 
 @pytest.mark.parametrize('file_format, options, message', [
     ('onnx', dict(precision='bf16'), 'computes in the precision of the file'),
-    ('onnx', dict(device='tpu'), "device 'tpu' is not to be had"),
+    ('onnx', dict(device='tpu'), "device 'tpu' is not available"),
     ('openvino', dict(precision='int4'), 'precision must be one of fp32, bf16, fp16'),
-    ('openvino', dict(device='tpu'), 'OpenVINO finds no device TPU here'),
+    ('openvino', dict(device='tpu'), 'OpenVINO has no device TPU here'),
     ('torchscript', dict(precision='fp16'), "precision is 'fp32' or 'bf16'")])
 def test_what_a_runtime_cannot_do_is_said(exported, file_format, options, message):
     path = exported(file_format)

@@ -16,7 +16,7 @@ def test_a_card_survives_its_text():
 
 @pytest.mark.parametrize('text', [None, ''])
 def test_a_file_without_a_card_is_none_of_ours(text):
-    with pytest.raises(ValueError, match='b.onnx is no tracker of ct_mm: .*export.py'):
+    with pytest.raises(ValueError, match='b.onnx is not a ct_mm tracker: .*export.py'):
         ModelCard.from_json(text, 'b.onnx')
 
 

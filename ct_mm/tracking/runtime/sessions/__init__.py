@@ -1,1 +1,1 @@
-"""One file for each inference runtime; each imports its own alone."""
+"""Sessions of the inference runtimes; each module imports only its own runtime."""
