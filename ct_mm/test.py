@@ -49,7 +49,7 @@ def find_checkpoint(args: argparse.Namespace) -> str:
     from .package_files import resolve_path
     checkpoint = resolve_path(named[0])
     if '://' not in checkpoint and not Path(checkpoint).is_file():
-        raise FileNotFoundError(f'checkpoint {checkpoint!r} is no file seen from {Path.cwd()}')
+        raise FileNotFoundError(f'checkpoint {checkpoint!r} is not a file (current folder: {Path.cwd()})')
     return checkpoint
 
 

@@ -85,7 +85,7 @@ def load_tracker(args: argparse.Namespace):
     Raises:
         FileNotFoundError: A file does not exist.
         ImportError: What it runs in is not installed.
-        ValueError: A config comes without weights or with two files of them, or a file is none of ours.
+        ValueError: A config comes without weights or with two weight files, or a file is not a ct_mm tracker.
     """
     named = [value for value in (args.checkpoint, args.checkpoint_option) if value]
     model = args.model

@@ -100,7 +100,7 @@ def test_a_damaged_checkpoint_is_found_and_the_one_before_it_taken(train, copied
     train('run', resume=True)
     log = ''.join(path.read_text() for path in copied.rglob('*.log'))
     assert 'epoch_4.pth cannot be used (it is damaged' in log
-    assert 'run/epoch_3.pth: whatever was trained from iteration 13 on is lost, and trained again' in log
+    assert 'run/epoch_3.pth: everything trained from iteration 13 on is lost, and trained again' in log
     assert same(tmp_path / 'whole' / 'epoch_4.pth', file)
 
 
@@ -117,7 +117,7 @@ def test_where_all_checkpoints_are_damaged_none_is_begun_anew(train, tmp_path):
     train('run')
     for file in (tmp_path / 'run').glob('*.pth'):
         file.write_bytes(cut(file.read_bytes()))
-    with pytest.raises(ValueError, match=r'no whole checkpoint to go on from: epoch_3\.pth .*; epoch_4\.pth'):
+    with pytest.raises(ValueError, match=r'no undamaged checkpoint to resume from: epoch_3\.pth .*; epoch_4\.pth'):
         train('run', resume=True)
 
 

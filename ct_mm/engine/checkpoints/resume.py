@@ -1,4 +1,4 @@
-"""From which checkpoint a training goes on, and whether it is one of this very training."""
+"""Chooses the checkpoint to resume from, and checks that it belongs to the same training."""
 from __future__ import annotations
 
 import json
@@ -41,23 +41,23 @@ class Resumable:
 
     @property
     def warning(self) -> str:
-        """What is wrong, and what is trained again; empty if nothing is."""
+        """What is wrong and what is trained again; empty if nothing is wrong."""
         if not self.damaged:
             return ''
-        again = f': whatever was trained from iteration {self.iteration + 1} on is lost, and trained again'
-        return f'{"; ".join(self.damaged)}. The training goes on from {self.path}{again if self.lost else ""}'
+        again = f': everything trained from iteration {self.iteration + 1} on is lost, and trained again'
+        return f'{"; ".join(self.damaged)}. Resuming from {self.path}{again if self.lost else ""}'
 
 
 def training_files(folder: str | os.PathLike, pattern: str, *more: str) -> list[Path]:
     """Lists the checkpoints of a training.
 
     Args:
-        folder: Where they are.
+        folder: Their folder.
         pattern: Their names, with ``{}`` for the number.
-        *more: Names of further ones.
+        *more: Further names.
 
     Returns:
-        Those that exist.
+        The files that exist.
     """
     head, tail = map(re.escape, pattern.split('{}', 1))
     names = re.compile(f'{head}\\d+{tail}')
@@ -72,7 +72,7 @@ def newest_whole(files: Iterable[Path]) -> Resumable | None:
         files: Checkpoints of one training.
 
     Returns:
-        It, or ``None`` if there are no files.
+        The checkpoint, or ``None`` if there are no files.
 
     Raises:
         ValueError: If there are files and all are damaged.
@@ -95,7 +95,7 @@ def newest_whole(files: Iterable[Path]) -> Resumable | None:
             lost = any(other.stat().st_mtime >= written for other in damaged)
             return Resumable(file, iteration, tuple(damaged.values()), lost)
     if damaged:
-        raise ValueError('there is no whole checkpoint to go on from: ' + '; '.join(damaged.values()))
+        raise ValueError('there is no undamaged checkpoint to resume from: ' + '; '.join(damaged.values()))
     return None
 
 
@@ -103,23 +103,24 @@ def check_training(file: str | os.PathLike) -> None:
     """Reads a checkpoint of a training to its end.
 
     Raises:
-        ValueError: If it is damaged, or its weights are none that a training could go on with.
+        ValueError: If it is damaged, or no training could resume with its weights.
     """
     content = read_checkpoint(file)
     if not isinstance(content, dict) or not isinstance(content.get('state_dict'), dict):
-        raise ValueError(f'checkpoint {file} holds no training')
+        raise ValueError(f'checkpoint {file} is not a training checkpoint')
     check_weights(find_weights(content), file)
 
 
 def _reason(file: Path, error: Exception) -> str:
-    text = str(error) if isinstance(error, ValueError) else f'it holds no training, {type(error).__name__}: {error}'
+    text = f'it is not a training checkpoint, {type(error).__name__}: {error}'
+    text = str(error) if isinstance(error, ValueError) else text
     return f'{file.name} cannot be used ({text.replace(f"checkpoint {file} ", "it ")})'
 
 
 def describe_config(cfg: Config) -> str:
-    """Writes a config as JSON, to be kept in a checkpoint and compared when the training goes on.
+    """Writes a config as JSON, which a checkpoint stores and a resumed run compares.
 
-    MMEngine keeps the config there as Python, which would have to be run to be read.
+    MMEngine stores the config as Python, which can only be read by running it.
     """
     return json.dumps(cfg.to_dict(), default=lambda value: getattr(value, '__qualname__', type(value).__name__))
 
@@ -130,19 +131,19 @@ def resume_facts(model: nn.Module) -> dict[str, str]:
 
 
 def check_resumable(checkpoint: Mapping[str, Any], model: nn.Module, cfg: Config) -> list[str]:
-    """Checks that a checkpoint is one of this training.
+    """Checks that a checkpoint belongs to this training.
 
     Args:
-        checkpoint: What was saved.
-        model: The model that goes on. Its ``free_keys``, if it has them, are keys of its config that may differ; its
-            ``resume_facts()`` are texts by name that may not.
-        cfg: The config that it goes on with.
+        checkpoint: The content of the checkpoint.
+        model: The model. Its ``free_keys``, if any, are keys of its config that may differ; its ``resume_facts()`` are
+            texts by name that must not.
+        cfg: The config of the resumed run.
 
     Returns:
-        Settings that differ and may do so, each as a sentence.
+        Settings that differ and may differ, each as a sentence.
 
     Raises:
-        ValueError: If the model, its stages or the kind of optimizer are others; names the keys, and the way out.
+        ValueError: If the model, its stages or the type of optimizer differ; names the keys and the way out.
     """
     meta = checkpoint.get('meta') or {}
     before, now = json.loads(meta.get('run') or '{}'), json.loads(describe_config(cfg))
@@ -165,8 +166,8 @@ def check_resumable(checkpoint: Mapping[str, Any], model: nn.Module, cfg: Config
     wrong += [f'weights: {misfit}'] if misfit else []
     if wrong:
         shown = ''.join(f'\n  {line}' for line in wrong[:10]) + (f'\n  and {len(wrong) - 10} more' * (len(wrong) > 10))
-        raise ValueError('the checkpoint is not one of this training, which therefore cannot go on from it:' + shown +
-                         '\nPut these settings back, or begin a training of its own from these weights: '
+        raise ValueError('cannot resume: this checkpoint belongs to a different run:' + shown +
+                         '\nRestore these settings, or start a new training from these weights: '
                          '--cfg-options load_from=CHECKPOINT, without --resume, in another work dir')
     return noted
 

@@ -34,7 +34,7 @@ def train(teacher, steps, accumulated, step, rank=0, world_size=1):
     if world_size > 1:
         model = MMDistributedDataParallel(distiller, device_ids=None, broadcast_buffers=False,
                                           find_unused_parameters=True)
-    # a large eps, lest AdamW make steps of the rounding errors in gradients that are zero
+    # a large eps, so that AdamW does not amplify rounding errors in gradients that are zero
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2, weight_decay=0.5, eps=1e-3)
     wrapper = OptimWrapper(optimizer, accumulative_counts=accumulated, clip_grad=dict(max_norm=0.5))
     iterations = steps * accumulated
