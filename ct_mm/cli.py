@@ -1,6 +1,6 @@
 """What the training and the test script share: their arguments, reading the config, building the runner.
 
-Nothing here imports torch before ``select_device`` has run, so ``--device cpu`` and ``-h`` are honest and quick.
+Nothing here imports torch before ``select_device`` has run, so ``--device cpu`` takes full effect and ``-h`` is quick.
 """
 import argparse
 import logging
@@ -28,7 +28,7 @@ def add_common_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def select_device(args: argparse.Namespace) -> None:
-    """Makes the device that was asked for the one MMEngine finds; to be called before torch is used.
+    """Makes MMEngine find the requested device; call it before torch is used.
 
     Raises:
         ValueError: If the arguments contradict each other, or CUDA is asked for and absent.
@@ -49,11 +49,11 @@ def select_device(args: argparse.Namespace) -> None:
 
 
 def load_config(args: argparse.Namespace, overlay: Optional[Mapping] = None):
-    """Reads the config and lays the command line over it.
+    """Reads the config and applies the command line to it.
 
     Args:
         args (argparse.Namespace): With what ``add_common_arguments`` added; ``config`` is an existing file.
-        overlay (Mapping, optional): Sections that take the place of the file's; ``--cfg-options`` come after them.
+        overlay (Mapping, optional): Sections that replace those of the file; ``--cfg-options`` are applied after them.
 
     Returns:
         mmengine.config.Config: With ``launcher``, ``work_dir`` and ``default_scope`` set.
@@ -79,7 +79,7 @@ def load_config(args: argparse.Namespace, overlay: Optional[Mapping] = None):
 def run(main: Callable[[], Optional[int]]) -> None:
     """Runs a script so that an error ends with one line on stderr, which says what is wrong and what to do.
 
-    The traceback goes to the log file, and with ``--debug`` to stderr, too.
+    The traceback goes to the log file and, with ``--debug``, also to stderr.
 
     Args:
         main (Callable): The script; it reads its arguments from ``sys.argv`` and may return an exit status.
@@ -116,7 +116,7 @@ def _log_traceback() -> Optional[str]:
 
 @contextmanager
 def _short_start_up_log():
-    """Within the block what takes several lines (environment, config, hooks) is logged to the file alone."""
+    """Sends long records (environment, config, hooks) to the log file only, within the block."""
     from mmengine.logging import MMLogger
     everywhere = MMLogger.callHandlers
 
@@ -138,8 +138,8 @@ def build_runner(cfg, debug: bool = False):
 
     Args:
         cfg (mmengine.config.Config): The whole config.
-        debug (bool): Show the whole start-up log. Default: False, the environment, the config and the table of hooks go
-            to the log file alone.
+        debug (bool): Show the whole start-up log. By default the environment, the config and the table of hooks go only
+            to the log file.
 
     Returns:
         mmengine.runner.Runner: Ready to train or test.

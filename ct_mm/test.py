@@ -19,14 +19,14 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument('--checkpoint', dest='checkpoint_option', metavar='CHECKPOINT', help='the same, as an option')
     parser.add_argument(
         '--benchmark', metavar='NAME',
-        help=f'test on this instead of what the config says: {", ".join(benchmark_names())}, or a file like theirs')
+        help=f'benchmark instead of the data in the config: {", ".join(benchmark_names())}, or a file like theirs')
     parser.add_argument('--data-root', metavar='DIR', help='folder of the data set (default: the one in the config)')
     parser.add_argument(
-        '--workers', type=int, metavar='N', help='processes that track, on CPUs only; as many as there are cores')
+        '--workers', type=int, metavar='N', help='number of tracking processes, on CPUs only; at most one per core')
     parser.add_argument(
         '--results-dir', metavar='DIR', help='folder of the tracks (default: results/<benchmark> in the work dir)')
     parser.add_argument(
-        '--fresh', action='store_true', help='track everything anew; tracks of before are kept in another folder')
+        '--fresh', action='store_true', help='track everything again; earlier tracks are kept in another folder')
     return parser
 
 
@@ -54,7 +54,7 @@ def find_checkpoint(args: argparse.Namespace) -> str:
 
 
 def keep_testing_only(cfg) -> None:
-    """Takes training and validation out of a config, in place.
+    """Removes training and validation from a config, in place.
 
     MMEngine refuses half a training section, and a test needs none: neither its data nor its photographs.
 

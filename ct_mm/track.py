@@ -30,15 +30,15 @@ from .tracking.video.track_view import TrackView
 SOURCE_STOPPED, OUTPUT_FAILED = 3, 4
 
 _EPILOG = """\
-What is written, one line per frame, the given box first: NAME.txt (x,y,w,h in pixels) and scores/NAME.txt for each
-target, and SOURCE.mp4. Without --box and --box-file the targets are drawn with the mouse.
+Output: for each target NAME.txt (x,y,w,h in pixels) and scores/NAME.txt, one line per frame with the given box first;
+and SOURCE.mp4. Without --box and --box-file you draw the targets with the mouse.
 
 exit codes:
   0       tracked to the end, to --max-frames, or until q or ESC was pressed in the window
   1       the tracker itself failed (see --debug); what was tracked is kept
   2       nothing was tracked: wrong arguments, files or boxes, or the output cannot be written
   3       a stream ended or dropped, a frame cannot be decoded or has another size; what was tracked is kept
-  4       output could not be written any more; what was tracked is kept as text
+  4       writing the output failed; what was tracked is kept as text
   128+N   signal N (Ctrl-C: 130, SIGTERM: 143); what was tracked is kept
 """
 
@@ -50,27 +50,27 @@ def build_parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('model', help='exported tracker (.onnx, .xml, .torchscript, .pt2), or a config (.py)')
     parser.add_argument('--debug', action='store_true', help='show the traceback of an error')
-    parser.add_argument('checkpoint', nargs='?', help='weights that go with a config')
+    parser.add_argument('checkpoint', nargs='?', help='weights for a config')
     parser.add_argument('source', help='video file, folder of images, pattern ("folder/*.jpg"), number of a camera, or '
                         'address of a stream (rtsp://, http://)')
     parser.add_argument('--checkpoint', dest='checkpoint_option', metavar='CHECKPOINT', help='the same, as an option')
     box = parser.add_argument_group('targets')
     box.add_argument('--box', nargs=4, type=float, action='append', default=[], metavar=('X', 'Y', 'W', 'H'),
-                     help='target in the first frame, in pixels; repeat it for several')
+                     help='target in the first frame, in pixels; may be repeated')
     box.add_argument('--box-file', action='append', default=[], metavar='FILE',
-                     help='file like groundtruth.txt, of which the line of the first frame is read; repeat it')
+                     help='file like groundtruth.txt; the line of the first frame is used; may be repeated')
     box.add_argument('--name', action='append', metavar='NAME',
-                     help='name of a target, as often as there are targets (default: that of the source)')
+                     help='name of a target, once for each target (default: the name of the source)')
     frames = parser.add_argument_group('frames')
     frames.add_argument('--start-frame', type=int, default=1, metavar='N', help='first frame, counted from 1')
-    frames.add_argument('--max-frames', type=int, metavar='N', help='how many frames at most')
+    frames.add_argument('--max-frames', type=int, metavar='N', help='maximum number of frames')
     frames.add_argument('--timeout', type=float, default=10, metavar='SECONDS',
-                        help='a stream that sends nothing for so long has dropped (default: %(default)s)')
+                        help='a stream that sends nothing for this long counts as dropped (default: %(default)s)')
     output = parser.add_argument_group('output')
     output.add_argument('--out-dir', default='work_dirs/track_video', help='folder (default: %(default)s)')
     output.add_argument('--no-video', action='store_true', help='write text only')
-    output.add_argument('--fps', type=float, help='frames per second of the video written (default: those of the '
-                        'source, 25 where it has none)')
+    output.add_argument('--fps', type=float, help='frame rate of the output video (default: that of the source, or '
+                        '25)')
     output.add_argument('--show', action='store_true', help='show the frames in a window; q ends')
     runtime = parser.add_argument_group('runtime')
     runtime.add_argument('--device', default='cpu', help="'cpu', 'cuda'; OpenVINO: also 'gpu', 'npu' (default: cpu)")
@@ -84,25 +84,25 @@ def load_tracker(args: argparse.Namespace):
 
     Raises:
         FileNotFoundError: A file does not exist.
-        ImportError: What it runs in is not installed.
+        ImportError: Its runtime is not installed.
         ValueError: A config comes without weights or with two weight files, or a file is not a ct_mm tracker.
     """
     named = [value for value in (args.checkpoint, args.checkpoint_option) if value]
     model = args.model
     if resolve_path(model).endswith('.py'):
         if len(named) != 1:
-            raise ValueError(f'{model} is a config, which needs one file of weights; got {named or "none"}')
+            raise ValueError(f'{model} is a config, which needs one weight file; got {named or "none"}')
         model = find_config(resolve_path(model))
     return init_tracker(model, *named, device=args.device, threads=args.threads, precision=args.precision)
 
 
 def find_boxes(args: argparse.Namespace, image: np.ndarray, default: str) -> dict[str, np.ndarray]:
-    """The targets by name, (4,) xywh each: from the arguments, or drawn with the mouse into the first frame.
+    """Returns the targets by name, (4,) xywh in pixels each: from the arguments, or drawn with the mouse.
 
     Args:
         args: What ``build_parser`` parsed.
         image: RGB uint8 (H, W, 3).
-        default: What to call targets without names.
+        default: Name of targets without names.
 
     Raises:
         FileNotFoundError: A file of boxes does not exist.
@@ -124,7 +124,7 @@ def find_boxes(args: argparse.Namespace, image: np.ndarray, default: str) -> dic
 
 
 def check_outputs(outputs: Sequence[Path], inputs: Sequence[str]) -> None:
-    """Checks that no file would be replaced by what is made of it.
+    """Checks that no output would replace an input.
 
     Raises:
         ValueError: An output is an input.

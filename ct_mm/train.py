@@ -1,6 +1,7 @@
 """Trains what a config describes: ``python -m ct_mm.train CONFIG`` or ``mim train ct_mm CONFIG``.
 
-SIGTERM, SIGUSR1 and Ctrl+C end it after a step, saved, with the exit status 75; ``--resume`` goes on exactly there.
+On SIGTERM, SIGUSR1 or Ctrl+C the training finishes its step, saves and exits with status 75; ``--resume`` continues
+from exactly that point.
 """
 import argparse
 from typing import Optional, Sequence
@@ -15,7 +16,7 @@ def build_parser() -> argparse.ArgumentParser:
     cli.add_common_arguments(parser)
     parser.add_argument(
         '--resume', nargs='?', const='auto', metavar='CHECKPOINT',
-        help='go on from this checkpoint; without a value, from the newest whole one in the work dir, if there is one')
+        help='resume from this checkpoint; without a value, from the newest undamaged one in the work dir, if any')
     parser.add_argument('--amp', action='store_true', help='train in mixed precision (needs an accelerator)')
     parser.add_argument(
         '--auto-scale-lr', action='store_true', help="scale the learning rate by the config's auto_scale_lr")
@@ -33,7 +34,7 @@ def apply_training_options(cfg, args: argparse.Namespace) -> None:
         ValueError: If the config lacks the key that an option needs.
     """
     if args.resume:
-        if args.resume == 'auto':  # SafeCheckpointHook returns to it where there is nothing to go on from yet
+        if args.resume == 'auto':  # SafeCheckpointHook uses it if there is no checkpoint to resume from yet
             cfg.start_from = cfg.get('load_from')
         cfg.resume = True
         cfg.load_from = None if args.resume == 'auto' else args.resume

@@ -261,7 +261,7 @@ def test_wrong_numbers(refused, options, message):
 def test_wrong_files(refused, tmp_path, images):
     refused(f'video, folder or image {tmp_path / "nothing.mp4"} does not exist', source=tmp_path / 'nothing.mp4')
     refused('tracker nothing.onnx does not exist', model='nothing.onnx')
-    refused('tiny_tracker.py is a config, which needs one file of weights; got none', model='tiny_tracker.py')
+    refused('tiny_tracker.py is a config, which needs one weight file; got none', model='tiny_tracker.py')
     (tmp_path / 'other.onnx.txt').touch()
     refused('a tracker is an .onnx, .xml (OpenVINO)', model=tmp_path / 'other.onnx.txt')
     (images / '001.png').write_bytes(b'no image')
