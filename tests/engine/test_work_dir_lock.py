@@ -12,13 +12,12 @@ from ct_mm.engine.loops import GuardedEpochLoop
 from ct_mm.engine.work_dir_lock import only_training_in
 
 HOLDS = """
-import os, sys, time
+import multiprocessing, sys, time
 from ct_mm.engine.loops import GuardedEpochLoop
 from ct_mm.engine.work_dir_lock import only_training_in
 with only_training_in(sys.argv[1]):
-    if not os.fork():  # as a data worker that outlives the training
-        time.sleep(60)
-        os._exit(0)
+    # as a data worker that outlives the training; this interpreter has computed nothing
+    multiprocessing.Process(target=time.sleep, args=(60, )).start()
     print('locked', flush=True)
     sys.stdin.read()
 """
