@@ -199,7 +199,7 @@ def test_a_checkpoint_as_argument_or_option(argv, folder):
 @pytest.mark.parametrize('argv, words', [
     ([], 'one checkpoint'),
     (['a.pth', '--checkpoint', 'b.pth'], 'one checkpoint'),
-    (['a.pth'], "'a.pth' is no file"),
+    (['a.pth'], "'a.pth' is not a file"),
 ])
 def test_checkpoint_errors(argv, words, folder, capsys):
     with pytest.raises(SystemExit, match='2'):
