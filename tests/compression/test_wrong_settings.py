@@ -172,6 +172,7 @@ def test_wrong_settings_are_refused_before_the_first_step(start, teacher_file):
     assert not passed, '\n'.join(map(str, passed))
 
 
+@pytest.mark.slow
 def test_unusual_settings_still_pass(start, training_cfg, teacher_file):
     base = dict(teacher=teacher_file, num_stages=3)
     unusual = [(key, value) for key, values in UNUSUAL.items() for value in values]

@@ -10,7 +10,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.mark.parametrize(('kind', 'count'), [
-    *((kind, 100) for kind in ('checkpoint', 'card', 'annotation', 'result')),
+    *((kind, 40) for kind in ('checkpoint', 'card', 'annotation', 'result')),
     *(pytest.param(kind, 500, marks=pytest.mark.slow) for kind in ('checkpoint', 'card', 'annotation', 'result'))])
 def test_mutated_files_are_read_or_refused_by_name(kind, count):
     done = subprocess.run(

@@ -4,6 +4,7 @@ import json
 import pytest
 
 
+@pytest.mark.slow
 def test_a_whole_benchmark(run_tool, tmp_path, capsys):
     run_tool('analysis_tools/benchmark.py', 'plain=tiny_tracker.py@bf16', '--threads', 1, '--frames', 2, '--warm-up', 1,
              '--image-size', '320x240', '--out-dir', tmp_path / 'out')

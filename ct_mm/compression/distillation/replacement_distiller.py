@@ -100,10 +100,6 @@ class ReplacementDistiller(BaseModel):
         self._teacher = Borrowed(teacher_model)
         self.student = build_model(model)
         self.divided = DividedModel(self.student, DivisionSpec(**division), model)
-        if not any(stack.change or stack.plan.num_student_layers < stack.plan.num_layers
-                   for stack in self.divided.stacks):
-            raise ValueError('num_stages, stage_sizes and layers_per_stage leave all layers of the teacher: nothing is '
-                             'compressed. Choose fewer, or change the layers with compress.student')
         self.divided.borrow(teacher_model)
         self.data_preprocessor = self.student.data_preprocessor
         self.predictions = predictions
@@ -160,8 +156,13 @@ class ReplacementDistiller(BaseModel):
 
         Raises:
             FileNotFoundError: If the teacher's file does not exist.
-            ValueError: If it is damaged, not trusted, or does not fit the model.
+            ValueError: If it is damaged, not trusted, or does not fit the model; or if the student would have all layers of
+                the teacher.
         """
+        if not any(stack.change or stack.plan.num_student_layers < stack.plan.num_layers
+                   for stack in self.divided.stacks):
+            raise ValueError('num_stages, stage_sizes and layers_per_stage leave all layers of the teacher: nothing is '
+                             'compressed. Choose fewer, or change the layers with compress.student')
         try:
             state = read_state_dict(self.teacher_file, self.trust_teacher, advice='set compress.trust_teacher=True')
         except FileNotFoundError as error:

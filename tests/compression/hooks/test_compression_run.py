@@ -71,6 +71,7 @@ def test_resumed_equals_uninterrupted_bit_for_bit(run):
     assert all(torch.equal(whole[name], resumed[name]) for name in whole)
 
 
+@pytest.mark.slow
 def test_data_fetched_ahead_give_the_same_training(run, training_cfg):
     whole = run('main').model.state_dict()
     loader = dict(training_cfg['train_dataloader'], num_workers=2, prefetch_factor=3, persistent_workers=True)
@@ -79,6 +80,7 @@ def test_data_fetched_ahead_give_the_same_training(run, training_cfg):
     assert all(torch.equal(value, ahead[name]) for name, value in whole.items())
 
 
+@pytest.mark.slow
 def test_the_seed_matters(run):
     first = run('a').model.state_dict()
     other = run('b', randomness=dict(seed=6)).model.state_dict()

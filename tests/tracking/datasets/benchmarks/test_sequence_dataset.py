@@ -156,7 +156,8 @@ def test_its_pickle_holds_no_boxes(root):
     np.testing.assert_array_equal(pickle.loads(packed).get_sequence(0).boxes, dataset.get_sequence(0).boxes)
 
 
-def test_an_index_does_not_outlive_the_code_that_made_it(root, tmp_path):
+def test_an_index_does_not_outlive_the_code_that_made_it(root, tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, 'dont_write_bytecode', True)  # it would stand for all code written in its second
     module = tmp_path / 'my_reader.py'
     code = """
 from test_sequence_dataset import TextFiles
