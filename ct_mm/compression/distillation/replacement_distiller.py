@@ -156,8 +156,8 @@ class ReplacementDistiller(BaseModel):
 
         Raises:
             FileNotFoundError: If the teacher's file does not exist.
-            ValueError: If it is damaged, not trusted, or does not fit the model; or if the student would have all layers of
-                the teacher.
+            ValueError: If it is damaged, not trusted, or does not fit the model; or if the student would have all
+                layers of the teacher.
         """
         if not any(stack.change or stack.plan.num_student_layers < stack.plan.num_layers
                    for stack in self.divided.stacks):
