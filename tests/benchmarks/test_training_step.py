@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 FILE = Path(__file__).parents[2] / 'benchmarks' / 'training_step.py'
-SHAPE = dict(width=32, depth=4, heads=2, template=32, search=64, drop_path=0.1, channels=16)
+SHAPE = dict(width=32, depth=8, heads=2, template=32, search=64, drop_path=0.1, channels=16)
 
 
 def run(*sides, **environment):
