@@ -1,10 +1,10 @@
 """Settings made up from the keys themselves: wrong ones are refused before the first step, unusual ones pass."""
 import copy
-import itertools
 
 import pytest
 from mmengine.config import Config
 from mmengine.registry import RUNNERS
+from run_name import run_name
 
 import ct_mm
 from ct_mm.compression.compress import KEYS, SECTIONS
@@ -12,7 +12,6 @@ from ct_mm.engine.guard_training import guard_training
 from ct_mm.registry import HOOKS, MODELS
 from ct_mm.settings import accepted_by
 
-NUMBER = itertools.count()
 #: By what stands in an annotation: values of other types.
 OTHER_TYPES = dict(int=['four', 2.5, True], float=['half', True, float('nan')], bool=['yes', 1], str=[3], dict=[4, 'x'])
 #: Values that have the right type and are out of range.
@@ -147,7 +146,7 @@ def start(tmp_path, training_cfg, teacher_file, monkeypatch):
 
     def run(settings, **more):
         cfg = Config({**copy.deepcopy(training_cfg), 'runner_type': 'ct_mm.CompressRunner', 'compress': settings,
-                      'work_dir': str(tmp_path / 'run'), 'experiment_name': f'run_{next(NUMBER)}', **more})
+                      'work_dir': str(tmp_path / 'run'), 'experiment_name': run_name(tmp_path), **more})
         runner = RUNNERS.build(guard_training(cfg))
         monkeypatch.setattr(type(runner.model), 'train_step', stop)
         runner.train()

@@ -1,6 +1,5 @@
 """A training of a few milliseconds a step, whose every random number depends on its place alone."""
 import copy
-import itertools
 import os
 
 import numpy as np
@@ -9,6 +8,7 @@ from mmengine.config import Config
 from mmengine.evaluator import BaseMetric
 from mmengine.model import BaseModel, MMDistributedDataParallel
 from mmengine.registry import FUNCTIONS
+from run_name import run_name
 from torch import nn
 from torch.utils.data import Dataset
 
@@ -79,7 +79,6 @@ for registry, module in ((DATASETS, Numbers), (MODELS, Layers), (METRICS, Mean))
     registry.register_module(module=module, force=True)
 FUNCTIONS.register_module('numbers_collate', module=collate, force=True)
 
-NUMBER = itertools.count()
 
 CONFIG = dict(
     default_scope='mmengine',
@@ -104,10 +103,9 @@ CONFIG = dict(
 
 def toy_config(folder, **more):
     """The config of the toy training: 4 epochs of 4 steps, saved after each epoch."""
-    # Two runners of one name, by default the second they were made in, share a message hub.
     return Config({
         **copy.deepcopy(CONFIG), 'work_dir': str(folder),
-        'experiment_name': f'{folder.name}_{next(NUMBER)}',
+        'experiment_name': run_name(folder),
         **more
     })
 

@@ -3,6 +3,7 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmengine.model import BaseModel
+from run_name import run_name
 from torch import nn
 
 from ct_mm.cli import build_runner
@@ -260,8 +261,8 @@ def run(tmp_path):
         torch.manual_seed(0)
         torch.save(MODELS.build(model).state_dict(), tmp_path / 'teacher.pth')
         cfg = Config(dict(
-            default_scope='mmengine', runner_type='ct_mm.CompressRunner', work_dir=str(tmp_path / name), resume=resume,
-            model=model,
+            default_scope='mmengine', runner_type='ct_mm.CompressRunner', experiment_name=run_name(tmp_path),
+            work_dir=str(tmp_path / name), resume=resume, model=model,
             compress=dict(dict(
                 teacher=str(tmp_path / 'teacher.pth'), predictions='head',
                 guidance=dict(type='ct_mm.OutputGuidanceLoss', loss='mse')), **compress),

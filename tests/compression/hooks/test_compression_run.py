@@ -6,6 +6,7 @@ import sys
 import pytest
 import torch
 from mmengine.config import Config
+from run_name import run_name
 
 from ct_mm.cli import build_runner
 from ct_mm.compression import replacement_rate, sample_path
@@ -22,6 +23,7 @@ def build(tmp_path, training_cfg, teacher_file):
             'runner_type': 'ct_mm.CompressRunner',
             'compress': dict(teacher=teacher_file, num_stages=3, **(compress or {})),
             'work_dir': str(tmp_path / name),
+            'experiment_name': run_name(tmp_path),
             'resume': resume,
             **more
         }))

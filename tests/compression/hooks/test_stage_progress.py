@@ -8,6 +8,7 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmengine.evaluator import Evaluator
+from run_name import run_name
 
 from ct_mm.cli import build_runner
 from ct_mm.compression.hooks import StageProgressHook
@@ -37,7 +38,7 @@ def run(tmp_path, training_cfg, teacher_file):
             'train_cfg': dict(type='EpochBasedTrainLoop', max_epochs=epochs, val_interval=2),
             'runner_type': 'ct_mm.CompressRunner',
             'compress': dict(teacher=teacher_file, num_stages=3, progress=dict(interval=3)),
-            'work_dir': str(tmp_path / name), 'resume': resume, **more
+            'work_dir': str(tmp_path / name), 'experiment_name': run_name(tmp_path), 'resume': resume, **more
         })
         runner = build_runner(cfg)
         runner.train()
