@@ -1,16 +1,14 @@
 """Every output, loss and gradient norm against the authors' released code, from files of reference numbers.
 
-Any file of the same kind is checked: those in tests/data, and those whose paths are in the variable CT_MM_PARITY,
-separated as in PATH. A file may say ``num_heads``, which cannot be read from weights. For a file that does not, it is
-the one divisor of the width with which the teacher gives the outputs in the file.
+Any file of the same kind is checked (see tests/support/parity_files.py). A file may say ``num_heads``, which cannot be
+read from weights. For a file that does not, it is the one divisor of the width with which the teacher gives the outputs
+in the file.
 """
-import os
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
 from mmengine.structures import InstanceData
+from parity_files import DATA, parity_files
 
 from ct_mm.compression.distillation.taps import tap_outputs
 from ct_mm.compression.division.stage_plan import StagePlan
@@ -21,7 +19,7 @@ from ct_mm.tracking.models.ostrack.converter.weights import convert_ostrack_keys
 from ct_mm.tracking.structures import TrackDataSample
 from ct_mm.tracking.structures.boxes import xywh_to_xyxy
 
-DATA = Path(__file__).parent / 'data'
+FILES = parity_files('teacher_out/stage0')
 TOLERANCE, GRADIENT_TOLERANCE = 1e-5, 1e-4
 OUTPUTS = {'score_map': 'score_map', 'size_map': 'size_map', 'offset_map': 'offset_map', 'boxes': 'pred_boxes'}
 
@@ -118,13 +116,7 @@ class ParityCase:
         return key in self.data.files
 
 
-def reference_files():
-    files = sorted(DATA.glob('*.npz'))
-    files += [Path(name) for name in os.environ.get('CT_MM_PARITY', '').split(os.pathsep) if name]
-    return [file for file in files if 'teacher_out/stage0' in np.load(file).files]
-
-
-@pytest.fixture(scope='module', params=reference_files(), ids=lambda file: file.stem)
+@pytest.fixture(scope='module', params=FILES, ids=lambda file: file.stem)
 def case(request):
     return ParityCase(request.param)
 
@@ -177,7 +169,7 @@ def test_the_target_of_the_score_map(case):
     case.compare(target, 'gt_heatmap')
 
 
-@pytest.mark.parametrize('mixed', sorted({path for file in reference_files() for path in ParityCase(file).paths()}))
+@pytest.mark.parametrize('mixed', sorted({path for file in FILES for path in ParityCase(file).paths()}))
 def test_training_step(case, mixed, tmp_path):
     if not case.has(f'{mixed}/loss/total'):
         pytest.skip(f'this file has no step {mixed}')
