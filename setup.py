@@ -64,7 +64,7 @@ setup(
     packages=find_packages(include=['ct_mm', 'ct_mm.*']),
     package_data={'ct_mm': ['.mim/**/*', 'tracking/datasets/splits/*']},
     cmdclass={'build_py': BuildWithMimMirror},
-    python_requires='>=3.10',
+    python_requires='>=3.11',
     # MMEngine and MMCV are missing on purpose: each has two distributions that fill the same modules, and
     # naming one would overwrite the other. `import ct_mm` says what is missing; the first two extras bring it.
     install_requires=['filelock>=3.12', 'numpy>=1.23', 'opencv-python>=4.6', 'torch>=2.7'],
