@@ -1,5 +1,6 @@
 """What stands around the package says what is so: citation, workflows, forms, the image, the project for guests."""
 import re
+import subprocess
 import sys
 from pathlib import Path
 
@@ -62,6 +63,12 @@ def test_links_of_the_pages_around_the_package_lead_somewhere():
         page = ROOT / name
         for target in re.findall(r'\]\((?!http)([^)#]+)', page.read_text(encoding='utf-8')):
             assert (page.parent / target).exists(), f'{name}: {target}'
+
+
+def test_the_model_zoo_is_that_of_the_metafiles():
+    done = subprocess.run([sys.executable, ROOT / 'docs' / 'write_zoo.py', '--check'], capture_output=True, text=True,
+                          timeout=60)
+    assert (done.returncode, done.stdout) == (0, ''), f'{done.stdout}{done.stderr}run python docs/write_zoo.py'
 
 
 def test_the_project_for_guests_adds_its_loss_to_the_quick_start():
