@@ -80,6 +80,8 @@ setup(
         'fast': ['simplejpeg>=1.9'],
         # Students as .safetensors files, see tools/export_student.py.
         'safetensors': ['safetensors>=0.4'],
+        # The site made of docs/ and the docstrings.
+        'docs': ['mkdocs-material>=9.5,<10', 'mkdocstrings[python]>=1.0,<2'],
         'quickstart': ['imageio-ffmpeg>=0.5', 'scikit-image>=0.22'],
         'tests': ['pytest>=7.4', 'pytest-xdist>=3.5', 'ruff>=0.6', 'safetensors>=0.4', 'simplejpeg>=1.9'],
     })
