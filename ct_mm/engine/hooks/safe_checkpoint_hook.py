@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from mmengine.dist import broadcast_object_list, is_main_process
+from mmengine.dist import broadcast, broadcast_object_list, is_main_process
 from mmengine.fileio import LocalBackend
 from mmengine.hooks import CheckpointHook
 from mmengine.logging import print_log
@@ -80,6 +80,11 @@ class SafeCheckpointHook(CheckpointHook):
             if is_main_process():
                 for folder in {self.out_dir, runner.work_dir}:
                     remove_unfinished(folder, '*.pth', 'last_checkpoint', BAD_STEPS)
+
+    def before_val_epoch(self, runner: Runner) -> None:
+        """Gives all ranks the buffers of rank 0, such as statistics of batch norms, because these are saved."""
+        for buffer in _model(runner).buffers():
+            broadcast(buffer)
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Checks that the checkpoint belongs to this training before any of it is used.
