@@ -97,15 +97,15 @@ def run(main: Callable[[], Optional[int]]) -> None:
     except KeyboardInterrupt:
         sys.exit(130)
     except Exception as error:  # noqa: BLE001 (it ends the process)
+        text, is_first = str(error), True
+        if 'ct_mm.engine.processes' in sys.modules:  # the processes of this job may have met
+            from .engine.processes import explain_failure
+            text, is_first = explain_failure(error)
         log_file = _log_traceback()
         if '--debug' in sys.argv:
             traceback.print_exc()
-        text = str(error)
-        if 'ct_mm.engine.processes' in sys.modules:  # the processes of this job may have met
-            from .engine.processes import is_first_failure, lost_process
-            text = lost_process(error) or text
-            if not is_first_failure():
-                sys.exit(1)
+        if not is_first:
+            sys.exit(1)
         text = [line.strip() for line in text.splitlines() if line.strip()] or [repr(error)]
         text = text[-1:] if 'Original Traceback' in str(error) else text  # of a data worker
         sys.stdout.flush()
@@ -160,8 +160,10 @@ def build_runner(cfg, debug: bool = False):
 
     from .engine.checkpoints.reading import let_mmengine_read_safely
     from .engine.hooks import CheckpointFitHook
-    from .engine.processes import join_job
+    from .engine.processes import end_in_words, join_job
     join_job(cfg)
+    if cfg.get('launcher', 'none') != 'none':
+        end_in_words()
     let_mmengine_read_safely()
     with nullcontext() if debug else _short_start_up_log():
         runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)

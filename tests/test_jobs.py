@@ -77,8 +77,8 @@ def test_two_nodes_with_one_process_each_train_as_one_process_with_the_whole_bat
 
 
 def validations(work_dir):
-    return [json.loads(line)['mean'] for file in sorted(work_dir.rglob('scalars.json'))
-            for line in file.read_text().splitlines() if 'mean' in line]
+    lines = [json.loads(line) for file in work_dir.rglob('scalars.json') for line in file.read_text().splitlines()]
+    return sorted({(line['step'], line['mean']) for line in lines if 'mean' in line})
 
 
 def test_a_killed_rank_ends_in_one_line_and_a_restart_trains_on_bit_for_bit(folder, whole):
@@ -177,13 +177,40 @@ def sequences(folder):
     return folder / 'data'
 
 
-def test_two_ranks_write_the_files_of_one_process(folder, sequences):
-    argv = ['quickstart/tiny_tracker.py', 'ct_mm::demo/teacher/tiny_teacher.pth', '--data-root', str(sequences)]
-    job = torchrun(folder, 'ct_mm.test', *argv, '--work-dir', 'two', '--results-dir', 'two/tracks')
+TEST = ['quickstart/tiny_tracker.py', 'ct_mm::demo/teacher/tiny_teacher.pth', '--data-root', 'data']
+
+
+def tracks(work_dir):
+    """What every file of an evaluation holds, but for the one that says whose they are."""
+    return {str(file.relative_to(work_dir)): file.read_text() for file in work_dir.rglob('results/**/*.*')
+            if file.name != 'tracker.json'}
+
+
+@pytest.fixture(scope='module')
+def of_one(folder, sequences):
+    """The files that one process writes."""
+    test.main([TEST[0], TEST[1], '--data-root', str(sequences), '--work-dir', str(folder / 'one'), '--device', 'cpu',
+               '--results-dir', str(folder / 'one' / 'results'), '--cfg-options',
+               f'experiment_name={run_name(folder)}'])
+    found = tracks(folder / 'one')
+    assert set(found) > {f'results/{name}.txt' for name in 'abc'}
+    return found
+
+
+def test_two_ranks_write_the_files_of_one_process(folder, of_one):
+    job = torchrun(folder, 'ct_mm.test', *TEST, '--work-dir', 'two', '--results-dir', 'two/results')
     assert (job.status, job.errors) == (0, []), job.err
-    test.main([*argv, '--work-dir', str(folder / 'one'), '--results-dir', str(folder / 'one' / 'tracks'), '--device',
-               'cpu', '--cfg-options', f'experiment_name={run_name(folder)}'])
-    one, two = ({str(file.relative_to(folder / name)): file.read_text()
-                 for file in (folder / name / 'tracks').rglob('*') if file.name != 'tracker.json'}
-                for name in ('one', 'two'))
-    assert set(one) > {'tracks/a.txt', 'tracks/b.txt', 'tracks/c.txt'} and one == two
+    assert tracks(folder / 'two') == of_one
+
+
+@pytest.mark.slow
+def test_an_evaluation_whose_rank_is_killed_ends_in_one_line_and_is_continued(folder, of_one):
+    (folder / 'lost.py').write_text("_base_ = ['ct_mm::quickstart/tiny_tracker.py']\n"
+                                    "custom_imports = dict(imports=['job_parts'])\n"
+                                    "custom_hooks = [dict(type='ct_mm.SignalOnce')]\n")
+    argv = ['lost.py', *TEST[1:], '--work-dir', 'lost', '--results-dir', 'lost/results']
+    job = torchrun(folder, 'ct_mm.test', *argv, JOB_SIGNAL='SIGKILL 1 0')
+    assert job.status != 0 and len(job.errors) == 1 and 'the same command' in job.errors[0], job.err
+    job = torchrun(folder, 'ct_mm.test', *argv)
+    assert (job.status, job.errors) == (0, []), job.err
+    assert tracks(folder / 'lost') == of_one

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 from datetime import timedelta
 
 import torch
@@ -17,6 +18,7 @@ LAUNCHERS = dict(
     mpi=('mpirun', 'OMPI_COMM_WORLD_RANK', 'OMPI_COMM_WORLD_SIZE', 'OMPI_COMM_WORLD_LOCAL_RANK'))
 #: Seconds after which a process stops waiting for the others; ``env_cfg.dist_cfg.timeout`` overrides it.
 TIMEOUT = 1800
+_KEPT = 'What was saved is kept: continue a training with --resume, a test with the same command'
 
 
 def join_job(cfg: Config) -> None:
@@ -99,30 +101,46 @@ def _first_node(nodes: str) -> str:
     return re.sub(r'\[([^\],-]+)[^\]]*\]', r'\1', first)
 
 
-def lost_process(error: BaseException) -> str:
-    """Explains an error of communication.
+def end_in_words() -> None:
+    """Has SIGTERM, by which launchers end the other processes of a job, raise an error that says so.
+
+    A training that is running handles the signal itself.
+    """
+    owner = os.getpid()
+
+    def end(number: int, _: object) -> None:
+        if os.getpid() != owner:  # a forked data worker
+            os._exit(128 + number)
+        raise RuntimeError('stopped by SIGTERM: the job was told to end, or another of its processes has ended. '
+                           f'{_KEPT}')
+
+    signal.signal(signal.SIGTERM, end)
+
+
+def explain_failure(error: BaseException) -> tuple[str, bool]:
+    """Explains the error that ends this process, for the one line that is printed of it.
+
+    Within a job, SIGTERM is ignored from now on: the launcher sends it to the other processes when one has failed, and
+    it must not cut the line.
 
     Args:
-        error: Any error.
+        error: The error.
 
     Returns:
-        A sentence if another process of the job has ended or does not answer, else an empty text.
+        Its text, or a sentence that another process of the job has ended or does not answer; and whether no other
+        process has failed before, because only the first one needs to tell.
     """
     text = str(error)
-    if not is_distributed() or not (isinstance(error, torch.distributed.DistError) or '/gloo/' in text):
-        return ''
-    what = 'did not answer in time' if re.search('timed ?out|timeout', text, re.I) else 'ended early or was killed'
-    return (f'another process of this job {what}; the launcher says which one (if nothing else does, see dmesg for '
-            'memory). What was saved is kept: continue a training with --resume, a test with the same command')
-
-
-def is_first_failure() -> bool:
-    """Whether no other process of the job has asked this before; the others need not repeat what went wrong."""
     if not is_distributed():
-        return True
+        return text, True
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    if isinstance(error, torch.distributed.DistError) or '/gloo/' in text:
+        late = re.search('timed ?out|timeout', text, re.I)
+        text = (f'another process of this job {"did not answer in time" if late else "ended early or was killed"}; the '
+                f'launcher says which one (if nothing else does, see dmesg for memory). {_KEPT}')
     store = torch.distributed.distributed_c10d._get_default_store()
     try:
         store.set_timeout(timedelta(seconds=10))
-        return store.add('ct_mm/failures', 1) == 1
+        return text, store.add('ct_mm/failures', 1) == 1
     except RuntimeError:  # the store has ended with the process that kept it
-        return True
+        return text, True

@@ -1,11 +1,16 @@
 """What a process of a job reads of its launcher, and says when another one is lost."""
+import os
+import signal
+
 import pytest
 import torch
+from clean_process import run_clean
 from mmengine.config import Config
 
+from ct_mm import cli
 from ct_mm.compression import compress
 from ct_mm.engine import processes
-from ct_mm.engine.processes import join_job, lost_process, variables_of
+from ct_mm.engine.processes import end_in_words, explain_failure, join_job, variables_of
 
 TASK = dict(SLURM_PROCID='5', SLURM_NTASKS='8', SLURM_LOCALID='1', SLURM_NODELIST='gpu[07-08]')
 
@@ -67,11 +72,37 @@ def test_a_wrapper_that_the_config_names_learns_that_a_step_leaves_layers_out():
 
 @pytest.mark.parametrize('error, words', [
     (RuntimeError('[/x/gloo/tcp/pair.cc:537] Read error [10.0.0.1]:1: Connection reset by peer'), 'ended early'),
-    (RuntimeError('[/x/gloo/tcp/unbound_buffer.cc:78] Timed out waiting 20000ms for recv operation'), 'did not answer in time'),
+    (RuntimeError('[/x/gloo/tcp/unbound_buffer.cc:78] Timed out waiting 20000ms for recv operation'), 'did not answer'),
     (torch.distributed.DistNetworkError('failed to recv, got 0 bytes'), 'ended early or was killed'),
 ])
 def test_an_error_of_communication_is_told_as_what_it_is(monkeypatch, error, words):
-    assert lost_process(error) == ''  # a single process
+    assert explain_failure(error) == (str(error), True)  # a single process
     monkeypatch.setattr(processes, 'is_distributed', lambda: True)
-    assert words in lost_process(error) and '--resume' in lost_process(error)
-    assert lost_process(RuntimeError('shapes differ')) == ''
+    monkeypatch.setattr(signal, 'signal', lambda *_: None)
+    monkeypatch.setattr(torch.distributed.distributed_c10d, '_get_default_store', torch.distributed.HashStore)
+    text, is_first = explain_failure(error)
+    assert words in text and '--resume' in text and is_first
+    assert explain_failure(RuntimeError('shapes differ')) == ('shapes differ', True)
+
+
+def told_to_end(file):
+    def main():
+        end_in_words()
+        torch.distributed.init_process_group('gloo', f'file://{file}_meeting', rank=0, world_size=1)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    lines = []
+    for _ in range(2):
+        try:
+            cli.run(main if not lines else lambda: [].pop())
+        except SystemExit as stopped:
+            os.kill(os.getpid(), signal.SIGTERM)  # while the line is printed
+            lines.append(str(stopped.code))
+    file.write_text('\n'.join(lines))
+
+
+def test_a_job_that_is_told_to_end_says_so_and_a_later_failure_is_silent(tmp_path):
+    assert run_clean(told_to_end, tmp_path / 'lines') == 0
+    first, second = (tmp_path / 'lines').read_text().splitlines()
+    assert first.startswith('error: stopped by SIGTERM: the job was told to end, or another')
+    assert second == '1'

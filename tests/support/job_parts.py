@@ -36,7 +36,10 @@ class SignalOnce(Hook):
     priority = 'LOWEST'
 
     def before_train_iter(self, runner, batch_idx, data_batch=None):
+        self.before_test_epoch(runner, runner.iter)
+
+    def before_test_epoch(self, runner, at=0):
         name, rank, iteration = os.environ.get('JOB_SIGNAL', 'SIGTERM -1 -1').split()
         first = os.environ.get('TORCHELASTIC_RESTART_COUNT', '0') == '0' and not runner._resume
-        if first and (runner.rank, runner.iter) == (int(rank), int(iteration)):
+        if first and (runner.rank, at) == (int(rank), int(iteration)):
             os.kill(os.getppid() if '^' in name else os.getpid(), getattr(signal, name.strip('^')))
