@@ -197,6 +197,7 @@ def of_one(folder, sequences):
     return found
 
 
+@pytest.mark.slow
 def test_two_ranks_write_the_files_of_one_process(folder, of_one):
     job = torchrun(folder, 'ct_mm.test', *TEST, '--work-dir', 'two', '--results-dir', 'two/results')
     assert (job.status, job.errors) == (0, []), job.err
