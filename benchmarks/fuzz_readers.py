@@ -134,7 +134,8 @@ def cards(folder: Path, chance: random.Random) -> Callable[[int], tuple[Callable
         if inner and isinstance(inner, (dict, list)) and chance.random() < 0.7:
             change(inner)
         elif isinstance(values, list):
-            values[key:key + 1] = chance.choice(([], [inner, copy.deepcopy(inner)], [copy.deepcopy(chance.choice(odd))]))
+            new = copy.deepcopy(chance.choice(odd))
+            values[key:key + 1] = chance.choice(([], [inner, copy.deepcopy(inner)], [new]))
         elif chance.random() < 0.2:
             values.pop(key, None)
         else:
