@@ -60,7 +60,7 @@ def find_checkpoint(cfg) -> Path:
     return found.path
 
 
-def load_distiller(cfg, checkpoint: Path):
+def load_distiller(cfg, checkpoint: Path, content):
     """Builds the distiller of a config and gives its student the weights of a checkpoint.
 
     The teacher stays without weights, because the export does not need them.
@@ -68,6 +68,7 @@ def load_distiller(cfg, checkpoint: Path):
     Args:
         cfg (mmengine.config.Config): Config of the compression, as ``ct_mm.compress`` returns it.
         checkpoint (Path): A checkpoint of its training.
+        content (dict): What it holds.
 
     Returns:
         ct_mm.compression.ReplacementDistiller: On the CPU.
@@ -76,10 +77,10 @@ def load_distiller(cfg, checkpoint: Path):
         ValueError: If the checkpoint does not fit the student.
     """
     from ct_mm.engine.checkpoints.misfit import find_misfit
-    from ct_mm.engine.checkpoints.reading import read_state_dict
+    from ct_mm.engine.checkpoints.reading import weights_in
     from ct_mm.registry import MODELS
     distiller = MODELS.build(dict(cfg.model, step=None))
-    weights = {name.removeprefix('student.'): value for name, value in read_state_dict(checkpoint).items()
+    weights = {name.removeprefix('student.'): value for name, value in weights_in(content, checkpoint).items()
                if name.startswith('student.')}
     misfit = find_misfit(distiller.student.state_dict(), weights)
     if misfit:
@@ -134,14 +135,12 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
         cfg = compress(cli.load_config(args))
         init_default_scope(cfg.default_scope)
         checkpoint = Path(resolve_path(args.checkpoint)) if args.checkpoint else find_checkpoint(cfg)
-        distiller = load_distiller(cfg, checkpoint)
+        content = read_checkpoint(checkpoint)
+        distiller = load_distiller(cfg, checkpoint, content)
         batch = None if args.without_data else read_batch(cfg, distiller)
         student = export_student(distiller, cfg.model.model, batch)
-        content = read_checkpoint(checkpoint, mapped=True)
-        meta = dict(iter=(content.get('meta') or {}).get('iter'),
-                    stages=[list(stage) for stack in distiller.divided.stacks for stage in stack.plan.stages])
         weights = Path(args.out_dir or Path(cfg.work_dir, 'student'), f'student.{args.format}')
-        config = save_student(student, cfg, weights, meta)
+        config = save_student(student, cfg, weights, (content.get('meta') or {}).get('iter'))
     except (ImportError, OSError, ValueError) as error:
         parser.error(str(error))
     print(f'{checkpoint} -> {weights}, {config}')

@@ -84,8 +84,7 @@ class StudentExportHook(Hook):
         if name is None:
             return None
         path = Path(runner.work_dir) / self.folder / name
-        stages = [list(stage) for stack in distiller.divided.stacks for stage in stack.plan.stages]
-        config = save_student(student, runner.cfg, path, dict(iter=runner.iter, stages=stages))
+        config = save_student(student, runner.cfg, path, runner.iter)
         print_log(f'student saved to {path}, its config to {config}', 'current')
         return path
 

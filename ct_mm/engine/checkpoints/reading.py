@@ -88,7 +88,15 @@ def read_state_dict(path: str | os.PathLike, trust: bool = False, **keywords: st
         FileNotFoundError: If there is no such file.
         ValueError: If it is damaged, not trusted, or holds no weights.
     """
-    content = read_checkpoint(path, trust, **keywords)
+    return weights_in(read_checkpoint(path, trust, **keywords), path)
+
+
+def weights_in(content: Any, path: str | os.PathLike) -> dict[str, Tensor]:
+    """Returns the weights in what a checkpoint held, see :func:`read_state_dict`.
+
+    Raises:
+        ValueError: If it holds no weights, or one that no model could compute with; names the file.
+    """
     weights = check_weights(find_weights(content), path)
     if weights is None:
         keys = sorted(map(str, content))[:10] if isinstance(content, Mapping) else type(content).__name__
