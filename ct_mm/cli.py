@@ -23,8 +23,13 @@ def add_common_arguments(parser: argparse.ArgumentParser) -> None:
     # mim looks for this name in the help text; only then does its own `--gpus 0` arrive here, as `--device cpu`.
     parser.add_argument('--gpus', type=int, help='0 is --device cpu; more than 1 needs --launcher')
     parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none', help='job launcher')
-    parser.add_argument('--debug', action='store_true', help='show tracebacks and the whole start-up log')
+    add_debug(parser, 'show tracebacks and the whole start-up log')
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help='set by torch.distributed.launch')
+
+
+def add_debug(parser: argparse.ArgumentParser, text: str = 'show the traceback of an error') -> None:
+    """Adds ``--debug``, which ``run`` obeys."""
+    parser.add_argument('--debug', action='store_true', help=text)
 
 
 def select_device(args: argparse.Namespace) -> None:

@@ -9,6 +9,8 @@ import argparse
 from pathlib import Path
 from typing import Optional, Sequence
 
+from ct_mm import cli
+
 
 def build_parser() -> argparse.ArgumentParser:
     """Returns the parser of the script."""
@@ -25,6 +27,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         '--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE', help='settings that override the config')
     parser.set_defaults(launcher='none')
+    cli.add_debug(parser)
     return parser
 
 
@@ -125,7 +128,6 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
 
     from mmengine.registry import init_default_scope
 
-    from ct_mm import cli
     from ct_mm.compression import compress
     from ct_mm.compression.export.student import export_student, save_student
     from ct_mm.engine.checkpoints.reading import read_checkpoint
@@ -149,4 +151,4 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
 
 
 if __name__ == '__main__':
-    main()
+    cli.run(main)

@@ -8,6 +8,8 @@ import argparse
 from pathlib import Path
 from typing import Optional, Sequence
 
+from ct_mm import cli
+
 
 def build_parser() -> argparse.ArgumentParser:
     """Returns the parser of the script."""
@@ -16,6 +18,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument('checkpoint', help='its weights')
     parser.add_argument('--format', default='onnx', choices=['onnx', 'openvino', 'torchscript', 'torch_export'])
     parser.add_argument('--out', help="output file (default: next to the checkpoint, with the format's suffix)")
+    cli.add_debug(parser)
     return parser
 
 
@@ -51,4 +54,4 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
 
 
 if __name__ == '__main__':
-    main()
+    cli.run(main)
