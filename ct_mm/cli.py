@@ -154,9 +154,11 @@ def build_runner(cfg, debug: bool = False):
 
     from .engine.checkpoints.reading import let_mmengine_read_safely
     from .engine.hooks import CheckpointFitHook
+    from .tracking.hooks import FirstBoxHook
     let_mmengine_read_safely()
     with nullcontext() if debug else _short_start_up_log():
         runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
     if not any(isinstance(hook, CheckpointFitHook) for hook in runner.hooks):
         runner.register_hook(CheckpointFitHook())
+    runner.register_hook(FirstBoxHook())
     return runner
