@@ -49,6 +49,7 @@ def build_parser() -> argparse.ArgumentParser:
         prog='ct_mm.track', description='Track targets in a video', epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('model', help='exported tracker (.onnx, .xml, .torchscript, .pt2), or a config (.py)')
+    cli.add_grey_range(parser)
     cli.add_debug(parser)
     parser.add_argument('checkpoint', nargs='?', help='weights for a config')
     parser.add_argument('source', help='video file, folder of images, pattern ("folder/*.jpg"), number of a camera, or '

@@ -63,7 +63,8 @@ def test_either_test_loop_tracks_nothing_then(kind, folder, tmp_path, monkeypatc
     monkeypatch.setattr(BaseTracker, 'predict', lambda *_: pytest.fail('a sequence is tracked'))
     monkeypatch.setattr(BaseTracker, 'track_sequence', lambda *_: pytest.fail('a sequence is tracked'))
     runner = cli.build_runner(Config(dict(
-        default_scope='ct_mm', work_dir=str(tmp_path / 'work'), experiment_name=run_name(tmp_path), test_cfg=dict(type=kind),
+        default_scope='ct_mm', work_dir=str(tmp_path / 'work'), experiment_name=run_name(tmp_path),
+        test_cfg=dict(type=kind),
         model=dict(
             type='ct_mm.OSTrack',
             backbone=dict(type='ct_mm.OneStreamViT', embed_dim=16, depth=1, num_heads=2, template_size=32,
