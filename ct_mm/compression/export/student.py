@@ -22,6 +22,7 @@ from ..distillation.taps import first_tensor, tap_outputs
 from ..division.divided_model import DividedModel
 from ..division.slot import Slot
 from ..division.tensor_names import copy_tensors, plain_name
+from .hybrid import build_hybrid
 from .same_structure import difference
 from .student_configs import divided_model_config, plain_model_config
 
@@ -48,8 +49,9 @@ class ExportedStudent:
     reason: str = ''
 
 
-def export_student(distiller: ReplacementDistiller, config: Mapping, batch: Any = None) -> ExportedStudent:
-    """Chooses the simplest form that equals the student, and verifies it.
+def export_student(distiller: ReplacementDistiller, config: Mapping, batch: Any = None,
+                   path: Sequence[bool] | None = None) -> ExportedStudent:
+    """Chooses the simplest form that equals the student, or the hybrid along a path, and verifies it.
 
     Each form is built from its config and compared with the student: names and shapes of the weights, for the plain
     form the structure of the layers, and, given a batch, the outputs of all layers and of the model. A form that
@@ -59,17 +61,22 @@ def export_student(distiller: ReplacementDistiller, config: Mapping, batch: Any 
         distiller: The trained distiller.
         config: Config of the model that was compressed.
         batch: A preprocessed batch, as the model takes it. Without one, nothing is folded.
+        path: For each stage, whether the student's layers run it; the teacher's run the others, so the teacher needs
+            its weights. A hybrid of two widths keeps the linear maps around its student stages.
 
     Returns:
         The student.
 
     Raises:
-        ValueError: If not even the divided form can be built from a config.
+        ValueError: If not even the divided form can be built from a config, or the path does not fit.
     """
-    student, division = distiller.student, distiller.divided
+    student, division, pure = distiller.student, distiller.divided, path is None or all(path)
+    if not pure:
+        student, division = build_hybrid(distiller, config, path)
     slots = [path for path, module in student.named_modules() if isinstance(module, Slot) and module.layer is not None]
     names = [plain_name(student, path) for path in slots]
-    expected = None if batch is None else _run(student, batch, slots)
+    with distiller.divided.along([True] * distiller.divided.num_stages if path is None else path):
+        expected = None if batch is None else _run(distiller.student, batch, slots)
     adapted = any(stack.has_adapters for stack in division.stacks)
     reasons = []
     try:
@@ -85,7 +92,7 @@ def export_student(distiller: ReplacementDistiller, config: Mapping, batch: Any 
         return _exported(plain, model, 'plain', reasons)
     except ValueError as error:
         reasons.append(str(error))
-    if adapted:
+    if adapted and pure:
         folded, folded_division = copy.deepcopy((student, division))  # together: the second refers to the first
         folded_division.fold()
         try:
