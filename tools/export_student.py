@@ -28,14 +28,14 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument('--out-dir', help='folder of the student (default: student/ in the work dir)')
     parser.add_argument('--format', choices=['pth', 'safetensors'], default='pth', help='format of the weights')
     kind = parser.add_mutually_exclusive_group()
-    kind.add_argument('--path', help='export the hybrid along this path, one digit for each stage: 1 for the student, 0 '
-                      'for the teacher (default folder: hybrid_PATH/ in the work dir)')
-    kind.add_argument('--curve', action='store_true', help='export a hybrid for each depth, chosen by val_dataloader and '
-                      'val_evaluator of the config (default folder: curve/ in the work dir)')
+    kind.add_argument('--path', help='export the hybrid along this path, one digit for each stage: 1 for the student, '
+                      '0 for the teacher (default folder: hybrid_PATH/ in the work dir)')
+    kind.add_argument('--curve', action='store_true', help='export a hybrid for each depth, chosen by val_dataloader '
+                      'and val_evaluator of the config (default folder: curve/ in the work dir)')
     parser.add_argument('--metric', help='score that chooses the paths of --curve, higher is better (default: the only '
                         'one, or the one named AO)')
-    parser.add_argument('--max-paths', type=int, default=64, help='with --curve: score a greedy chain of paths if there '
-                        'are more than this (default: 64)')
+    parser.add_argument('--max-paths', type=int, default=64, help='with --curve: score a greedy chain of paths if '
+                        'there are more than this (default: 64)')
     parser.add_argument('--without-data', action='store_true', help='verify only the structure of the exported model; '
                         'do not compare outputs on two training samples')
     parser.add_argument(
@@ -183,7 +183,8 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
                     stages=[list(stage) for stack in distiller.divided.stacks for stage in stack.plan.stages])
         for path in paths:
             name = f'hybrid_{path_name(path)}'
-            folder = Path(args.out_dir or Path(cfg.work_dir, 'curve' if args.curve else name if args.path else 'student'))
+            usual = 'curve' if args.curve else name if args.path else 'student'
+            folder = Path(args.out_dir or Path(cfg.work_dir, usual))
             student = export_student(distiller, cfg.model.model, batch, path)
             about = dict(meta, path=path_name(path)) if args.path or args.curve else meta
             weights = folder / (name if args.curve else '') / f'student.{args.format}'

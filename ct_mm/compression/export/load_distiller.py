@@ -45,7 +45,8 @@ def load_distiller(cfg: Config, checkpoint: str | os.PathLike, teacher: bool = F
     if state.keys() == exported.keys():
         weights = {exported[name]: value for name, value in state.items()}
     else:
-        weights = {name.removeprefix('student.'): value for name, value in state.items() if name.startswith('student.')}
+        prefix = 'student.'
+        weights = {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
     misfit = find_misfit(own, weights)
     if misfit:
         raise ValueError(f'checkpoint {checkpoint} does not fit the student of {cfg.filename}: {misfit}')

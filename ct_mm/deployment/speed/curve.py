@@ -91,7 +91,8 @@ class Curve:
             self.say(f'{name}: {cost.layers} layers, AO {self.content["trackers"][name]["ao"]:.3f}')
         return self.content['trackers'][name]
 
-    def measure_speed(self, others: Mapping[str, Callable[[], BaseTracker]], rounds: int = 40, warm_up: int = 5) -> None:
+    def measure_speed(self, others: Mapping[str, Callable[[], BaseTracker]], rounds: int = 40,
+                      warm_up: int = 5) -> None:
         """Times a frame of every tracker in turn, unless all times are known: cropping, network, placing the box.
 
         Args:
@@ -104,9 +105,13 @@ class Curve:
             return
         built, seconds = {}, {name: [] for name in trackers}
         for name, facts in trackers.items():
-            files = [str(self.folder / name / f'student.{ending}') for ending in ('py', 'pth')]
-            built[name] = {'hybrid': lambda: init_model(*files), 'teacher': lambda: self.distiller.teacher}.get(
-                facts['kind'], others.get(name))()
+            if facts['kind'] == 'other' and name not in others:
+                raise ValueError(f'{self.file} holds {name}, whose time is not known: name it again, or choose another '
+                                 f'folder')
+            if facts['kind'] == 'hybrid':
+                built[name] = init_model(*(str(self.folder / name / f'student.{end}') for end in ('py', 'pth')))
+            else:
+                built[name] = self.distiller.teacher if facts['kind'] == 'teacher' else others[name]()
         image = next(iter(self.sequences[0]))
         for tracker in built.values():
             tracker.eval().init(image, self.sequences[0].boxes[0])
@@ -160,7 +165,7 @@ def read_curve(file: str | os.PathLike) -> dict:
 def best_hybrids(curve: Mapping) -> dict[int, str]:
     """Returns for each number of layers, in increasing order, the path with the highest AO."""
     best: dict[int, str] = {}
-    for name, tracker in sorted(curve['trackers'].items(), key=lambda item: item[1]['ao']):
+    for tracker in sorted(curve['trackers'].values(), key=lambda tracker: tracker['ao']):
         if tracker['kind'] == 'hybrid':
             best[tracker['depth']] = tracker['path']
     return dict(sorted(best.items()))

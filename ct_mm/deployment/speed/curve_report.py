@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter, ScalarFormatter
 
 from ct_mm.deployment.speed.curve import best_hybrids
-from ct_mm.tracking.evaluation.reports.result_tables import markdown_table, number
+from ct_mm.tracking.evaluation.reports.result_tables import markdown_table, number, plural
 
 
 def format_curve(curve: Mapping) -> str:
@@ -35,8 +35,8 @@ def describe_curve(curve: Mapping) -> str:
     text = (f'1 in a path: the student runs the stage; 0: the teacher. Bold: the best path of its depth on these '
             f'sequences. AO over {frames} frames of {len(names)} sequences: {", ".join(names)}.')
     if speed:
-        text += (f' Times: eager PyTorch {speed["torch"]} on {speed["device"]}, {speed["threads"]} threads, all trackers '
-                 f'in turn on one frame, medians of {speed["rounds"]}.')
+        text += (f' Times: eager PyTorch {speed["torch"]} on {speed["device"]}, {plural(speed["threads"], "thread")}, '
+                 f'all trackers in turn on one frame, medians of {speed["rounds"]}.')
     return text
 
 
@@ -56,7 +56,8 @@ def plot_curve(curve: Mapping, title: str) -> Figure:
 
     def draw(names: list[str], label: str, **style: object) -> None:
         if names:
-            axes.plot([timed[name]['ms'] for name in names], [timed[name]['ao'] for name in names], label=label, **style)
+            points = [(timed[name]['ms'], timed[name]['ao']) for name in names]
+            axes.plot(*zip(*points), label=label, **style)
 
     draw(rest, 'other paths', color='0.65', marker='o', markersize=4, linestyle='')
     draw(best, 'best path of each depth', color='tab:orange', marker='o')
