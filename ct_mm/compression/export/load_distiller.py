@@ -38,8 +38,8 @@ def load_distiller(cfg: Config, checkpoint: str | os.PathLike, teacher: bool = F
             known = (facts or {}).get(name, value)
             if known != value:
                 raise ValueError(
-                    f'checkpoint {checkpoint} was trained with another teacher than {distiller.teacher_file}: the '
-                    f'{name} have SHA-256 {known[:12]}... there, {value[:12]}... here; set compress.teacher to its file')
+                    f'checkpoint {checkpoint} was trained with another teacher than {distiller.teacher_file}: '
+                    f'{name}: SHA-256 {known[:12]}... there, {value[:12]}... here; set compress.teacher to its file')
     own, state = distiller.student.state_dict(), read_state_dict(checkpoint)
     exported = {plain_name(distiller.student, name): name for name in own}
     if state.keys() == exported.keys():

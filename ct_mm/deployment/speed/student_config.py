@@ -3,7 +3,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import torch
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from torch import nn
@@ -12,6 +11,7 @@ from ct_mm.compression import ReplacementDistiller
 from ct_mm.compression.division.spec import DivisionSpec
 from ct_mm.compression.export.hybrid import read_path
 from ct_mm.compression.export.student import export_student
+from ct_mm.deployment.export.deployed_network import example_inputs
 
 
 def untrained_student_config(config: Config, layers: int | None = None, path: str | None = None) -> Config:
@@ -55,11 +55,10 @@ def untrained_student_config(config: Config, layers: int | None = None, path: st
 
 
 def example_batch(tracker: nn.Module) -> dict | None:
-    """Makes a pair of images on which an exported model can be compared; ``None`` if the sizes are not known."""
-    backbone = getattr(tracker, 'backbone', None)
-    sizes = [getattr(backbone, name, None) for name in ('template_size', 'search_size')]
-    if None in sizes:
+    """Makes inputs on which an exported model can be compared; ``None`` if what it takes is not known."""
+    if getattr(tracker, 'geometry', None) is None:
         return None
-    numbers = torch.Generator().manual_seed(0)
-    template, search = (torch.randn(1, 3, size, size, generator=numbers) for size in sizes)
-    return dict(inputs=dict(template=template, search=search))
+    inputs = example_inputs(tracker.card())
+    images = ('template', 'search')
+    return dict(inputs={name: value.movedim(-1, -3).float() if name in images else value
+                        for name, value in inputs.items()})
