@@ -143,7 +143,10 @@ def _wrapped(config: ConfigDict, stacks: Sequence[DividedStack], path: str) -> C
         copy=[stack.plan.copy for stack in stacks],
         layers_per_stage=[1 if set(count) == {1} else list(count) for count in counts],
         student=[_nested(stack.owner_path[len(path):], stack.change) for stack in stacks],
-        pass_through=[stack.rule.returns for stack in stacks])
+        pass_through=[stack.rule.returns for stack in stacks],
+        path=[list(stack.by_student) for stack in stacks])
+    if all(each for path in settings['path'] for each in path):
+        del settings['path']
     if len(stacks) > 1 and not any(isinstance(entry, tuple) for entry in settings['pass_through']):
         del settings['pass_through']  # a list of single arguments would be read as one tuple; they are detected again
     settings = {name: values if len(stacks) > 1 else values[0] for name, values in settings.items()

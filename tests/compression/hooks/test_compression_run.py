@@ -10,6 +10,7 @@ from run_name import run_name
 
 from ct_mm.cli import build_runner
 from ct_mm.compression import replacement_rate, sample_path
+from ct_mm.compression.distillation.replacement import is_mixed_step
 from ct_mm.engine.checkpoints.reading import read_state_dict
 
 
@@ -106,6 +107,28 @@ def test_rate_and_path_of_each_iteration(run):
     assert [i for i, *_ in seen] == list(range(20))
     assert [rate for _, rate, _ in seen] == pytest.approx([rate for _, rate in expected])
     assert [path for *_, path in seen] == [sample_path(5, i, rate, 3) for i, rate in expected]
+
+
+def test_a_share_of_the_steps_trains_mixtures_to_the_end_and_resumes(run):
+    replacement = dict(schedule='constant', initial=1.0, mixed_share=0.5)
+    paths = []
+
+    def spy(hook, runner, *args, **kwargs):
+        original(hook, runner, *args, **kwargs)
+        paths.append(runner.model.path)
+
+    from ct_mm.compression.hooks import ReplacementRateHook
+    original = ReplacementRateHook.before_train_iter
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ReplacementRateHook, 'before_train_iter', spy)
+        whole = run('whole', compress=dict(replacement=replacement)).model.state_dict()
+        expected, paths[:] = list(paths), []
+        run('halves', stop_after=2, compress=dict(replacement=replacement))
+        resumed = run('halves', resume=True, compress=dict(replacement=replacement)).model.state_dict()
+    assert paths == expected and all(torch.equal(whole[name], resumed[name]) for name in whole)
+    mixed = [is_mixed_step(5, i, 0.5) for i in range(8)]
+    assert expected == [sample_path(5, i, 0.5 if each else 1.0, 3) for i, each in enumerate(mixed)]
+    assert any(mixed[4:]) and not all(mixed)
 
 
 def test_the_work_dir_holds_a_flat_config_that_resumes(run, tmp_path):
