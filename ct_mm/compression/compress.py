@@ -5,6 +5,7 @@ import copy
 from collections.abc import Mapping
 
 from mmengine.config import Config, ConfigDict
+from mmengine.optim import OptimWrapper, OptimWrapperDict
 from mmengine.runner import Runner
 
 from ct_mm.engine.hooks import CheckpointFitHook
@@ -126,3 +127,20 @@ class CompressRunner(Runner):
         runner.register_hook(dict(type='ct_mm.DivisionSummaryHook'))
         runner.register_hook(CheckpointFitHook())  # here, because the scripts of other codebases build it, too
         return runner
+
+    def build_optim_wrapper(self, optim_wrapper: dict | OptimWrapper) -> OptimWrapper | OptimWrapperDict:
+        """Builds the optimizer as for the plain model, whatever its constructor asks of the model.
+
+        Args:
+            optim_wrapper: Config of the optimizer wrapper.
+
+        Returns:
+            The optimizer wrapper, over the student's parameters.
+        """
+        whole = self.model
+        with ReplacementDistiller.of(self).as_plain_model() as plain:
+            self.model = plain
+            try:
+                return super().build_optim_wrapper(optim_wrapper)
+            finally:
+                self.model = whole
