@@ -31,6 +31,8 @@ KEYS.update(replacement=dict, export=dict, fit=dict | None, progress=dict | None
 def compress(cfg: Config) -> Config:
     """Wraps the model of a config in a ReplacementDistiller.
 
+    A model with test-time augmentation around it, as ``--tta`` of the test scripts makes, keeps it around the distiller.
+
     Args:
         cfg: A config with ``model`` and ``compress``, a dict of: ``teacher`` (checkpoint of the same model, required);
             the settings of a :class:`~ct_mm.compression.division.spec.DivisionSpec` (``num_stages`` or
@@ -55,6 +57,9 @@ def compress(cfg: Config) -> Config:
         ('ct_mm.ReplacementDistiller', 'MyTracker', 4)
     """
     model = cfg.get('model')
+    augmentation = cfg.get('tta_model') or {}
+    if model is not None and 'module' in model and model.get('type') == augmentation.get('type'):
+        return _compress_inside(cfg)
     if model is not None and _is_distiller(model):
         return cfg
     settings = cfg.get('compress')
@@ -73,6 +78,14 @@ def compress(cfg: Config) -> Config:
     cfg.custom_hooks = [*(cfg.get('custom_hooks') or []), *_hooks(settings, (cfg.get('randomness') or {}).get('seed'))]
     # In each step, the student layers of stages that the teacher runs get no gradient.
     cfg.setdefault('find_unused_parameters', True)
+    return cfg
+
+
+def _compress_inside(cfg: Config) -> Config:
+    augmented, cfg = cfg.model, copy.deepcopy(cfg)
+    cfg.model = augmented.module
+    cfg = compress(cfg)
+    cfg.model = ConfigDict(augmented, module=cfg.model)
     return cfg
 
 

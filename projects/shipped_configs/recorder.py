@@ -32,6 +32,7 @@ class Recorder(Hook):
     def __init__(self, file: str) -> None:
         self.file = Path(file)
         self.record: dict[str, Any] = dict(images=[])
+        self._in_step = False
 
     def before_train(self, runner: Runner) -> None:
         """Records the optimizer and the averages, before the first step."""
@@ -48,10 +49,12 @@ class Recorder(Hook):
         """Starts the step from the same random state in both trainings."""
         np.random.seed(runner.iter)
         torch.manual_seed(runner.iter)
+        self._in_step = True
 
     def after_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None,
                          outputs: dict | None = None) -> None:
         """Ends the training."""
+        self._in_step = False
         runner.train_loop.stop_training = runner.iter + 1 >= STEPS
 
     def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
@@ -65,7 +68,7 @@ class Recorder(Hook):
         self.file.write_text(json.dumps(self.record))
 
     def _note_images(self, module: Any, args: tuple, output: Any) -> None:
-        if len(args) < 2 or not args[1]:  # not a training step
+        if not self._in_step:
             return
         digest = hashlib.sha256()
         for leaf in tree_leaves(output):

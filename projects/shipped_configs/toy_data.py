@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 #: Images of each split, and their size (height, width).
-COUNT, SIZE = 4, (200, 240)
+COUNT, SIZE = 4, (160, 200)
 
 
 def write_toy_data(folder: Path, library: str) -> None:
@@ -46,7 +46,7 @@ def _coco(data: Path, rng: np.random.Generator) -> None:
         for index in range(COUNT):
             _image(root / split / f'{index}.jpg', rng)
             images.append(dict(id=index, file_name=f'{index}.jpg', height=SIZE[0], width=SIZE[1]))
-            for category, (x, y, w, h) in ((index + 1, (20, 30, 90, 120)), (index + 11, (110, 50, 100, 130))):
+            for category, (x, y, w, h) in ((index + 1, (20, 30, 90, 120)), (index + 11, (90, 20, 100, 110))):
                 outline = [x, y, x + w, y, x + w, y + h, x, y + h]
                 boxes.append(dict(id=len(boxes) + 1, image_id=index, category_id=category, bbox=[x, y, w, h],
                                   area=w * h, iscrowd=0, segmentation=[outline]))
@@ -59,7 +59,7 @@ def _ade20k(data: Path, rng: np.random.Generator) -> None:
     for split in ('training', 'validation'):
         for index in range(COUNT):
             _image(root / 'images' / split / f'{index}.jpg', rng)
-            labels = np.repeat(np.repeat(rng.integers(0, 151, (5, 6), np.uint8), 40, 0), 40, 1)
+            labels = np.repeat(np.repeat(rng.integers(0, 151, (4, 5), np.uint8), 40, 0), 40, 1)
             path = root / 'annotations' / split / f'{index}.png'
             path.parent.mkdir(parents=True, exist_ok=True)
             cv2.imwrite(str(path), labels)

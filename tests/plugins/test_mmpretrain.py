@@ -1,4 +1,6 @@
 """A classifier of mmpretrain, trained and compressed by mmpretrain's own script."""
+import json
+
 import cv2
 import numpy as np
 import pytest
@@ -78,6 +80,12 @@ def test_its_own_script_compresses_a_classifier_to_one_of_its_own(folder, run_to
     # its own test script, on the exported student
     run_tool('mmpretrain', 'test', 'student.py', 'student.pth', '--work-dir', 'tested')
     assert 'accuracy/top1: ' in next((folder / 'tested').glob('*/*.log')).read_text()
+    # test-time augmentation goes around the student of a compression, and around the exported one
+    for config, weights in (('vit_tiny_2layers.py', work_dir / 'epoch_1.pth'), ('student.py', 'student.pth')):
+        run_tool('mmpretrain', 'test', config, str(weights), '--tta', '--work-dir', f'augmented_{config}')
+    scores = [next((folder / f'augmented_{config}').glob('*/*.json')).read_text()
+              for config in ('vit_tiny_2layers.py', 'student.py')]
+    assert 'accuracy/top1' in scores[0] and json.loads(scores[0])['accuracy/top1'] == json.loads(scores[1])['accuracy/top1']
 
 
 def test_the_example_of_the_docs_is_such_a_config(need, example):

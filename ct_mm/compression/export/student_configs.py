@@ -8,9 +8,7 @@ from typing import Any
 
 from mmengine.config import ConfigDict
 
-from ct_mm.registry import MODELS
-
-from ..config_tree import config_at, copy_config, exchange_config, merge_configs
+from ..config_tree import class_of, config_at, copy_config, exchange_config, merge_configs
 from ..division.divided_model import DividedModel
 from ..division.divided_stack import DividedStack
 from ..division.spec import DivisionSpec
@@ -82,7 +80,7 @@ def _places(owner: ConfigDict, container: str) -> list[ConfigDict]:
 
 def _shorten(place: ConfigDict, container: str, stacks: Sequence[DividedStack], total: int) -> bool:
     """Replaces the teacher's number of layers by the student's; returns False if this place does not hold it."""
-    built = _class_of(place.get('type'))
+    built = class_of(place.get('type'))
     parameters = inspect.signature(built).parameters if built else {}
     defaults = {name: parameter.default for name, parameter in parameters.items()}
     arch = place.get('arch', defaults.get('arch'))
@@ -101,14 +99,6 @@ def _shorten(place: ConfigDict, container: str, stacks: Sequence[DividedStack], 
                     _renumber(place, stacks)
                 return True
     return False
-
-
-def _class_of(kind: Any) -> type | None:
-    """Finds the class that a config names as building from it would: in the scope of the run."""
-    if inspect.isclass(kind) or kind is None:
-        return kind
-    with MODELS.switch_scope_and_registry(None) as registry:
-        return registry.get(kind)
 
 
 def _preset(built: type | None, name: str) -> Mapping:
