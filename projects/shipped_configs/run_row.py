@@ -49,27 +49,29 @@ def run_row(row: Row, folder: Path, host: str | None = None) -> Outcome:
     if host is None:
         run([sys.executable, '-c', WITHOUT, str(tools / 'test.py'), *test])
     else:
-        found = 'import importlib.util as u; print(u.find_spec("ct_mm"), u.find_spec("%s").origin)' % row.library
-        here, where = subprocess.run([host, '-c', found], capture_output=True, text=True, check=True).stdout.split()
-        if here != 'None':
-            raise RuntimeError(f'ct_mm can be imported by {host}')
-        run([host, str(Path(where).parent / '.mim' / 'tools' / 'test.py'), *test])
+        find = 'import importlib.util as u, json; print(json.dumps([str(u.find_spec("ct_mm")), u.find_spec("%s").origin]))'
+        there, origin = json.loads(run([host, '-c', find % row.library], only=True))
+        if there != 'None':
+            raise RuntimeError(f'{host} can import ct_mm: {there}')
+        run([host, str(Path(origin).parent / '.mim' / 'tools' / 'test.py'), *test], only=True)
     scores = json.loads(next((folder / 'tested').glob('*/*.json')).read_text())
     plain, compressed = (json.loads((folder / f'{name}.json').read_text()) for name in ('plain', 'compressed'))
     return compare(row, plain, compressed, (folder / 'student.py').read_text(), scores)
 
 
 class _Runs:
-    """Runs commands in a folder, each with one thread and no network."""
+    """Runs commands in a folder, each with one thread and no network, and returns what they print."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def __call__(self, command: list[str]) -> None:
-        environment = dict(os.environ, PYTHONPATH=os.pathsep.join(
-            filter(None, [str(PROJECTS), os.environ.get('PYTHONPATH')])), OMP_NUM_THREADS='1', PYTHONWARNINGS='ignore',
-            HF_HUB_OFFLINE='1')
+    def __call__(self, command: list[str], only: bool = False) -> str:
+        """Runs a command; with ``only``, nothing but these projects is added to what its Python can import."""
+        paths = [str(PROJECTS), *([] if only else os.environ.get('PYTHONPATH', '').split(os.pathsep))]
+        environment = dict(os.environ, PYTHONPATH=os.pathsep.join(filter(None, paths)), OMP_NUM_THREADS='1',
+                           PYTHONWARNINGS='ignore', HF_HUB_OFFLINE='1')
         done = subprocess.run(command, cwd=self.folder, env=environment, stdout=subprocess.PIPE,
                               stderr=subprocess.STDOUT, text=True, timeout=3600)
         if done.returncode:
             raise RuntimeError(f'{" ".join(command[-2:])} ended with an error:\n{done.stdout[-3000:]}')
+        return done.stdout
