@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import importlib.util
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +15,14 @@ class Row:
         library: ``mmpretrain``, ``mmdet`` or ``mmseg``.
         config: Path in the library's configs, without suffix.
         compress: What the user's config sets under ``compress``, without the teacher.
-        change: What else the toy run changes, laid over the shipped config.
+        fraction: By how much the images of a detector or a segmenter are smaller than the shipped ones, in each
+            direction.
     """
 
     library: str
     config: str
     compress: dict[str, Any]
-    change: dict[str, Any] = field(default_factory=dict)
+    fraction: int = 4
 
     @property
     def name(self) -> str:
@@ -44,9 +45,6 @@ def _kl(predictions: str) -> dict[str, Any]:
 
 #: Swin's four runs of blocks: only the third is divided, into stages that end where the windows are shifted alike.
 SWIN_T = dict(layers='backbone.stages.2.blocks', stage_sizes=[3, 3])
-#: RepeatAugSampler takes whole multiples of 256 images, of which there are none.
-ALL_IMAGES = dict(train_dataloader=dict(sampler=dict(type='DefaultSampler')))
-
 ROWS = [
     Row('mmpretrain', 'mae/benchmarks/vit-base-p16_8xb128-coslr-100e_in1k', dict(num_stages=4, **_kl('head.fc'))),
     Row('mmpretrain', 'vision_transformer/vit-base-p16_64xb64_in1k', dict(num_stages=3, **_kl('head.layers.head'))),
@@ -59,7 +57,7 @@ ROWS = [
     Row('mmpretrain', 'convnext/convnext-tiny_32xb128_in1k', dict(layers='backbone.stages.2', num_stages=3,
                                                                  **_kl('head.fc'))),
     Row('mmpretrain', 'spark/benchmarks/convnextv2-tiny_8xb256-coslr-300e_in1k',
-        dict(layers='backbone.stages.2', num_stages=3, **_kl('head.fc')), ALL_IMAGES),
+        dict(layers='backbone.stages.2', num_stages=3, **_kl('head.fc'))),
     Row('mmdet', 'detr/detr_r50_8xb2-150e_coco',
         dict(layers=['encoder.layers', 'decoder.layers'], num_stages=3,
              predictions=['bbox_head.fc_cls', 'bbox_head.fc_reg'],
@@ -68,7 +66,8 @@ ROWS = [
         dict(layers=['encoder.layers', 'decoder.layers'], num_stages=3, guidance=None)),
     Row('mmdet', 'deformable_detr/deformable-detr_r50_16xb2-50e_coco',
         dict(layers=['encoder.layers', 'decoder.layers'], num_stages=3, guidance=None)),
-    Row('mmdet', 'dino/dino-4scale_r50_8xb2-12e_coco', dict(layers='encoder.layers', num_stages=3, guidance=None)),
+    Row('mmdet', 'dino/dino-4scale_r50_8xb2-12e_coco', dict(layers='encoder.layers', num_stages=3, guidance=None),
+        fraction=2),  # it chooses 900 of the places of an image
     Row('mmdet', 'swin/mask-rcnn_swin-t-p4-w7_fpn_1x_coco', dict(SWIN_T, guidance=None)),
     Row('mmdet', 'mask2former/mask2former_swin-t-p4-w7-224_8xb2-lsj-50e_coco',
         dict(layers=['backbone.stages.2.blocks', 'panoptic_head.transformer_decoder.layers'],
@@ -80,7 +79,7 @@ ROWS = [
     Row('mmseg', 'swin/swin-tiny-patch4-window7-in1k-pre_upernet_8xb2-160k_ade20k-512x512',
         dict(SWIN_T, guidance=None)),
     Row('mmseg', 'segmenter/segmenter_vit-t_mask_8xb1-160k_ade20k-512x512',
-        dict(layers='backbone.layers', num_stages=4, **_kl('decode_head'))),
+        dict(layers='backbone.layers', num_stages=4, **_kl('decode_head.mask_norm'))),
     Row('mmseg', 'mae/mae-base_upernet_8xb2-amp-160k_ade20k-512x512',
         dict(layers='backbone.layers', stage_sizes=[3, 3, 3, 3], guidance=None)),
     Row('mmseg', 'convnext/convnext-tiny_upernet_8xb2-amp-160k_ade20k-512x512',

@@ -14,8 +14,6 @@ from mmengine.config import Config
 from .recorder import STEPS
 from .rows import Row
 
-#: Images of detectors and segmenters have a quarter of the shipped height and width.
-QUARTER = 4
 #: Keys of a pipeline, a preprocessor or a slid window that are sizes in pixels.
 SIZES = ('scale', 'scales', 'crop_size', 'size', 'img_scale', 'stride', 'resize_scale')
 
@@ -44,9 +42,6 @@ def write_configs(row: Row, folder: Path, record: Callable[[str], str]) -> None:
 
 
 def _toy(cfg: dict[str, Any], row: Row) -> dict[str, Any]:
-    merged = Config(cfg)
-    merged.merge_from_dict(copy.deepcopy(row.change))
-    cfg = merged.to_dict()
     cfg['randomness'] = dict(seed=0)
     cfg['load_from'] = None
     for key in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
@@ -65,7 +60,7 @@ def _toy(cfg: dict[str, Any], row: Row) -> dict[str, Any]:
     if row.library != 'mmpretrain':
         for key, value in list(cfg.items()):
             if key.endswith(('dataloader', 'pipeline', 'data_preprocessor', 'crop_size')) or key == 'model':
-                cfg[key] = _smaller(value) if key != 'crop_size' else _divided(value)
+                cfg[key] = (_divided if key == 'crop_size' else _smaller)(value, row.fraction)
     return cfg
 
 
@@ -86,12 +81,12 @@ def _walk(value: Any, visit: Callable[[dict], None]) -> None:
         _walk(item, visit)
 
 
-def _smaller(value: Any, inside: bool = False) -> Any:
+def _smaller(value: Any, fraction: int) -> Any:
     if isinstance(value, dict):
         backbone = value.get('type') in ('VisionTransformer', 'BEiT', 'MAE') and 'img_size' in value
-        return {key: _divided(item) if key in SIZES and _in_pixels(item) or backbone and key == 'img_size'
-                else _smaller(item) for key, item in value.items()}
-    return type(value)(map(_smaller, value)) if isinstance(value, (list, tuple)) else value
+        return {key: _divided(item, fraction) if key in SIZES and _in_pixels(item) or backbone and key == 'img_size'
+                else _smaller(item, fraction) for key, item in value.items()}
+    return type(value)(_smaller(item, fraction) for item in value) if isinstance(value, (list, tuple)) else value
 
 
 def _in_pixels(value: Any) -> bool:
@@ -99,8 +94,10 @@ def _in_pixels(value: Any) -> bool:
     return all(isinstance(n, int) and n >= 64 or isinstance(n, (list, tuple)) and _in_pixels(n) for n in numbers)
 
 
-def _divided(value: Any) -> Any:
-    return type(value)(map(_divided, value)) if isinstance(value, (list, tuple)) else max(value // QUARTER, 32)
+def _divided(value: Any, fraction: int) -> Any:
+    if isinstance(value, (list, tuple)):
+        return type(value)(_divided(item, fraction) for item in value)
+    return max(value // fraction, 32)
 
 
 def _changes(old: Mapping, new: Mapping) -> dict[str, Any]:
