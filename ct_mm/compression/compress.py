@@ -31,7 +31,7 @@ KEYS.update(replacement=dict, export=dict, fit=dict | None, progress=dict | None
 def compress(cfg: Config) -> Config:
     """Wraps the model of a config in a ReplacementDistiller.
 
-    A model with test-time augmentation around it, as ``--tta`` of the test scripts makes, keeps it around the distiller.
+    Test-time augmentation around the model, as ``--tta`` of the test scripts puts it, stays around the distiller.
 
     Args:
         cfg: A config with ``model`` and ``compress``, a dict of: ``teacher`` (checkpoint of the same model, required);

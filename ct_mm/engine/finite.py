@@ -24,7 +24,8 @@ class BadLossError(FloatingPointError):
         self.losses, self.context, self.files = dict(losses or {}), dict(context or {}), list(files)
 
 
-def check_losses(losses: Mapping[str, Tensor | Sequence[Tensor]], data_samples: Sequence[Any] | None = None, **context: Any) -> None:
+def check_losses(losses: Mapping[str, Tensor | Sequence[Tensor]], data_samples: Sequence[Any] | None = None,
+                 **context: Any) -> None:
     """Raises if a loss is NaN or infinite, before its gradient reaches any weight.
 
     Args:

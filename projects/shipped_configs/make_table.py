@@ -36,10 +36,9 @@ real size and random weights. Changed for four images and a CPU: batch size 2 an
 (the schedules are those of the whole training); no downloaded weights; `SyncBN` is `BN`; `AmpOptimWrapper` is
 `OptimWrapper`; and images of mmdet and mmsegmentation have a quarter of their height and width. The table shows that a
 compression trains as its base config says, not how accurate the student becomes.
-
-| config | optimizer constructor | parameters | learning rates | weight decays | images | EMA | scores | exported | differences |
-|---|---|---|---|---|---|---|---|---|---|
 """
+COLUMNS = ('config', 'optimizer constructor', 'parameters', 'learning rates', 'weight decays', 'images', 'EMA',
+           'scores', 'exported', 'differences')
 
 
 def write_page(outcomes: list[Outcome]) -> str:
@@ -51,7 +50,7 @@ def write_page(outcomes: list[Outcome]) -> str:
     Returns:
         The text.
     """
-    lines = []
+    lines = [f'\n| {" | ".join(COLUMNS)} |\n', '|---' * len(COLUMNS) + '|\n']
     for found in outcomes:
         cells = [f'{found.library}: {found.config}', found.constructor.removesuffix('Constructor'), found.parameters,
                  found.rates, found.decays, f'{found.images} steps equal', found.ema or 'none',

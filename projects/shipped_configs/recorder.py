@@ -14,7 +14,6 @@ from mmengine.runner import Runner
 from torch import Tensor
 from torch.utils._pytree import tree_leaves
 
-
 #: Steps after which a training ends: an epoch of four images in pairs.
 STEPS = 2
 

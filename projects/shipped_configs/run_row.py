@@ -49,8 +49,8 @@ def run_row(row: Row, folder: Path, host: str | None = None) -> Outcome:
     if host is None:
         run([sys.executable, '-c', WITHOUT, str(tools / 'test.py'), *test])
     else:
-        find = 'import importlib.util as u, json; print(json.dumps([str(u.find_spec("ct_mm")), u.find_spec("%s").origin]))'
-        there, origin = json.loads(run([host, '-c', find % row.library], only=True))
+        find = 'import importlib.util as u; print(u.find_spec("ct_mm"), u.find_spec("%s").origin, sep="\\n")'
+        there, origin = run([host, '-c', find % row.library], only=True).split('\n')[:2]
         if there != 'None':
             raise RuntimeError(f'{host} can import ct_mm: {there}')
         run([host, str(Path(origin).parent / '.mim' / 'tools' / 'test.py'), *test], only=True)

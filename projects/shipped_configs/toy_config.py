@@ -1,4 +1,4 @@
-"""Writes the plain config of a row, which inherits from the shipped one, and the compressed one, which inherits from it.
+"""Writes the two configs of a row: the plain one inherits from the shipped one, the compressed one from the plain.
 
 Only what a CPU and four images require is changed; the list is in the page's text.
 """

@@ -69,7 +69,7 @@ def test_every_setting_is_that_of_the_plain_training(library, backbone, wrapper,
     assert len({(group['lr'], group['weight_decay']) for group in compressed.values()}) > 1
 
 
-def test_no_constructor_is_left_out(need):
+def test_no_constructor_of_mmpretrain_mmdet_and_mmseg_is_left_out(need):
     need('mmpretrain', 'mmdet', 'mmseg')
     tried = {wrapper.get('constructor', 'DefaultOptimWrapperConstructor').rpartition('.')[2] for *_, wrapper in CASES}
     there = set(OPTIM_WRAPPER_CONSTRUCTORS.module_dict)

@@ -1,11 +1,12 @@
 """What an optimizer was told about each parameter, by the parameter's name in the model without compression."""
 import re
 
-from ct_mm.compression import CompressRunner
-from ct_mm.registry import MODELS
 from mmengine.config import Config
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import init_default_scope
+
+from ct_mm.compression import CompressRunner
+from ct_mm.registry import MODELS
 
 #: Names that constructors store with a group.
 NOT_COMPARED = ('params', 'param_name', 'param_names')
