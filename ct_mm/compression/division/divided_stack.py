@@ -1,7 +1,8 @@
 """One stack of blocks, divided."""
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 
 from torch import nn
@@ -89,6 +90,31 @@ class DividedStack:
         """Starts each student layer from the teacher layers that the plan names, and notes what did not fit."""
         self.notes = [copy_layer(layer, [teacher_blocks[index] for index in copied])
                       for layer, copied in zip(self.student_layers, self.plan.copied_layers)]
+
+    @contextmanager
+    def undivided(self, model: nn.Module) -> Iterator[None]:
+        """Puts the student's layers themselves into the list for as long as the context lasts, each in its place.
+
+        The names of their tensors are then those of an undivided model. A layer's adapters are parts of it.
+
+        Args:
+            model: The model that holds the stack.
+        """
+        entries = model.get_submodule(self.place.container)
+        running = {self.place.start + i: slot for i, slot in enumerate(self.slots) if slot.layer is not None}
+        adapters = [(slot.layer, name, module) for slot in running.values() for name, module in slot.named_children()
+                    if module is not slot.layer]
+        try:
+            for layer, name, module in adapters:
+                layer.add_module(name, module)
+            for index, slot in running.items():
+                entries[index] = slot.layer
+            yield
+        finally:
+            for index, slot in running.items():
+                entries[index] = slot
+            for layer, name, _ in adapters:
+                layer._modules.pop(name, None)
 
     def fold(self) -> None:
         """Merges each stage's exit adapter with the next stage's entry adapter."""

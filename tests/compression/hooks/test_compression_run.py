@@ -6,12 +6,14 @@ import sys
 import pytest
 import torch
 from mmengine.config import Config
+from mmengine.hooks import EMAHook
 from run_name import run_name
 
 from ct_mm.cli import build_runner
 from ct_mm.compression import replacement_rate, sample_path
 from ct_mm.compression.distillation.replacement import is_mixed_step
 from ct_mm.engine.checkpoints.reading import read_state_dict
+from ct_mm.registry import HOOKS
 
 
 @pytest.fixture
@@ -253,8 +255,18 @@ def test_a_fitted_start_is_nearer_to_the_teacher_and_a_resumed_run_is_not_fitted
     assert all(torch.equal(value, resumed[name]) for name, value in whole.state_dict().items())
 
 
+@HOOKS.register_module(force=True)
+class TestsBothWeights(EMAHook):
+    """As mmpretrain's, which tests the last weights, too, after the test of the averages."""
+
+    __test__ = False
+
+    def after_test_epoch(self, runner, metrics=None):
+        raise AssertionError('an export is no test')
+
+
 def test_where_the_weights_are_averaged_the_average_is_exported(run, tmp_path):
-    hook = dict(type='EMAHook', momentum=0.3)
+    hook = dict(type='ct_mm.TestsBothWeights', momentum=0.3)
     model = run('run', custom_hooks=[hook]).model
     exported = read_state_dict(tmp_path / 'run' / 'student' / 'student.pth')
     checkpoint = torch.load(tmp_path / 'run' / 'epoch_4.pth', weights_only=False)
