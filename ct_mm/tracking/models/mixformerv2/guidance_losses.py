@@ -3,7 +3,6 @@
 References:
     MixFormerV2: Efficient Fully Transformer Tracking, arXiv 2305.15896, section 3.3.
 """
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 

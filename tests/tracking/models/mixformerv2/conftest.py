@@ -68,3 +68,30 @@ class MixFormerCase:
 @pytest.fixture(scope='module', params=parity_files('stage2_kept/kept_layers'), ids=lambda file: file.stem)
 def case(request):
     return MixFormerCase(request.param)
+
+
+@pytest.fixture
+def model_config():
+    """Config of a small MixFormerV2: 8 + 16 + 4 tokens."""
+
+    def make(depth=6, **backbone):
+        return dict(
+            type='ct_mm.MixFormerV2',
+            backbone=dict(type='ct_mm.MixFormerV2ViT', embed_dim=32, depth=depth, num_heads=2, template_size=32,
+                          search_size=64, drop_path_rate=0.2, **backbone),
+            head=dict(type='ct_mm.DistributionHead', in_channels=32, bins=16, score=True),
+            data_preprocessor=dict(type='ct_mm.TrackDataPreprocessor'))
+
+    return make
+
+
+@pytest.fixture
+def batch():
+    """Normalised inputs of two pairs and their samples."""
+    rng = torch.Generator().manual_seed(0)
+    inputs = dict(template=torch.randn(2, 2, 3, 32, 32, generator=rng), search=torch.randn(2, 3, 64, 64, generator=rng))
+    samples = []
+    for box in ([10., 12., 40., 50.], [20., 8., 60., 44.]):
+        samples.append(TrackDataSample())
+        samples[-1].gt_instances = InstanceData(bboxes=torch.tensor([box]))
+    return inputs, samples

@@ -4,8 +4,14 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
-from ct_mm.tracking.models.released_weights import (check_complete, check_other_file, format_model_config,
-                                                    list_some, read_released, write_converted)
+from ct_mm.tracking.models.released_weights import (
+    check_complete,
+    check_other_file,
+    format_model_config,
+    list_some,
+    read_released,
+    write_converted,
+)
 
 from .config import HEAD_WIDTH, mixformerv2_model_config, published
 from .weights import convert_mixformerv2_keys

@@ -47,8 +47,8 @@ def convert_mixformerv2_keys(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     names = {key: rename_mixformerv2_key(key) for key in state if key not in POSITIONS.values()}
     unknown = [key for key, name in names.items() if name is None]
     if unknown:
-        raise ValueError(f'{len(unknown)} of {len(state)} weights are unknown, so the converted model would differ from '
-                         f'the trained one: {list_some(unknown)}')
+        raise ValueError(f'{len(unknown)} of {len(state)} weights are unknown, so the converted model would differ '
+                         f'from the trained one: {list_some(unknown)}')
     return {name: state[key] for key, name in names.items()}
 
 
@@ -65,7 +65,8 @@ def grid_side(state: Mapping[str, Tensor], key: str) -> int:
     tokens = shape_of(state, key, 3)[1]
     side = math.isqrt(tokens)
     if side * side != tokens:
-        raise ValueError(f'{key} has {tokens} tokens, which do not form a square; ct_mm.MixFormerV2 needs square images')
+        raise ValueError(f'{key} has {tokens} tokens, which do not form a square; ct_mm.MixFormerV2 needs square '
+                         f'images')
     return side
 
 
@@ -73,8 +74,9 @@ def _check_positions(key: str, table: Tensor) -> None:
     width, side = table.shape[2], math.isqrt(table.shape[1])
     error = (table.float() - sine_cosine_positions(side, width)).abs().max() if width % 4 == 0 else math.inf
     if not error <= _TOLERANCE:
-        raise ValueError(f'{key} differs by {float(error):.2g} from the fixed sine-cosine table of {side} x {side} tokens '
-                         f'and width {width}, which ct_mm.MixFormerV2 computes; the model was trained with others')
+        raise ValueError(f'{key} differs by {float(error):.2g} from the fixed sine-cosine table of {side} x {side} '
+                         f'tokens and width {width}, which ct_mm.MixFormerV2 computes; the model was trained with '
+                         f'others')
 
 
 def _refuse_other_models(state: Mapping[str, Tensor]) -> None:
