@@ -64,7 +64,7 @@ setup(
     packages=find_packages(include=['ct_mm', 'ct_mm.*']),
     package_data={'ct_mm': ['.mim/**/*', 'tracking/datasets/splits/*']},
     cmdclass={'build_py': BuildWithMimMirror},
-    python_requires='>=3.10',
+    python_requires='>=3.11',
     # MMEngine and MMCV are missing on purpose: each has two distributions that fill the same modules, and
     # naming one would overwrite the other. `import ct_mm` says what is missing; the first two extras bring it.
     install_requires=['filelock>=3.12', 'numpy>=1.23', 'opencv-python>=4.6', 'torch>=2.7'],
@@ -80,6 +80,8 @@ setup(
         'fast': ['simplejpeg>=1.9'],
         # Students as .safetensors files, see tools/export_student.py.
         'safetensors': ['safetensors>=0.4'],
+        # The site made of docs/ and the docstrings.
+        'docs': ['mkdocs-material>=9.5,<10', 'mkdocstrings[python]>=1.0,<2'],
         'quickstart': ['imageio-ffmpeg>=0.5', 'scikit-image>=0.22'],
         'tests': ['pytest>=7.4', 'pytest-xdist>=3.5', 'ruff>=0.6', 'safetensors>=0.4', 'simplejpeg>=1.9'],
     })

@@ -1,4 +1,10 @@
-"""What `mim train ct_mm` runs; the same as `python -m ct_mm.train`."""
+"""Trains or compresses what a config describes: the script behind `mim train ct_mm`.
+
+For example:
+
+    python -m ct_mm.train configs/quickstart/bunny_tiny_4layers.py
+    python -m ct_mm.train my_tracker_4layers.py --resume
+"""
 from ct_mm import cli
 from ct_mm.train import main
 

@@ -1,6 +1,8 @@
 """Makes the training pairs of a config once and writes their crops, so that ``ct_mm.PackedPairs`` can read them often.
 
-python tools/dataset_converters/pack_pairs.py CONFIG data/pairs --pairs 100000 --workers 8
+For example:
+
+    python tools/dataset_converters/pack_pairs.py CONFIG data/pairs --pairs 100000 --workers 8
 """
 import argparse
 import sys

@@ -1,4 +1,9 @@
-"""Converts a released checkpoint of OSTrack or CompressTracker for `ct_mm.OSTrack`."""
+"""Converts a released checkpoint of OSTrack or CompressTracker for `ct_mm.OSTrack`.
+
+For example:
+
+    python tools/model_converters/ostrack_to_ct_mm.py OSTrack_ep0300.pth.tar ostrack_vitb_256.pth --ignore-objects
+"""
 import argparse
 import sys
 from typing import Optional, Sequence
@@ -6,7 +11,7 @@ from typing import Optional, Sequence
 
 def build_parser() -> argparse.ArgumentParser:
     """Returns the parser of this script."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('src', help='checkpoint of OSTrack or CompressTracker, such as OSTrack_ep0300.pth.tar')
     parser.add_argument('dst', help='output file, such as checkpoints/ostrack_vitb_256.pth')
     parser.add_argument(

@@ -1,4 +1,9 @@
-"""Reduces a training checkpoint to its weights for publication, optionally in half precision."""
+"""Reduces a training checkpoint to its weights for publication, optionally in half precision.
+
+For example:
+
+    python tools/model_converters/publish_model.py work_dirs/my_tracker/epoch_300.pth my_tracker.pth --half
+"""
 import argparse
 import sys
 from typing import Optional, Sequence
@@ -6,7 +11,7 @@ from typing import Optional, Sequence
 
 def build_parser() -> argparse.ArgumentParser:
     """Returns the parser of this script."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('src', help='training checkpoint')
     parser.add_argument('dst', help='output file')
     parser.add_argument('--half', action='store_true', help='store floating point weights as float16')

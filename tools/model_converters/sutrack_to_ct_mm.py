@@ -1,4 +1,9 @@
-"""Converts a released checkpoint of SUTrack for `ct_mm.SUTrack`."""
+"""Converts a released checkpoint of SUTrack for `ct_mm.SUTrack`.
+
+For example:
+
+    python tools/model_converters/sutrack_to_ct_mm.py SUTRACK_ep0180.pth.tar sutrack_b224.pth --ignore-objects
+"""
 import argparse
 import sys
 from typing import Optional, Sequence
@@ -6,7 +11,7 @@ from typing import Optional, Sequence
 
 def build_parser() -> argparse.ArgumentParser:
     """Returns the parser of this script."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('src', help='checkpoint of SUTrack, such as SUTRACK_ep0180.pth.tar')
     parser.add_argument('dst', help='output file, such as checkpoints/sutrack_b224.pth')
     parser.add_argument('--search-size', type=int, help='side of the search region in pixels (default: as the position '

@@ -1,4 +1,9 @@
-"""Converts a pretrained plain ViT (MAE, DeiT, DINO; timm's names) to initial weights of an OSTrack backbone."""
+"""Converts a pretrained plain ViT (MAE, DeiT, DINO; timm's names) to initial weights of an OSTrack backbone.
+
+For example:
+
+    python tools/model_converters/vit_to_ct_mm.py mae_pretrain_vit_base.pth checkpoints/mae_vitb_256.pth
+"""
 import argparse
 import sys
 from typing import Optional, Sequence
@@ -6,7 +11,7 @@ from typing import Optional, Sequence
 
 def build_parser() -> argparse.ArgumentParser:
     """Returns the parser of this script."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('src', help='weights, such as mae_pretrain_vit_base.pth, or an .npz')
     parser.add_argument('dst', help='output file; name it in model.backbone.init_cfg.checkpoint')
     parser.add_argument('--template-size', type=int, default=128, help='pixels (default: %(default)s)')

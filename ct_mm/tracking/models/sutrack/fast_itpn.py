@@ -90,7 +90,8 @@ class FastITPN(BaseModule):
         #: Number of tokens of each kind behind the first token. The mimic loss weights the groups equally.
         self.token_groups = dict(search=search, template=num_templates * template)
         self.in_channels, self.embed_dim = in_channels, embed_dim
-        rates = torch.linspace(0, drop_path_rate, sum(stem_depths) + depth).tolist()
+        total = sum(stem_depths) + depth
+        rates = [drop_path_rate * i / max(total - 1, 1) for i in range(total)]
         self.stem = FastITPNStem(embed_dim, stem_depths, in_channels, rates[:sum(stem_depths)])
         self.cls_token = nn.Parameter(torch.zeros(1, 1, embed_dim))
         self.text_token = nn.Parameter(torch.zeros(1, 1, embed_dim)) if text else None

@@ -58,7 +58,7 @@ class SUTrack(BaseTracker):
 
         Args:
             inputs: ``template`` (B, n, 3, Ht, Wt) or, for one template, (B, 3, Ht, Wt), and ``search`` (B, 3, Hs, Ws),
-                normalised; ``template_mask`` (B, n, G, G); ``text`` (B, 1, C), if the text token is not the constant one.
+                normalised; ``template_mask`` (B, n, G, G); optionally ``text`` (B, 1, C) instead of the constant token.
             data_samples: One sample for each pair; ``gt_instances.bboxes`` (1, 4) is xyxy in pixels of the search crop,
                 ``gt_instances.labels`` (1,) the number of the task, 0 (RGB) if it is missing.
 

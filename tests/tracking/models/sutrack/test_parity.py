@@ -64,7 +64,8 @@ def test_rgb(case, fold):
 def test_without_text_and_with_one_template(case, fold):
     factor = 10 if fold else 1
     check_outputs(case, case.tracker(fold, text=False), case.inputs(), 'rgb_no_text', factor)
-    check_outputs(case, case.tracker(fold, num_templates=1), case.inputs('rgb_one_template'), 'rgb_one_template', factor)
+    kind = 'rgb_one_template'
+    check_outputs(case, case.tracker(fold, num_templates=1), case.inputs(kind), kind, factor)
 
 
 def test_another_modality_and_a_description(case):

@@ -1,8 +1,8 @@
 """Computes the text vector of RGB tracking from the text side of CLIP.
 
-Without a description, SUTrack gives CLIP 77 ids that are all zero. The end of the text is taken to be at the largest id,
-which is position 0 here, and CLIP's text side is causal: position 0 attends to itself only. So its attention is one
-linear map, and the text vector is a constant.
+Without a description, SUTrack gives CLIP 77 ids that are all zero. CLIP reads its output at the position of the largest
+id, which is position 0 here. Its text side is causal, so position 0 attends to itself only: attention is a linear
+map, and the text vector is a constant.
 
 References:
     Learning Transferable Visual Models From Natural Language Supervision (CLIP), arXiv 2103.00020.

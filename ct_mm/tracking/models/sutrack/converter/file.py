@@ -4,8 +4,14 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
-from ct_mm.tracking.models.released_weights import (check_complete, check_other_file, format_model_config,
-                                                    list_some, read_released, write_converted)
+from ct_mm.tracking.models.released_weights import (
+    check_complete,
+    check_other_file,
+    format_model_config,
+    list_some,
+    read_released,
+    write_converted,
+)
 
 from .config import HEAD_WIDTH, image_sizes, sutrack_model_config
 from .weights import CLIP, SUTrackWeights, convert_sutrack_keys
@@ -69,7 +75,7 @@ def _sizes(state: dict, template_size: int | None, search_size: int | None) -> t
 
 
 def _describe(converted: SUTrackWeights, config: dict, ignored: Sequence[str]) -> list[str]:
-    backbone = config['backbone']
+    backbone, number = config['backbone'], config['backbone']['num_templates']
     heads = backbone['num_heads'] or f'not in the weights, and the width is no multiple of {HEAD_WIDTH}: fill in ' \
                                      'num_heads (--num-heads)'
     template, search = (backbone[f'{name}_size'] for name in ('template', 'search'))
@@ -87,6 +93,6 @@ def _describe(converted: SUTrackWeights, config: dict, ignored: Sequence[str]) -
         f'other objects    {len(ignored)} kinds ignored{": " + list_some(list(ignored), 8) if ignored else ""}',
         f'layers           {backbone["depth"]} of width {backbone["embed_dim"]}, stem {backbone["stem_depths"]}',
         f'attention heads  {heads}',
-        f'templates        {backbone["num_templates"]} of {template} pixels, {template // 16} x {template // 16} tokens',
+        f'templates        {number} of {template} pixels, {template // 16} x {template // 16} tokens',
         f'search region    {search} pixels, {search // 16} x {search // 16} tokens',
         'crop factors     2.0 and 4.0 (not in the weights; as published)']
