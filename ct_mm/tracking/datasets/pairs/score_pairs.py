@@ -1,5 +1,8 @@
 """ScorePairs: draws pairs with and without the target, to train a head that tells them apart."""
+import logging
+
 import numpy as np
+from mmengine.logging import print_log
 
 from ct_mm.registry import DATASETS
 from ct_mm.tracking.datasets.reading import FrameSequence
@@ -15,7 +18,8 @@ class ScorePairs:
     online template is any frame within ``max_gap`` of the search frame on the template's side, whether it shows the
     target or not. For a negative, the search frame is one of the same video without the target, cut around the middle
     of the image with a box of an eighth of its sides; a video that always shows its target takes a visible frame of
-    another one around that one's target. A photograph is both templates and, if positive, the search frame.
+    another one around that one's target. If there is no other, it gives no negatives, and a warning says so. A
+    photograph is both templates and, if positive, the search frame.
 
     Adds ``score`` to the pair: 1 if the target is in the search frame, else 0. Source: the training of the score head
     of MixFormerV2 (arXiv 2305.15896), its authors' code.
@@ -29,7 +33,7 @@ class ScorePairs:
         partial: Whether to decode only the part of a frame that the crop needs. Defaults to True.
 
     Raises:
-        ValueError: An argument is out of range, or negatives are wanted of a single sequence that is always visible.
+        ValueError: An argument is out of range.
     """
 
     def __init__(self, dataset: dict, max_gap: int = 200, negatives: float = 0.5, min_frames: int = 2,
@@ -39,7 +43,7 @@ class ScorePairs:
                              f'must be at least 1, and negatives={negatives} in [0, 1]')
         self.dataset, self._load = DATASETS.build(dataset), LoadPair(partial)
         self.max_gap, self.negatives = max_gap, negatives
-        self.min_frames, self.min_visible = min_frames, min_visible
+        self.min_frames, self.min_visible, self._told = min_frames, min_visible, False
 
     def draw_pair(self, rng: np.random.Generator) -> dict | None:
         """Returns one pair in the format of ``LoadPair``, or None if the drawn sequence has no suitable frames."""
@@ -79,13 +83,21 @@ class ScorePairs:
     def _another(self, number: int, rng: np.random.Generator) -> dict | None:
         """Returns a frame of another sequence around its own target."""
         if len(self.dataset) < 2:
-            raise ValueError('ScorePairs: a pair without the target needs a frame without it or a second sequence')
+            self._tell_lack()
+            return None
         other = self.dataset.get_sequence((number + 1 + int(rng.integers(len(self.dataset) - 1))) % len(self.dataset))
         visible = np.flatnonzero(other.visible)
         if not len(visible):
             return None
         frame = int(visible[rng.integers(len(visible))])
         return self._load(dict(sequence=other, frame_ids=(frame, frame)))['search']
+
+
+    def _tell_lack(self) -> None:
+        if not self._told:
+            print_log('ScorePairs: the only sequence shows its target in every frame, so no pair lacks the target',
+                      'current', logging.WARNING)
+        self._told = True
 
 
 def _give_box(side: dict, anyway: bool = False) -> None:
