@@ -105,5 +105,5 @@ class AsymmetricBlock(nn.Module):
     def pass_through(self, x: Tensor, known: Tensor | None = None,
                      prepare: bool = False) -> Tensor | tuple[Tensor, Tensor]:
         """Returns what ``forward`` would return if the block changed nothing; nobody reads its keys and values."""
-        heads = self.attn.num_heads
-        return (x, x.new_zeros(len(x), 2, heads, x.shape[1], x.shape[2] // heads)) if prepare else x
+        heads, width = self.attn.num_heads, self.attn.proj.in_features
+        return (x, x.new_zeros(len(x), 2, heads, x.shape[1], width // heads)) if prepare else x

@@ -82,6 +82,8 @@ class MixFormerV2ViT(BaseModule):
         cells, side = template_size // patch_size, search_size // patch_size
         #: Number of tokens of each kind in the sequence, in order. The mimic loss weights the groups equally.
         self.token_groups = dict(template=num_templates * cells**2, search=side**2, regression=EDGES)
+        #: Shape of what ``prepare`` returns, without the batch.
+        self.prepared_shape = (depth, 2, num_heads, self.token_groups['template'], embed_dim // num_heads)
         self.patch_embed = PatchEmbed(patch_size, embed_dim)
         self.register_buffer('pos_embed_template', sine_cosine_positions(cells, embed_dim), persistent=False)
         self.register_buffer('pos_embed_search', sine_cosine_positions(side, embed_dim), persistent=False)

@@ -205,3 +205,34 @@ def test_the_layers_that_are_kept(case, deep_to_shallow):
     distiller, _ = deep_to_shallow
     check_step(case, distiller, 'stage2_kept', case.data['stage2_kept/student_layers'],
                lambda name: plain_name(distiller.student, name))
+
+
+@pytest.mark.parametrize('cached', [True, False], ids=['cached', 'recomputed'])
+def test_tracking(case, cached):
+    """The official online tracker: boxes, scores, and which crop is the online template after each frame."""
+    frames, interval = case.data['tracking/frames'], int(case.data['tracking/update_interval'])
+    tracker = case.tracker(template_factor=2.0, search_factor=4.5, update_interval=interval, cache_templates=cached)
+    tracker.init(frames[0], case.data['tracking/init_box'].astype(np.float64))
+    crops = [(tracker.state.memory.first, 0)]  # every crop so far, and the frame that it comes from
+
+    def frame_of(crop):
+        return next(number for known, number in crops if known is crop)
+
+    for index, frame in enumerate(frames[1:]):
+        assert frame_of(tracker.state.memory.shown[1]) == case.data['tracking/online_template_frame_used'][index]
+        outputs = tracker.loop.outputs(tracker.state, frame)
+        expected = {key: case.data[f'tracking/{key}'][index] for key in (
+            'network_boxes_cxcywh', 'boxes_xywh', 'scores', 'became_candidate', 'online_template_frame_after',
+            'max_score_after')}
+        np.testing.assert_allclose(outputs['box'][0], expected['network_boxes_cxcywh'], atol=OUTPUTS)
+        candidate = tracker.state.memory.candidate
+        box, score = tracker.track(frame)
+        np.testing.assert_allclose(box, expected['boxes_xywh'], atol=1e-3)
+        np.testing.assert_allclose(score, expected['scores'], atol=OUTPUTS)
+        state = tracker.state.memory
+        crops += [(crop, index + 1) for crop in (state.candidate, *state.shown)
+                  if not any(crop is known for known, _ in crops)]
+        if (index + 1) % interval:
+            assert (state.candidate is not candidate) == expected['became_candidate']
+        assert frame_of(state.shown[1]) == expected['online_template_frame_after']
+        np.testing.assert_allclose(state.best, expected['max_score_after'], atol=OUTPUTS)
