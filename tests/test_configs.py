@@ -82,7 +82,8 @@ def test_the_crops_of_the_pipeline_are_those_of_the_model(name):
     for source in sources:
         templates = 2 if source['type'] == 'ct_mm.ScorePairs' else source.get('num_templates', 1)
         assert templates == getattr(tracker.backbone, 'num_templates', 1)
-        assert (crop.template_factor, crop.search_factor) == (tracker.template_factor, tracker.search_factor)
+        crops = tracker.geometry or tracker
+        assert (crop.template_factor, crop.search_factor) == (crops.template_factor, crops.search_factor)
 
 
 @every_config

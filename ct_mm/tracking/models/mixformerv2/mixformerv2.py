@@ -29,10 +29,10 @@ class MixFormerV2(BaseTracker):
         search_factor: Side of the search crop divided by the square root of the target's area.
         margin: Minimum width and height of a box in pixels, and of its part inside the frame.
         update_interval: Number of frames after which the best crop since then becomes the online template, or the first
-            template if no score exceeds ``update_threshold``. ``None``: the templates stay. They also stay without a
-            score head and with one template. Published: 200 on LaSOT, 25 on TrackingNet, 10 (-B) and 15 (-S) on GOT-10k.
+            template if no score exceeded the threshold. ``None``: the templates stay, as they do without a score head
+            and with one template. Published: 200 on LaSOT, 25 on TrackingNet, 10 (-B) and 15 (-S) on GOT-10k.
         update_threshold: The score that a crop must exceed.
-        cache_templates: Compute keys and values of the templates only when a template changes, instead of in each frame.
+        cache_templates: Compute keys and values of the templates only when one changes, instead of in each frame.
         train_score: Train the score head alone: everything else is frozen, and the only loss is that of the score.
         data_preprocessor: Config of the data preprocessor. Default: ``ct_mm.TrackDataPreprocessor``.
         init_cfg: Initialisation config of MMEngine.

@@ -50,19 +50,20 @@ class OnnxSession:
         self.version = onnxruntime.__version__
         #: Whether it takes several targets at once.
         self.batched = all(type(each.shape[0]) is not int for each in self._session.get_inputs() if each.shape)
-        self._path_to_outputs = onnxruntime.RunOptions()
-        self._path_to_outputs.only_execute_path_to_fetches = True
+        self._only_needed = onnxruntime.RunOptions()
+        self._only_needed.only_execute_path_to_fetches = True
+        #: Inputs that play no part in a call must be given all the same.
+        self._unused = {each.name: np.zeros([side or 1 for side in (1, *each.shape)], each.dtype)
+                        for each in self.card.inputs} if self.card.prepares else {}
 
     def __repr__(self) -> str:
         return f'ONNX Runtime {self.version}'
 
     def __call__(self, inputs: Mapping[str, np.ndarray], outputs: Sequence[str]) -> dict[str, np.ndarray]:
-        """Runs the network; see :class:`Session`."""
-        return dict(zip(outputs, self._session.run(list(outputs), dict(inputs))))
+        """Runs the part of the network that the outputs need; see :class:`Session`."""
+        names = [self.card.stored_name(name) for name in outputs]
+        return dict(zip(outputs, self._session.run(names, {**self._unused, **inputs}, self._only_needed)))
 
     def prepare(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Computes the prepared inputs from the templates alone: only the nodes that they need are run."""
-        names = [each.name for each in self.card.inputs if each.role == 'prepared']
-        missing = {each.name: np.zeros([side or 1 for side in (1, *each.shape)], each.dtype)
-                   for each in self.card.inputs if each.name not in inputs}
-        return dict(zip(names, self._session.run(names, {**missing, **inputs}, self._path_to_outputs)))
+        """Computes the prepared inputs from the templates alone."""
+        return self(inputs, [each.name for each in self.card.inputs if each.role == 'prepared'])
