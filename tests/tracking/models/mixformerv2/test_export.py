@@ -54,7 +54,8 @@ def test_templates_run_only_when_one_changes(tracker, frames, monkeypatch):
 
 
 def test_cached_tracks_are_recomputed_tracks(tracker, frames, model_config):
-    again = MODELS.build(dict(model_config(depth=3), update_interval=2, update_threshold=0.0, cache_templates=False)).eval()
+    config = dict(model_config(depth=3), update_interval=2, update_threshold=0.0, cache_templates=False)
+    again = MODELS.build(config).eval()
     again.load_state_dict(tracker.state_dict())
     assert again.card().prepares is False and tracker.card().prepares
     for one, other in zip(track(tracker, frames), track(again, frames)):
