@@ -43,7 +43,8 @@ class LoopingTracker:
             RuntimeError: If ``init`` was not called.
             ValueError: If the image has another type, shape or size, or the network returns no finite numbers.
         """
-        result = self.loop.step(self._started('track(image)'), image)
+        state = self._started('track(image)')
+        result = self.loop.step(state, image)
         return result.box, result.score
 
     def look_at(self, box: np.ndarray) -> None:
@@ -71,7 +72,8 @@ class LoopingTracker:
         Raises:
             RuntimeError: If ``init`` was not called.
         """
-        return self.loop.locate(self._started('locate(crop)'), crop)
+        state = self._started('locate(crop)')
+        return self.loop.locate(state, crop)
 
     def _started(self, call: str) -> TrackState:
         if self.state is None:

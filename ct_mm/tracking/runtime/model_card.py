@@ -158,8 +158,8 @@ class ModelCard:
                 raise ValueError(f'it has {len(text)} characters')
             values = json.loads(text)
             version = values.pop('version')
-            read = {1: _read_first_version, _VERSION: _read}.get(version if type(version) is int else None)
-            if read is not None:
+            read, keys = _READERS.get(version if type(version) is int else None, (None, set()))
+            if read is not None and not set(values) - keys:
                 return cls(**read(values))
         except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
             words = f'it lacks {error}' if type(error) is KeyError else str(error)
@@ -185,9 +185,16 @@ def _images(geometry: Geometry, memory: Memory) -> tuple[NetworkInput, ...]:
 
 def _read(values: dict) -> dict:
     """Returns the arguments of a card from its plain data."""
-    inputs = tuple(NetworkInput(**dict(each, shape=_as_tuple(each['shape']))) for each in _as_tuple(values['inputs']))
+    inputs = tuple(_read_input(each) for each in _as_tuple('inputs', values['inputs']))
     return dict(values, inputs=inputs, outputs=_names(values['outputs']), geometry=build_geometry(values['geometry']),
-                memory=build_memory(values['memory']), mean=_as_tuple(values['mean']), std=_as_tuple(values['std']))
+                memory=build_memory(values['memory']), mean=_as_tuple('mean', values['mean']),
+                std=_as_tuple('std', values['std']))
+
+
+def _read_input(data: Any) -> NetworkInput:
+    if type(data) is not dict or set(data) != {'name', 'role', 'shape', 'dtype'}:
+        raise ValueError(f'inputs must be dicts with name, role, shape and dtype, not {shorten(data)}')
+    return NetworkInput(**dict(data, shape=_as_tuple('shape', data['shape'])))
 
 
 def _read_first_version(values: dict) -> dict:
@@ -197,18 +204,25 @@ def _read_first_version(values: dict) -> dict:
         'template_size', 'search_size', 'template_factor', 'search_factor', 'margin')})
     memory = FixedTemplate()
     return dict(values, inputs=_images(geometry, memory), geometry=geometry, memory=memory,
-                outputs=(BOX, SCORE, 'score_map', 'size_map', 'offset_map'), mean=_as_tuple(values['mean']),
-                std=_as_tuple(values['std']))
+                outputs=(BOX, SCORE, 'score_map', 'size_map', 'offset_map'),
+                mean=_as_tuple('mean', values['mean']), std=_as_tuple('std', values['std']))
 
 
-def _as_tuple(value: Any) -> tuple:
+def _as_tuple(name: str, value: Any) -> tuple:
     if type(value) is not list:
-        raise ValueError(f'a list is needed, not {shorten(value)}')
+        raise ValueError(f'{name} must be a list, not {shorten(value)}')
     return tuple(value)
 
 
 def _names(value: Any) -> tuple[str, ...]:
-    names = _as_tuple(value)
+    names = _as_tuple('outputs', value)
     if len(names) > 64 or not all(type(name) is str and name.isidentifier() and len(name) <= 60 for name in names):
         raise ValueError(f'outputs must be identifiers, not {shorten(names)}')
     return names
+
+
+_COMMON = {'tracker', 'mean', 'std', 'layers', 'precision'}
+_SQUARE = {'template_size', 'search_size', 'template_factor', 'search_factor', 'margin'}
+#: Reader and keys of each version.
+_READERS = {1: (_read_first_version, _COMMON | _SQUARE),
+            _VERSION: (_read, _COMMON | {'inputs', 'outputs', 'geometry', 'memory'})}

@@ -4,14 +4,13 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
-from mmengine.config import Config
+from mmengine.dataset import pseudo_collate
 from sutrack_release import released_state
 
 from ct_mm.deployment.export.export_tracker import export_tracker
 from ct_mm.package_files import resolve_path
-from ct_mm.registry import MODELS
+from ct_mm.registry import DATASETS, MODELS
 from ct_mm.tracking.datasets.benchmarks import SequenceFolder
-from ct_mm.tracking.inference import init_model
 from ct_mm.tracking.models.sutrack.converter import convert_sutrack_keys
 from ct_mm.tracking.models.sutrack.converter.config import sutrack_model_config
 from ct_mm.tracking.runtime import init_tracker
@@ -31,12 +30,28 @@ def random_tracker(templates=2):
     return tracker.eval()
 
 
-def trained_tracker(folder):
-    """The tracker of the quick start; it accepts a new template more often, so that there are updates."""
-    config = Config.fromfile(resolve_path('ct_mm::configs/quickstart/tiny_sutrack.py'))
-    config.model.memory = dict(type='updated', interval=10, threshold=0.2)
-    config.dump(folder / 'tiny_sutrack.py')
-    return init_model(folder / 'tiny_sutrack.py', resolve_path('ct_mm::demo/teacher/tiny_sutrack.pth'))
+@pytest.fixture(scope='module')
+def trained_tracker():
+    """A tracker that has learnt for a few steps to find the target of the included clip."""
+    torch.manual_seed(0)
+    dataset = DATASETS.build(
+        dict(
+            type='ct_mm.PairDataset',
+            sources=[
+                dict(type='ct_mm.SequencePairs', num_templates=2, max_gap=20,
+                     dataset=dict(type='ct_mm.SequenceFolder', data_root='ct_mm::demo/clips'))
+            ],
+            pipeline=[
+                dict(type='ct_mm.CropPair', template_size=64, search_size=128), dict(type='ct_mm.TemplateMask'),
+                dict(type='ct_mm.PackTrackInputs')]))
+    tracker = random_tracker().train()
+    optimizer = torch.optim.AdamW(tracker.parameters(), lr=1e-3)
+    for step in range(30):
+        data = tracker.data_preprocessor(pseudo_collate([dataset[4 * step + i] for i in range(4)]))
+        optimizer.zero_grad()
+        sum(tracker(**data, mode='loss').values()).backward()
+        optimizer.step()
+    return tracker.eval()
 
 
 def exported(tracker, folder, **settings):
@@ -113,13 +128,14 @@ def test_several_targets_in_one_call(tmp_path, clip):
                 np.testing.assert_allclose(result.box, loop.step(state, image).box, atol=PIXELS)
 
 
-@pytest.mark.parametrize('weights', ['random', 'trained'])
-@pytest.mark.parametrize('name', ['otb_crossing', 'uav_person12_1', 'davis_car_shadow'])
-def test_real_sequences(tmp_path, shared, name, weights):
-    tracker = random_tracker() if weights == 'random' else trained_tracker(tmp_path)
+@pytest.mark.parametrize('name, trained', [
+    ('otb_crossing', False), ('uav_person12_1', False), ('davis_car_shadow', False), ('otb_crossing', True),
+    pytest.param('uav_person12_1', True, marks=pytest.mark.slow),
+    pytest.param('davis_car_shadow', True, marks=pytest.mark.slow)])
+def test_real_sequences(tmp_path, shared, trained_tracker, name, trained):
+    tracker = trained_tracker if trained else random_tracker()
     folder = SequenceFolder(str(shared / 'data' / 'sequences'))
     sequence = next(each for each in map(folder.get_sequence, range(len(folder))) if each.name == name)
-    images = [sequence[frame] for frame in range(min(len(sequence), 60))]
-    with torch.no_grad():
-        compared, ties, updates = follow(tracker, exported(tracker, tmp_path), images, sequence.boxes[0])
+    images = [sequence[frame] for frame in range(min(len(sequence), 40))]
+    compared, ties, updates = follow(tracker, exported(tracker, tmp_path), images, sequence.boxes[0])
     assert compared > 0.8 * len(images) and ties < 0.1 * len(images) and updates > 0
