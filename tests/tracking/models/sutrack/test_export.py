@@ -14,7 +14,6 @@ from ct_mm.tracking.datasets.benchmarks import SequenceFolder
 from ct_mm.tracking.models.sutrack.converter import convert_sutrack_keys
 from ct_mm.tracking.models.sutrack.converter.config import sutrack_model_config
 from ct_mm.tracking.runtime import init_tracker
-from ct_mm.tracking.runtime.tracking_loop import TrackingLoop
 
 PIXELS, SCORE, TIE = 0.05, 1e-4, 1e-4
 FORMATS = dict(onnx='.onnx', openvino='.xml')
