@@ -73,15 +73,15 @@ class _Silent:
 def _inputs(loop: TrackingLoop, card: ModelCard, around: CropPair, results: dict) -> dict[str, np.ndarray] | None:
     """Returns the inputs for a pair of frames, the search region jittered; None if the target is not in it."""
     shown, searched = (np.asarray(results[side]['bbox'], np.float64) for side in ('template', 'search'))
-    first, frame = (results[side]['img'][:] for side in ('template', 'search'))
+    first, frame = (np.asarray(results[side]['img']) for side in ('template', 'search'))
     if min(*shown[2:], *searched[2:]) <= 0:
         return None
     near = around.jitter(searched, results['rng'])
     centre = searched[:2] + searched[2:] / 2
     if min(near[2:]) < 1 or (centre < 0).any() or (centre >= frame.shape[1::-1]).any():
         return None
-    state = loop.start(np.ascontiguousarray(first), shown)
-    crop, _ = card.geometry.search(np.ascontiguousarray(frame), near, state.anchor)
+    state = loop.start(first, shown)
+    crop, _ = card.geometry.search(frame, near, state.anchor)
     inputs = loop.inputs(state, crop)
     return {each.name: inputs[each.name] for each in card.inputs}
 

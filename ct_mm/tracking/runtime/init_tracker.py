@@ -70,8 +70,8 @@ def _try_once(session: Session, path: Path) -> None:
         outputs = loop.outputs(loop.start(image, np.array([16., 16, 32, 32])), image)
         fits = outputs[BOX].shape == (1, 4) and outputs[SCORE].shape == (1, 1)
     except Exception as error:  # the runtimes' exceptions share no base class; all are re-raised
-        raise ValueError(f'{path}: its network rejects what its card says, crops of {sizes[0]} and {sizes[1]} '
-                         f'pixels: {error}') from error
+        raise ValueError(f'{path}: its network rejects the crop sizes in its card, {sizes[0]} and {sizes[1]} '
+                         f'pixels, or its other inputs: {error}') from error
     if not fits:
         raise ValueError(f'{path}: its network must return a box (1, 4) and a score (1, 1), not '
                          f'{outputs[BOX].shape} and {outputs[SCORE].shape}')
