@@ -3,12 +3,13 @@ from .composite_pairs import CompositePairs
 from .draw_sampler import DrawSampler
 from .packed_pairs import PackedPairs
 from .pair_dataset import PairDataset
+from .score_pairs import ScorePairs
 from .segment_folder import SegmentFolder
 from .sequence_pairs import SequencePairs
 from .skimage_segments import SkimageSegments
 from .video_backgrounds import VideoBackgrounds
 
 __all__ = [
-    'CompositePairs', 'DrawSampler', 'PackedPairs', 'PairDataset', 'SegmentFolder', 'SequencePairs', 'SkimageSegments',
-    'VideoBackgrounds'
+    'CompositePairs', 'DrawSampler', 'PackedPairs', 'PairDataset', 'ScorePairs', 'SegmentFolder', 'SequencePairs',
+    'SkimageSegments', 'VideoBackgrounds'
 ]
