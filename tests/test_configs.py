@@ -208,7 +208,7 @@ def test_the_recipe_of_compress_tracker(name):
 def test_ostrack_384_crops_as_published():
     model = built('ostrack/ostrack_vitb_384.py')
     assert (model.backbone.template_size, model.backbone.search_size) == (192, 384)
-    assert (model.template_factor, model.search_factor) == (2.0, 5.0)
+    assert (model.geometry.template_factor, model.geometry.search_factor) == (2.0, 5.0)
 
 
 def write_frames(folder, names):
