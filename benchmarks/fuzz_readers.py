@@ -66,7 +66,7 @@ def checkpoints(folder: Path, chance: random.Random) -> Callable[[int], tuple[Ca
     from mmengine.logging import HistoryBuffer
 
     from ct_mm.engine.checkpoints.reading import read_checkpoint, read_state_dict
-    from ct_mm.tracking.models.ostrack.converter.tensors_only import load_tensors_only
+    from ct_mm.engine.checkpoints.tensors_only import load_tensors_only
     content = dict(
         state_dict=torch.nn.Sequential(torch.nn.Linear(4, 6), torch.nn.BatchNorm1d(6)).state_dict(),
         optimizer=dict(state={0: dict(step=torch.tensor(3.0), exp_avg=torch.randn(6, 4))},

@@ -24,10 +24,10 @@ from ct_mm import cli, track
 from ct_mm import train as training_command
 from ct_mm.engine.checkpoints import resume
 from ct_mm.engine.checkpoints.reading import read_checkpoint, read_state_dict
+from ct_mm.engine.checkpoints.tensors_only import load_tensors_only
 from ct_mm.engine.checkpoints.writing import save_checkpoint
 from ct_mm.package_files import resolve_path
 from ct_mm.registry import MODELS
-from ct_mm.tracking.models.ostrack.converter.tensors_only import load_tensors_only
 
 CONVERTERS = Path(__file__).parents[2] / 'tools' / 'model_converters'
 

@@ -9,6 +9,9 @@ from torch import Tensor
 
 from ct_mm.registry import MODELS
 
+#: Names of the inputs that are images.
+IMAGES = ('template', 'search')
+
 
 @MODELS.register_module()
 class TrackDataPreprocessor(BaseDataPreprocessor):
@@ -43,8 +46,9 @@ class TrackDataPreprocessor(BaseDataPreprocessor):
 
         Args:
             data: A batch. ``inputs`` holds lists or stacks of uint8 images (3, H, W), or (N, 3, H, W) for several
-                templates per pair, under ``template`` and ``search``. Sequences under ``video`` are not changed, since
-                a tracker crops them itself. ``data_samples`` is a list of samples.
+                templates per pair, under ``template`` and ``search``. Other arrays, such as ``template_mask``, are
+                stacked and moved only. Sequences under ``video`` are not changed, since a tracker crops them itself.
+                ``data_samples`` is a list of samples.
             training: Unused; part of MMEngine's interface.
 
         Returns:
@@ -53,8 +57,9 @@ class TrackDataPreprocessor(BaseDataPreprocessor):
         Raises:
             ValueError: If the images of a batch differ in shape; the message lists the shapes.
         """
-        inputs = {name: value if name == 'video' else self.normalize(self.cast_data(self._stack(name, value)))
+        inputs = {name: value if name == 'video' else self.cast_data(self._stack(name, value))
                   for name, value in data['inputs'].items()}
+        inputs.update({name: self.normalize(inputs[name]) for name in IMAGES if name in inputs})
         return dict(data, inputs=inputs)
 
     @staticmethod

@@ -9,8 +9,9 @@ from .pair_downscale import PairDownscale
 from .pair_flip import PairFlip
 from .pair_grayscale import PairGrayscale
 from .sample_pair import SamplePair
+from .template_mask import TemplateMask
 
 __all__ = [
     'CropPair', 'LoadPair', 'PackTrackInputs', 'PairBrightness', 'PairChannelShuffle', 'PairDownscale', 'PairFlip',
-    'PairGrayscale', 'SamplePair', 'box_from_crop', 'box_to_crop', 'crop_image'
+    'PairGrayscale', 'SamplePair', 'TemplateMask', 'box_from_crop', 'box_to_crop', 'crop_image'
 ]

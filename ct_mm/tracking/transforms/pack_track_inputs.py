@@ -17,9 +17,10 @@ class PackTrackInputs(PairTransform):
     The result is a dict with two keys:
 
     * ``inputs``: ``template`` (3, Ht, Wt), or (N, 3, Ht, Wt) for N > 1 templates, and ``search`` (3, Hs, Ws); both are
-      contiguous uint8 RGB tensors.
+      contiguous uint8 RGB tensors. After ``TemplateMask`` also ``template_mask`` (N, G, G) float32, N >= 1.
     * ``data_samples``: a ``TrackDataSample`` with ``gt_instances.bboxes`` (1, 4), xyxy float32 in pixels of the search
-      crop, and the metainfo ``source``, the files that the pair came from.
+      crop, and the metainfo ``source``, the files that the pair came from. If the source of pairs names a ``task``,
+      ``gt_instances.labels`` (1,) int64 holds its number.
     """
 
     def transform(self, results: dict) -> dict:
@@ -34,9 +35,14 @@ class PackTrackInputs(PairTransform):
                              'pixels; put ct_mm.CropPair before it in the pipeline')
         sample = TrackDataSample(metainfo=dict(source=list(results['source'])))
         sample.gt_instances = InstanceData(bboxes=torch.from_numpy(box[None]))
+        if 'task' in results:
+            sample.gt_instances.labels = torch.tensor([results['task']])
+        *sides, _ = pair_sides(results)
         *templates, searched = [self._to_tensor(side['img']) for side in pair_sides(results)]
-        template = torch.stack(templates) if len(templates) > 1 else templates[0]
-        return dict(inputs=dict(template=template, search=searched), data_samples=sample)
+        inputs = dict(template=torch.stack(templates) if len(templates) > 1 else templates[0], search=searched)
+        if 'mask' in sides[0]:
+            inputs['template_mask'] = torch.from_numpy(np.stack([side['mask'] for side in sides]))
+        return dict(inputs=inputs, data_samples=sample)
 
     @staticmethod
     def _to_tensor(image: np.ndarray) -> torch.Tensor:

@@ -17,7 +17,7 @@ from ct_mm.tracking.datasets.reading.mapped_arrays import save_array
 from .packed_pairs import INDEX_FILE, shard_names
 
 #: Transforms that are not applied before packing, but when the pairs are read.
-LEFT_TO_READER = ('ct_mm.PairBrightness', 'ct_mm.PackTrackInputs')
+LEFT_TO_READER = ('ct_mm.PairBrightness', 'ct_mm.TemplateMask', 'ct_mm.PackTrackInputs')
 
 
 def pack_pairs(dataset: dict, folder: str | os.PathLike, pairs: int, workers: int = 1, pairs_per_shard: int = 1000,

@@ -25,19 +25,25 @@ class SequencePairs:
         min_visible: Videos with fewer visible frames are skipped. Defaults to 2.
         partial: Whether to decode only the part of a frame that the crop needs. The pairs are the same either way.
             Defaults to True.
+        causal: Whether the search frame comes after the templates; otherwise see ``SamplePair``. Defaults to True.
+        task: Number of the task that these pairs belong to, for a tracker that learns to tell tasks apart. Default: no
+            task.
     """
 
     def __init__(self, dataset: dict, max_gap: int = 200, num_templates: int = 1, min_frames: int = 2,
-                 min_visible: int = 2, partial: bool = True) -> None:
+                 min_visible: int = 2, partial: bool = True, causal: bool = True, task: int | None = None) -> None:
         self.dataset = DATASETS.build(dataset)
-        self._sample, self._load = SamplePair(max_gap, num_templates, min_frames, min_visible), LoadPair(partial)
+        self._sample = SamplePair(max_gap, num_templates, min_frames, min_visible, causal)
+        self._load, self.task = LoadPair(partial), task
         _tell_decoder()
 
     def draw_pair(self, rng: np.random.Generator) -> dict | None:
         """Returns one pair in the format of ``LoadPair``, or None if the drawn sequence has no suitable frames."""
         sequence = self.dataset.get_sequence(int(rng.integers(len(self.dataset))))
         results = self._sample(dict(rng=rng, sequence=sequence))
-        return None if results is None else self._load(results)
+        if results is None:
+            return None
+        return self._load(results) if self.task is None else dict(self._load(results), task=self.task)
 
 
 @functools.cache

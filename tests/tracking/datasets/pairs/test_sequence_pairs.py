@@ -65,6 +65,22 @@ def test_further_templates_come_before_the_first_within_the_gap():
     assert sample([1, 0, 0, 1, 1], 2, 0, num_templates=2) is None
 
 
+def test_frames_may_be_drawn_around_a_base_frame_and_run_backwards():
+    visible = np.random.default_rng(0).random(60) < 0.6
+    backwards, repeated, spans = 0, 0, set()
+    for seed in range(300):
+        frames = sample(visible, 5, seed, num_templates=2, causal=False)
+        assert len(frames) == 3 and visible[list(frames)].all()
+        assert list(frames) in (sorted(frames), sorted(frames, reverse=True))
+        backwards += frames[0] > frames[-1]
+        repeated += len(set(frames)) < 3
+        spans.add(abs(frames[0] - frames[-1]))
+    assert 100 < backwards < 200 and repeated > 20 and max(spans) == 10
+    assert sample([0, 1, 0], 5, 0, causal=False, min_visible=1) == (1, 1)
+    assert sample([0, 1, 0], 5, 0, causal=False) is None
+    assert sample([1], 5, 0, is_still=True, num_templates=2, causal=False) == (0, 0, 0)
+
+
 def test_short_videos_may_be_skipped():
     assert sample([1] * 19, 5, 0, min_frames=20) is None
     assert sample([1] * 20, 5, 0, min_frames=20) is not None

@@ -2,16 +2,17 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
 
-from ct_mm.engine.checkpoints.reading import check_weights, find_weights, read_checkpoint
-from ct_mm.engine.checkpoints.writing import save_checkpoint
-from ct_mm.tracking.models.ostrack.converter.tensors_only import load_tensors_only
+from ct_mm.tracking.models.released_weights import (
+    check_complete,
+    check_other_file,
+    format_model_config,
+    read_released,
+    write_converted,
+)
 
-from .config import HEAD_WIDTH, check_complete, format_model_config, ostrack_model_config
+from .config import HEAD_WIDTH, ostrack_model_config
 from .weights import OSTrackWeights, convert_ostrack_keys
 
 
@@ -32,38 +33,17 @@ def convert_ostrack_file(src: str | os.PathLike, dst: str | os.PathLike, weights
         FileNotFoundError: If the file does not exist.
         ValueError: If the file is damaged, holds objects without ``ignore_objects``, or is not a complete OSTrack.
     """
-    if Path(dst).resolve() == Path(src).resolve():
-        raise ValueError(f'{dst} is the file to convert: choose another output file')
-    content, ignored = load_tensors_only(src) if ignore_objects else (_read_plain(src), [])
-    state = check_weights(find_weights(content), src)
-    if state is None:
-        raise ValueError(f'{src} contains no weights')
+    check_other_file(src, dst)
+    state, ignored = read_released(src, ignore_objects)
     try:
         converted = convert_ostrack_keys(state, weights)
         config = ostrack_model_config(converted.state)
         check_complete(converted.state, config)
     except ValueError as error:
         raise ValueError(f'{src}: {error}') from error
-    # Clone the tensors, since saving a view would save its whole storage.
-    tensors = {key: value.detach().clone() for key, value in converted.state.items()}
-    save_checkpoint(dict(state_dict=tensors, meta=dict(converted_from=Path(src).name, kind=converted.kind)), dst)
+    write_converted(converted.state, src, dst, converted.kind)
     return '\n'.join([f'read             {src}', *_describe(converted, config, ignored), f'written          {dst}', '',
                       format_model_config(config)])
-
-
-def _read_plain(src: str | os.PathLike) -> Any:
-    try:
-        return read_checkpoint(src)
-    except ValueError as error:
-        if 'more than tensors' not in str(error):
-            raise
-        name = re.search(r'GLOBAL (\S+)', str(error.__cause__))
-        if name is None:  # no object is named, so the file may not be a checkpoint at all
-            raise
-        raise ValueError(
-            f'{src} holds more than tensors, such as {name[1]}, and reading these would run code from the file. '
-            f'--ignore-objects reads only the tensors and runs no code; the released files need it, since they also '
-            f'hold training settings') from error
 
 
 def _describe(converted: OSTrackWeights, config: dict, ignored: Sequence[str]) -> list[str]:

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from ct_mm.tracking.models.released_weights import list_some
+
 #: Models in a CompressTracker training checkpoint.
 WEIGHTS = ('student', 'teacher')
 #: Unused weights in every file, left over from the pretrained ViT.
@@ -67,7 +69,7 @@ def convert_ostrack_keys(state: Mapping[str, Tensor], weights: str = 'student') 
     unknown = [key for key, name in renamed.items() if name is None]
     if unknown:
         raise ValueError(f'{kind}: {len(unknown)} of {len(state)} weights are unknown, so the converted model would '
-                         f'differ from the trained one: {_some(unknown)}')
+                         f'differ from the trained one: {list_some(unknown)}')
     return OSTrackWeights(kind, {renamed[key]: value for key, value in chosen.items() if key in renamed},
                           (*dropped, *(key for key in chosen if key in UNUSED)))
 
@@ -117,7 +119,7 @@ def _choose(state: dict[str, Tensor], weights: str) -> tuple[str, dict[str, Tens
 
 def _refuse_other_models(state: dict[str, Tensor]) -> None:
     """Raises an error with an explanation for files that are often confused with OSTrack's."""
-    found = f'found {_some(list(state))}'
+    found = f'found {list_some(list(state))}'
     if 'student.data_preprocessor.mean' in state or any(re.match(r'student\..*\.layer\.', key) for key in state):
         raise ValueError('this is a training checkpoint of ct_mm.ReplacementDistiller; use the plain student '
                          'student/student.pth in the same work dir, which needs no conversion')
@@ -130,9 +132,4 @@ def _refuse_other_models(state: dict[str, Tensor]) -> None:
     if not any(key.startswith(('box_head.conv1_ctr.', 'ori_box_head.conv1_ctr.')) for key in state):
         heads = [key for key in state if 'head' in key]
         raise ValueError(f'this file has no centre head (box_head.conv1_ctr.*); '
-                         f'{"heads: " + _some(heads) if heads else found}')
-
-
-def _some(keys: list[str], limit: int = 5) -> str:
-    more = f' and {len(keys) - limit} more' if len(keys) > limit else ''
-    return ', '.join(map(ascii, keys[:limit])) + more
+                         f'{"heads: " + list_some(heads) if heads else found}')

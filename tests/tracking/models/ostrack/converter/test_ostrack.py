@@ -9,7 +9,8 @@ import torch
 from ct_mm.engine.checkpoints.reading import read_state_dict
 from ct_mm.registry import MODELS
 from ct_mm.tracking.models.ostrack.converter import convert_ostrack_file, convert_ostrack_keys
-from ct_mm.tracking.models.ostrack.converter.config import check_complete, format_model_config, ostrack_model_config
+from ct_mm.tracking.models.ostrack.converter.config import ostrack_model_config
+from ct_mm.tracking.models.released_weights import check_complete, format_model_config
 
 
 @pytest.fixture(scope='module')

@@ -1,8 +1,8 @@
 """Reads the tensors of a checkpoint without executing anything else in it.
 
 A pickle is a program. ``torch.load(weights_only=True)`` rejects a file with unknown classes even if only its weights
-are needed, and trackers of the PyTracking family save their training settings with the weights. This module reads such
-files with an inert placeholder for every unknown name.
+are needed, and many projects save objects of their training, such as its settings, with the weights. This module reads
+such files with an inert placeholder for every unknown name.
 """
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import copyreg
 import os
 from typing import Any
 
-from ct_mm.engine.checkpoints.stand_ins import TENSOR_FUNCTIONS as _ALLOWED  # noqa: F401 (what the file may call, for the tests)
-from ct_mm.engine.checkpoints.torch_file import read_torch_file
+from .stand_ins import TENSOR_FUNCTIONS as _ALLOWED  # noqa: F401 (what the file may call, for the tests)
+from .torch_file import read_torch_file
 
 
 def load_tensors_only(path: str | os.PathLike) -> tuple[Any, list[str]]:

@@ -13,8 +13,8 @@ from collections import OrderedDict
 import pytest
 import torch
 
-from ct_mm.tracking.models.ostrack.converter import tensors_only
-from ct_mm.tracking.models.ostrack.converter.tensors_only import Placeholder, load_tensors_only
+from ct_mm.engine.checkpoints import tensors_only
+from ct_mm.engine.checkpoints.tensors_only import Placeholder, load_tensors_only
 
 WEIGHTS = OrderedDict(a=torch.arange(6.0).view(2, 3), b=torch.tensor(7), h=torch.ones(3, dtype=torch.half))
 both_formats = pytest.mark.parametrize('zipped', [True, False], ids=['zip', 'legacy'])
