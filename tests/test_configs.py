@@ -19,6 +19,7 @@ CONFIGS = sorted(file.relative_to(ROOT / 'configs').as_posix() for file in (ROOT
                  if '_base_' not in file.parts)
 STUDENTS = [name for name in CONFIGS if name.startswith('compress_tracker/')]
 OSTRACK = [name for name in CONFIGS if name.startswith('ostrack/')]
+SUTRACK = [name for name in CONFIGS if name.startswith('sutrack/')]
 every_config = pytest.mark.parametrize('name', CONFIGS)
 
 
@@ -76,6 +77,9 @@ def test_the_crops_of_the_pipeline_are_those_of_the_model(name):
         pytest.skip('this config trains nothing')
     for crop in crops:
         assert (crop.template_size, crop.search_size) == (tracker.backbone.template_size, tracker.backbone.search_size)
+    sources = cfg.train_dataloader.dataset.get('sources', [])
+    for source in sources:
+        assert source.get('num_templates', 1) == getattr(tracker.backbone, 'num_templates', 1)
         assert (crop.template_factor, crop.search_factor) == (tracker.template_factor, tracker.search_factor)
 
 
@@ -120,6 +124,35 @@ def test_the_recipe_of_ostrack(name):
     assert cfg.train_cfg.max_epochs == 300 and cfg.param_scheduler[0].milestones == [240]
     assert cfg.model.backbone.drop_path_rate == 0.1
     assert cfg.train_dataloader.batch_size == 32 and cfg.train_dataloader.dataset.pairs_per_epoch == 60000
+
+
+@pytest.mark.parametrize('name', [name for name in SUTRACK if 'layers' not in name])
+def test_the_recipe_of_sutrack(name):
+    cfg = read(name)
+    assert cfg.optim_wrapper.optimizer == dict(type='AdamW', lr=1e-4, weight_decay=1e-4)
+    assert cfg.optim_wrapper.paramwise_cfg.custom_keys == dict(backbone=dict(lr_mult=0.1))
+    assert cfg.optim_wrapper.clip_grad == dict(max_norm=0.1)
+    assert cfg.train_cfg.max_epochs == 180 and cfg.param_scheduler[0].milestones == [144]
+    assert cfg.train_dataloader.batch_size == 32 and cfg.train_dataloader.dataset.pairs_per_epoch == 100000
+    assert {(source.max_gap, source.causal) for source in cfg.train_dataloader.dataset.sources} == {(400, False)}
+    crop, = [step for step in cfg.train_dataloader.dataset.pipeline if step['type'] == 'ct_mm.CropPair']
+    assert (crop.center_jitter, crop.scale_jitter) == (3.5, 0.5)
+    rates = [getattr(block.drop_path, 'drop_prob', 0) for block in built(name).backbone.blocks]
+    first = sum(cfg.model.backbone.stem_depths)
+    np.testing.assert_allclose(rates, [0.1 * (first + i) / (first + len(rates) - 1) for i in range(len(rates))])
+
+
+@pytest.mark.parametrize('variant, main_blocks, students', [('t224', 12, [4]), ('b224', 24, [8, 6, 4]),
+                                                            ('l224', 40, [10])])
+def test_students_of_sutrack_have_fewer_main_blocks_and_all_else(variant, main_blocks, students):
+    teacher = built(f'sutrack/sutrack_{variant}.py')
+    block = millions(teacher.backbone.blocks[0])
+    for layers in students:
+        model = built(f'sutrack/sutrack_{variant}_{layers}layers.py')
+        assert [stack.place.path for stack in model.divided.stacks] == ['backbone.blocks']
+        assert model.divided.plan.num_layers == main_blocks and model.divided.plan.num_stages == layers
+        saved = (main_blocks - layers) * block
+        assert abs(millions(teacher) - millions(tracker_of(model)) - saved) < 1e-6
 
 
 @pytest.mark.parametrize('name', STUDENTS)
@@ -181,7 +214,7 @@ def data(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
 
-@pytest.mark.parametrize('name', OSTRACK + ['compress_tracker/ostrack_vitb_256_4layers.py'])
+@pytest.mark.parametrize('name', [*OSTRACK, 'compress_tracker/ostrack_vitb_256_4layers.py', *SUTRACK])
 def test_the_published_mix_of_data_arrives_in_the_size_of_the_model(name, data):
     cfg = read(name)
     tracker = tracker_of(built(name))
@@ -192,10 +225,14 @@ def test_the_published_mix_of_data_arrives_in_the_size_of_the_model(name, data):
         item = dataset[next(sampler)]
         for side in ('template', 'search'):
             size = getattr(tracker.backbone, f'{side}_size')
-            assert item['inputs'][side].shape == (3, size, size)
+            assert item['inputs'][side].shape[-3:] == (3, size, size)
         drawn_from.add(Path(item['data_samples'].source[0]).parts[1])
     assert drawn_from == {'lasot', 'got10k', 'coco', 'trackingnet'}
-    assert len(dataset) == 60000
+    assert len(dataset) == (100000 if name in SUTRACK else 60000)
+    if name in SUTRACK:
+        cells = tracker.backbone.template_size // 16
+        assert item['inputs']['template_mask'].shape == (tracker.backbone.num_templates, cells, cells)
+        assert item['data_samples'].gt_instances.labels.tolist() == [0]
     assert len(DATASETS.build(cfg.test_dataloader.dataset)) == 2
     METRICS.build(cfg.test_evaluator)
     assert (cfg.val_dataloader, cfg.val_evaluator) == (cfg.test_dataloader, cfg.test_evaluator)
@@ -213,7 +250,7 @@ def metafile_models():
 
 def test_the_model_index_lists_each_published_config_once():
     listed = sorted(model['Config'].removeprefix('configs/') for _, model in metafile_models())
-    assert listed == sorted(STUDENTS + OSTRACK)
+    assert listed == sorted(name for name in CONFIGS if not name.startswith('quickstart/'))
     names = [model['Name'] for _, model in metafile_models()]
     assert len(set(names)) == len(names)
 

@@ -1,6 +1,6 @@
 """Trackers: shared parts and one folder per family; importing this package registers them."""
-from . import layers, lorat, ostrack
+from . import layers, lorat, ostrack, sutrack
 from .base_tracker import BaseTracker
 from .track_data_preprocessor import TrackDataPreprocessor
 
-__all__ = ['BaseTracker', 'TrackDataPreprocessor', 'layers', 'lorat', 'ostrack']
+__all__ = ['BaseTracker', 'TrackDataPreprocessor', 'layers', 'lorat', 'ostrack', 'sutrack']

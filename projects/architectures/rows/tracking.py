@@ -8,24 +8,29 @@ import torch
 from ..row import Case, row
 
 
-def tracker(**backbone: Any) -> Case:
-    """An OSTrack on noise with a box in it."""
+def pairs(templates: tuple[int, ...] = ()) -> list[dict]:
+    """Noise with a box in it, as training pairs; ``templates`` is the number of templates, if there are several."""
     from mmengine.structures import InstanceData
 
     from ct_mm.tracking.structures import TrackDataSample
     rng = torch.Generator().manual_seed(0)
     samples = []
     for box in ([10., 12., 40., 50.], [20., 8., 60., 44.], [5., 5., 30., 30.], [16., 20., 50., 60.]):
-        inputs = {name: torch.randint(0, 256, (3, side, side), generator=rng, dtype=torch.uint8)
-                  for name, side in (('template', 32), ('search', 64))}
+        inputs = {name: torch.randint(0, 256, shape, generator=rng, dtype=torch.uint8)
+                  for name, shape in (('template', (*templates, 3, 32, 32)), ('search', (3, 64, 64)))}
         sample = TrackDataSample()
         sample.gt_instances = InstanceData(bboxes=torch.tensor([box]))
         samples.append(dict(inputs=inputs, data_samples=sample))
+    return samples
+
+
+def tracker(**backbone: Any) -> Case:
+    """An OSTrack."""
     size = dict(embed_dim=32, depth=6, num_heads=2, template_size=32, search_size=64)
     model = dict(
         type='ct_mm.OSTrack', backbone=dict(type='ct_mm.OneStreamViT', **size, **backbone),
         head=dict(type='ct_mm.CenterHead', in_channels=32, feat_size=4, channels=16))
-    return Case(model, samples, dict(num_stages=3), source='ct_mm')
+    return Case(model, pairs(), dict(num_stages=3), source='ct_mm')
 
 
 @row('OSTrack', 'ct_mm')
@@ -36,3 +41,18 @@ def ostrack() -> Case:
 @row('OSTrack with candidate elimination', 'ct_mm')
 def ostrack_ce() -> Case:
     return tracker(ce_layers=(1, 3), ce_keep_ratio=0.7)
+
+
+@row('SUTrack', 'ct_mm')
+def sutrack() -> Case:
+    samples, rng = pairs((2, )), torch.Generator().manual_seed(1)
+    for sample in samples:
+        sample['inputs']['template_mask'] = torch.rand(2, 2, 2, generator=rng)
+    model = dict(
+        type='ct_mm.SUTrack',
+        backbone=dict(
+            type='ct_mm.FastITPN', embed_dim=32, depth=6, num_heads=2, stem_depths=(2, 2), template_size=32,
+            search_size=64),
+        head=dict(type='ct_mm.CenterHead', in_channels=32, feat_size=4, channels=16, clamp_size=True),
+        task_head=dict(type='ct_mm.TaskHead', in_channels=32, channels=32))
+    return Case(model, samples, dict(num_stages=3), source='ct_mm')

@@ -58,18 +58,22 @@ class CompositePairs:
             sides (see :func:`~ct_mm.tracking.datasets.pairs.compositing.bend`). Defaults to 0, a rigid target.
         videos: Config of a ``VideoBackgrounds`` used as the background of half of the non-static pairs. Defaults to
             None.
+        num_templates: Number of template frames; from each frame to the next, the target moves on. Defaults to 1.
 
     Raises:
-        ValueError: ``target_size`` is not ordered or does not fit the canvas.
+        ValueError: ``target_size`` is not ordered or does not fit the canvas, or ``num_templates`` is below 1.
     """
 
     def __init__(self, images: dict, canvas: tuple[int, int] = (320, 240), target_size: tuple[float, float] = (16, 120),
                  static_fraction: float = 0.5, max_distractors: int = 3, occlusion: float = 0.3,
-                 min_visible: float = 0.4, bend: float = 0.0, videos: dict | None = None) -> None:
+                 min_visible: float = 0.4, bend: float = 0.0, videos: dict | None = None,
+                 num_templates: int = 1) -> None:
         if not 0 < target_size[0] <= target_size[1] <= min(canvas):
             raise ValueError(f'CompositePairs: target_size={tuple(target_size)} must be ordered and fit into '
                              f'canvas={tuple(canvas)}')
-        self.photos = DATASETS.build(images)
+        if num_templates < 1:
+            raise ValueError(f'CompositePairs: num_templates must be at least 1, got {num_templates}')
+        self.photos, self.num_templates = DATASETS.build(images), num_templates
         self.canvas, self.target_size, self.static_fraction = tuple(canvas), tuple(target_size), static_fraction
         self.max_distractors, self.occlusion, self.min_visible = max_distractors, occlusion, min_visible
         self.bend, self.videos = bend, None if videos is None else DATASETS.build(videos)
@@ -82,22 +86,25 @@ class CompositePairs:
 
         Returns:
             ``template`` and ``search``, each with ``img`` (H, W, 3) RGB uint8 and ``bbox`` (4,) float64 xywh in pixels,
-            and ``source``, the photographs' names. None if the target is not on the canvas; then draw again.
+            and ``source``, the photographs' names; ``template`` is a list if there are several. None if the target is
+            not on the canvas; then draw again.
 
         Raises:
             RuntimeError: None of 100 photographs has a suitable segment.
         """
         static = rng.random() < self.static_fraction
         scene = self._static_scene(rng) if static else self._free_scene(rng)
-        first = self._first_pose(scene, rng)
-        frames = []
-        poses = (first, self.occlusion / 4), (self._next_pose(first, scene, rng), self.occlusion)
-        for background, (pose, occlusion) in zip(scene.backgrounds, poses):
-            frame = self._render(scene, background, pose, occlusion, rng)
+        poses, frames = [self._first_pose(scene, rng)], []
+        for _ in range(self.num_templates):
+            poses.append(self._next_pose(poses[-1], scene, rng))
+        for number, pose in enumerate(poses):
+            searched = number == self.num_templates
+            frame = self._render(scene, scene.backgrounds[searched], pose, self.occlusion / (1 if searched else 4), rng)
             if frame is None:
                 return None
             frames.append(frame)
-        return dict(template=frames[0], search=frames[1], source=scene.source)
+        *templates, search = frames
+        return dict(template=templates if len(templates) > 1 else templates[0], search=search, source=scene.source)
 
     def _draw_target(self, rng: np.random.Generator, static: bool = False) -> tuple[Photograph, Segment]:
         """Returns a photograph and one of its segments; for a static pair, a complete one that is small enough."""

@@ -31,6 +31,7 @@ class CenterHead(BaseModule):
         loss_giou: Config of the IoU loss of boxes.
         loss_l1: Config of the L1 loss of boxes.
         loss_score: Config of the loss of the score map.
+        clamp_size: Whether to clamp the size map to [1e-4, 1 - 1e-4] like the score map, as some trackers were trained.
         init_cfg: Initialisation config of MMEngine.
 
     Examples:
@@ -41,9 +42,10 @@ class CenterHead(BaseModule):
     """
 
     def __init__(self, in_channels: int, feat_size: int, channels: int = 256, loss_giou: dict | None = None,
-                 loss_l1: dict | None = None, loss_score: dict | None = None, init_cfg: dict | None = None) -> None:
+                 loss_l1: dict | None = None, loss_score: dict | None = None, clamp_size: bool = False,
+                 init_cfg: dict | None = None) -> None:
         super().__init__(init_cfg)
-        self.feat_size = feat_size
+        self.feat_size, self.clamp_size = feat_size, clamp_size
         self.score = self._branch(in_channels, channels, 1)
         self.offset = self._branch(in_channels, channels, 2)
         self.size = self._branch(in_channels, channels, 2)
@@ -78,7 +80,8 @@ class CenterHead(BaseModule):
         feature = tokens.transpose(1, 2).reshape(len(tokens), -1, size, size)  # (B, C, S, S)
         # Use float32 from here: in half precision, 1 - 1e-4 rounds to 1, and log(1 - score) becomes infinite.
         score_map = self.score(feature).float().sigmoid().clamp(1e-4, 1 - 1e-4)
-        maps = dict(score_map=score_map, size_map=self.size(feature).float().sigmoid(),
+        size_map = self.size(feature).float().sigmoid()
+        maps = dict(score_map=score_map, size_map=size_map.clamp(1e-4, 1 - 1e-4) if self.clamp_size else size_map,
                     offset_map=self.offset(feature).float())
         return dict(maps, boxes=self.decode(**maps))
 

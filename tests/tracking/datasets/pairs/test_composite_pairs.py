@@ -35,6 +35,21 @@ def test_the_box_is_that_of_the_painted_target(composites, without_light_and_cam
     assert seen > 40
 
 
+def test_the_target_moves_on_from_template_to_template(composites, without_light_and_camera):
+    settings = dict(max_distractors=0, occlusion=0)
+    one, three = (DATASETS.build(composites(**settings, num_templates=number)) for number in (1, 3))
+    seen = 0
+    for seed in range(20):
+        pair = three.draw_pair(np.random.default_rng(seed))
+        if pair is not None:
+            sides = [*pair['template'], pair['search']]
+            assert len(sides) == 4 and len({tuple(side['bbox']) for side in sides}) == 4
+            seen += 1
+    assert seen > 10 and isinstance(one.draw_pair(np.random.default_rng(0))['template'], dict)
+    with pytest.raises(ValueError, match='num_templates must be at least 1, got 0'):
+        DATASETS.build(composites(num_templates=0))
+
+
 @pytest.fixture
 def black_extras(monkeypatch):
     """In static pairs, everything that is painted (distractors and occluders, not the target) becomes black."""

@@ -1,0 +1,7 @@
+# SUTrack-L224, see sutrack_b224.py.
+_base_ = [
+    '../_base_/models/sutrack_itpn_l224.py',
+    '../_base_/datasets/sutrack_pairs.py',
+    '../_base_/schedules/sutrack_180e.py',
+    '../_base_/default_runtime.py',
+]

@@ -1,0 +1,100 @@
+"""SUTrack: Fast-iTPN on templates, search region and text, and a centre head on the search tokens.
+
+References:
+    SUTrack: Towards Simple and Unified Single Object Tracking, arXiv 2412.19138.
+"""
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from ct_mm.registry import MODELS
+from ct_mm.tracking.models.layers.center_head import hann_window
+from ct_mm.tracking.structures import TrackDataSample
+from ct_mm.tracking.structures.boxes import xyxy_to_cxcywh
+
+from ..base_tracker import BaseTracker
+
+
+@MODELS.register_module()
+class SUTrack(BaseTracker):
+    """RGB tracker with one or several templates, of which the newest is exchanged while tracking.
+
+    Args:
+        backbone: Config of a backbone. It is called as ``backbone(template, template_mask, search)``, returns tokens
+            (B, T, C), and has ``search_tokens``, ``template_size``, ``search_size`` and ``num_templates``.
+        head: Config of the head, which is called with the search tokens.
+        task_head: Config of a head that is trained to tell the tasks of the training data apart. Default: none.
+        template_factor: Side of the template crop divided by the square root of the target's area.
+        search_factor: Side of the search crop divided by the square root of the target's area.
+        data_preprocessor: Config of the data preprocessor. Default: ``ct_mm.TrackDataPreprocessor``.
+        init_cfg: Initialisation config of MMEngine.
+    """
+
+    def __init__(self, backbone: dict, head: dict, task_head: dict | None = None, template_factor: float = 2.0,
+                 search_factor: float = 4.0, data_preprocessor: dict | None = None,
+                 init_cfg: dict | None = None) -> None:
+        super().__init__(data_preprocessor or dict(type='ct_mm.TrackDataPreprocessor'), init_cfg)
+        self.backbone = MODELS.build(backbone)
+        self.head = MODELS.build(head)
+        self.task_head = MODELS.build(task_head) if task_head else None
+        self.template_factor, self.search_factor = template_factor, search_factor
+        self.register_buffer('window', hann_window(self.head.feat_size), persistent=False)
+
+    def _forward(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Computes the raw predictions of the head for a batch of pairs."""
+        return self.head(self.backbone.search_tokens(self._tokens(inputs)))
+
+    def _tokens(self, inputs: dict[str, Tensor]) -> Tensor:
+        """Returns all tokens (B, T, C) of a batch of pairs, after the final norm."""
+        if 'template_mask' not in inputs:
+            raise ValueError('SUTrack needs template_mask: put ct_mm.TemplateMask after ct_mm.CropPair in the pipeline')
+        template = inputs['template']
+        template = template.unsqueeze(1) if template.dim() == 4 else template  # (B, n, 3, Ht, Wt)
+        return self.backbone(template, inputs['template_mask'], inputs['search'], inputs.get('text'))
+
+    def loss(self, inputs: dict[str, Tensor], data_samples: list[TrackDataSample]) -> dict[str, Tensor]:
+        """Computes the losses of a batch of pairs.
+
+        Args:
+            inputs: ``template`` (B, n, 3, Ht, Wt) or, for one template, (B, 3, Ht, Wt), and ``search`` (B, 3, Hs, Ws),
+                normalised; ``template_mask`` (B, n, G, G); optionally ``text`` (B, 1, C) instead of the constant token.
+            data_samples: One sample for each pair; ``gt_instances.bboxes`` (1, 4) is xyxy in pixels of the search crop,
+                ``gt_instances.labels`` (1,) the number of the task, 0 (RGB) if it is missing.
+
+        Returns:
+            The weighted losses of the heads.
+        """
+        tokens = self._tokens(inputs)
+        predictions = self.head(self.backbone.search_tokens(tokens))
+        truth = [sample.gt_instances for sample in data_samples]
+        boxes = torch.cat([instances.bboxes for instances in truth]).to(tokens.device)  # (B, 4)
+        # Not divided by the side, as decoding would have it: the released models were trained so.
+        losses = self.head.loss(predictions, xyxy_to_cxcywh(boxes) / (inputs['search'].shape[-1] - 1))
+        if self.task_head is not None:
+            labels = torch.cat([instances.get('labels', torch.zeros(1, dtype=torch.long)) for instances in truth])
+            losses.update(self.task_head.loss(tokens, labels.to(tokens.device)))
+        return losses
+
+    def read_out(self, predictions: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Finds the target in the maps, preferring nearby positions (Hann window).
+
+        Args:
+            predictions: Output of the head.
+
+        Returns:
+            ``box`` (B, 4), cxcywh normalised to the search region; ``score`` and ``response`` (B, 1), the score of its
+            cell before and after the window; the three maps.
+        """
+        response = predictions['score_map'] * self.window  # (B, 1, S, S)
+        peak = response.flatten(1).argmax(1, keepdim=True)  # (B, 1)
+        maps = {name: predictions[name] for name in ('score_map', 'size_map', 'offset_map')}
+        box = self.head.decode(response, maps['size_map'], maps['offset_map'])
+        return dict(box=box, score=maps['score_map'].flatten(1).gather(1, peak),
+                    response=response.flatten(1).gather(1, peak), **maps)
+
+    def init(self, image, box):
+        raise NotImplementedError
+
+    def track(self, image):
+        raise NotImplementedError
