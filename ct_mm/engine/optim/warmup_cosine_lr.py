@@ -4,7 +4,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from mmengine.optim import LRSchedulerMixin
+from mmengine.optim.scheduler.lr_scheduler import LRSchedulerMixin
 from mmengine.optim.scheduler.param_scheduler import _ParamScheduler
 
 from ct_mm.registry import PARAM_SCHEDULERS
