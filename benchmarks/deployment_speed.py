@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 from mmengine.config import Config
 
-from ct_mm.deployment.export.deployed_network import example_crops, model_card
+from ct_mm.deployment.export.deployed_network import example_inputs
 from ct_mm.deployment.export.export_tracker import export_tracker
 from ct_mm.deployment.int8.quantize import quantize_openvino
 from ct_mm.deployment.speed.benchmark import Benchmark, benchmark_trackers
@@ -41,8 +41,8 @@ def make_trackers(folder: Path, layers: int) -> list:
     student = init_model(folder / 'student.py')
     for name, file_format in (('student.onnx', 'onnx'), ('student.xml', 'openvino')):
         export_tracker(student, folder / name, file_format)
-    card = model_card(student)
-    crops = [tuple(crop.numpy() for crop in example_crops(card, seed)) for seed in range(8)]
+    card = student.card()
+    crops = [{name: value.numpy() for name, value in example_inputs(card, seed).items()} for seed in range(8)]
     quantize_openvino(student, crops, folder / 'int8.xml')
     return [
         TrackerSpec('teacher', str(folder / 'teacher.py')),

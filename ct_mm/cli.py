@@ -46,6 +46,10 @@ def select_device(args: argparse.Namespace) -> None:
         import torch
         if not torch.cuda.is_available():
             raise ValueError('--device cuda: torch finds no CUDA device here')
+    elif args.launcher != 'none':  # the processes of a job must agree on their device
+        from mmengine.device import get_device
+        if get_device() == 'cpu':
+            raise ValueError(f'--launcher {args.launcher}: no GPU was found here; --device cpu runs the job on CPUs')
 
 
 def load_config(args: argparse.Namespace, overlay: Optional[Mapping] = None):
@@ -79,7 +83,8 @@ def load_config(args: argparse.Namespace, overlay: Optional[Mapping] = None):
 def run(main: Callable[[], Optional[int]]) -> None:
     """Runs a script so that an error ends with one line on stderr, which says what is wrong and what to do.
 
-    The traceback goes to the log file and, with ``--debug``, also to stderr.
+    Of the processes of one job, only the first that fails prints it. The traceback goes to the log file and, with
+    ``--debug``, also to stderr.
 
     Args:
         main (Callable): The script; it reads its arguments from ``sys.argv`` and may return an exit status.
@@ -92,10 +97,16 @@ def run(main: Callable[[], Optional[int]]) -> None:
     except KeyboardInterrupt:
         sys.exit(130)
     except Exception as error:  # noqa: BLE001 (it ends the process)
+        text, is_first = str(error), True
+        if 'ct_mm.engine.processes' in sys.modules:  # the processes of this job may have met
+            from .engine.processes import explain_failure
+            text, is_first = explain_failure(error)
         log_file = _log_traceback()
         if '--debug' in sys.argv:
             traceback.print_exc()
-        text = [line.strip() for line in str(error).splitlines() if line.strip()] or [repr(error)]
+        if not is_first:
+            sys.exit(1)
+        text = [line.strip() for line in text.splitlines() if line.strip()] or [repr(error)]
         text = text[-1:] if 'Original Traceback' in str(error) else text  # of a data worker
         sys.stdout.flush()
         where = f' (traceback: {log_file})' if log_file else ' (traceback: --debug)'
@@ -149,6 +160,10 @@ def build_runner(cfg, debug: bool = False):
 
     from .engine.checkpoints.reading import let_mmengine_read_safely
     from .engine.hooks import CheckpointFitHook
+    from .engine.processes import end_in_words, join_job
+    join_job(cfg)
+    if cfg.get('launcher', 'none') != 'none':
+        end_in_words()
     let_mmengine_read_safely()
     with nullcontext() if debug else _short_start_up_log():
         runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)

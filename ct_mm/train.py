@@ -1,9 +1,11 @@
 """Trains what a config describes: ``python -m ct_mm.train CONFIG`` or ``mim train ct_mm CONFIG``.
 
 On SIGTERM, SIGUSR1 or Ctrl+C the training finishes its step, saves and exits with status 75; ``--resume`` continues
-from exactly that point.
+from exactly that point. When torchrun restarts its processes, they resume without being told to.
 """
 import argparse
+import os
+from pathlib import Path
 from typing import Optional, Sequence
 
 from . import cli
@@ -51,6 +53,26 @@ def apply_training_options(cfg, args: argparse.Namespace) -> None:
         cfg.auto_scale_lr.enable = True
 
 
+def resume_after_restart(cfg, args: argparse.Namespace) -> None:
+    """Sets ``--resume`` when torchrun has restarted the processes (``--max-restarts``).
+
+    Args:
+        cfg (mmengine.config.Config): The config.
+        args (argparse.Namespace): What ``build_parser`` parsed; changed in place.
+
+    Raises:
+        ValueError: If restarts are allowed and the work dir holds checkpoints of an earlier training, which a restart
+            could not distinguish from those of this one.
+    """
+    if args.resume or args.launcher != 'pytorch':
+        return
+    if int(os.environ.get('TORCHELASTIC_RESTART_COUNT', 0)):
+        args.resume = 'auto'
+    elif int(os.environ.get('TORCHELASTIC_MAX_RESTARTS', 0)) and Path(cfg.work_dir, 'last_checkpoint').exists():
+        raise ValueError(f'{cfg.work_dir} holds checkpoints of an earlier training, from which --max-restarts would '
+                         f'resume: add --resume to continue that training, or name another --work-dir')
+
+
 def main(argv: Optional[Sequence[str]] = None) -> None:
     """Runs the training script.
 
@@ -65,6 +87,7 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
     except (FileNotFoundError, ValueError) as error:
         parser.error(str(error))
     cfg = cli.load_config(args)
+    resume_after_restart(cfg, args)
     apply_training_options(cfg, args)
     from .engine.guard_training import guard_training
     cli.build_runner(guard_training(cfg), args.debug).train()

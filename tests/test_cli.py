@@ -147,7 +147,7 @@ def test_help_is_what_mim_looks_for_and_loads_no_torch(name):
 @pytest.mark.parametrize('spelling', ['--local-rank=3', '--local_rank=3'])
 def test_both_spellings_of_the_local_rank(spelling, folder, monkeypatch):
     monkeypatch.delenv('LOCAL_RANK')
-    cli.select_device(options(spelling, '--launcher', 'pytorch'))
+    cli.select_device(options(spelling, '--launcher', 'pytorch', '--device', 'cpu'))
     assert cli.os.environ['LOCAL_RANK'] == '3'
 
 
@@ -245,3 +245,29 @@ def test_a_test_needs_no_training_section_but_something_to_test_on():
     assert set(cfg) == {'test_dataloader', 'test_evaluator', 'test_cfg'}
     with pytest.raises(ValueError, match='no test_dataloader and no test_evaluator'):
         test.keep_testing_only(Config(dict(model={})))
+
+
+def test_processes_without_a_gpu_must_be_told_to_use_the_cpu(folder, monkeypatch):
+    monkeypatch.setattr(mmengine.device.utils, 'DEVICE', 'cpu')
+    with pytest.raises(ValueError, match='--launcher pytorch: no GPU was found here; --device cpu'):
+        cli.select_device(options('--launcher', 'pytorch'))
+
+
+@pytest.mark.parametrize('count, limit, old, argv, resume', [
+    ('1', '1', False, [], True), ('1', '1', True, [], True), ('0', '1', False, [], False), ('0', '0', True, [], False),
+    ('0', '1', True, ['--resume', 'x.pth'], 'x.pth'), ('1', '1', True, ['--resume', 'x.pth'], 'x.pth')])
+def test_processes_that_torchrun_restarts_resume(folder, monkeypatch, count, limit, old, argv, resume):
+    monkeypatch.setenv('TORCHELASTIC_RESTART_COUNT', count)
+    monkeypatch.setenv('TORCHELASTIC_MAX_RESTARTS', limit)
+    if old:
+        (folder / 'last_checkpoint').write_text('epoch_1.pth')
+    args = options('--launcher', 'pytorch', *argv)
+    train.resume_after_restart(Config(dict(work_dir=str(folder))), args)
+    assert args.resume == {True: 'auto', False: None}.get(resume, resume)
+
+
+def test_a_restart_must_not_take_the_checkpoints_of_an_earlier_training(folder, monkeypatch):
+    monkeypatch.setenv('TORCHELASTIC_MAX_RESTARTS', '3')
+    (folder / 'last_checkpoint').write_text('epoch_1.pth')
+    with pytest.raises(ValueError, match='holds checkpoints of an earlier training, .* add --resume'):
+        train.resume_after_restart(Config(dict(work_dir=str(folder))), options('--launcher', 'pytorch'))

@@ -15,20 +15,24 @@ from clean_process import run_clean
 
 import ct_mm.track
 from ct_mm.track import main
+from ct_mm.tracking.runtime.geometries import SquareCrops
+from ct_mm.tracking.runtime.memories import FixedTemplate
 from ct_mm.tracking.runtime.model_card import CARD_KEY, ModelCard
 
 ROOT = Path(__file__).resolve().parents[1]
 BOX = ['--box', '12', '20', '16', '14.5']
-CARD = ModelCard('Test', 8, 16, 2., 4., (0., 0., 0.), (1., 1., 1.))
+CARD = ModelCard.of('Test', SquareCrops(8, 16), FixedTemplate())
 # Stands in for ONNX Runtime: a network that sees the target where it was.
 FAKE_RUNTIME = """
 import numpy as np, pathlib
 __version__ = '1'
 class SessionOptions: pass
+class RunOptions: pass
 def get_available_providers(): return ['CPUExecutionProvider']
 class InferenceSession:
     def __init__(self, path, *args, **keywords): self.card = pathlib.Path(path).read_text()
     def get_modelmeta(self): return type('Meta', (), dict(custom_metadata_map={'ct_mm': self.card}))
+    def get_inputs(self): return []
     def run(self, names, feed): return np.full((1, 4), 0.5, np.float32), np.full((1, 1), 0.75, np.float32)
 """
 

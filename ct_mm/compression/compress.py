@@ -72,6 +72,8 @@ def compress(cfg: Config) -> Config:
     cfg.custom_hooks = [*(cfg.get('custom_hooks') or []), *_hooks(settings, (cfg.get('randomness') or {}).get('seed'))]
     # In each step, the student layers of stages that the teacher runs get no gradient.
     cfg.setdefault('find_unused_parameters', True)
+    if cfg.get('model_wrapper_cfg'):  # MMEngine then reads nothing else
+        cfg.model_wrapper_cfg.setdefault('find_unused_parameters', cfg.find_unused_parameters)
     return cfg
 
 

@@ -1,6 +1,7 @@
 """Lets one training at a time write to a work dir."""
 from __future__ import annotations
 
+import logging
 import os
 import platform
 from collections.abc import Iterator
@@ -8,11 +9,12 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from mmengine.dist import broadcast_object_list, is_main_process
+from mmengine.logging import print_log
 
 
 @contextmanager
 def only_training_in(folder: str | os.PathLike) -> Iterator[None]:
-    """Locks a work dir within the ``with`` block; to be entered by all ranks.
+    """Locks a work dir within the ``with`` block; to be entered by all ranks, of which the first holds the lock.
 
     The system releases the lock when the process ends, even if it is killed. Data workers do not hold it.
 
@@ -31,6 +33,9 @@ def only_training_in(folder: str | os.PathLike) -> Iterator[None]:
                 owner = path.read_text(encoding='utf-8').strip()
                 error = [f'another training is running in {folder} ({owner}): wait for its end, stop it, or name '
                          f'another --work-dir']
+            except OSError as reason:  # some network file systems have no locks
+                print_log(f'{path} cannot be locked ({reason}): nothing keeps a second training out of this work dir',
+                          'current', logging.WARNING)
         broadcast_object_list(error)
         if error[0] is not None:
             raise ValueError(error[0])

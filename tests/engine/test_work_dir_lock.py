@@ -1,4 +1,5 @@
 """One training at a time in a work dir, and no lock of a process that is gone."""
+import errno
 import os
 import signal
 import subprocess
@@ -61,3 +62,15 @@ def test_a_training_takes_the_lock_and_gives_it_back(tmp_path, monkeypatch):
     monkeypatch.setattr('ct_mm.engine.loops.guarded_loop.deaths_explained', nullcontext)
     Loop().run()
     assert seen[0].startswith(f'process {os.getpid()} on ') and not list(tmp_path.iterdir())
+
+
+def test_where_there_are_no_locks_a_training_runs_with_a_warning(tmp_path, monkeypatch):
+    def no_locks(*_):
+        raise OSError(errno.ENOLCK, 'No locks available')
+
+    monkeypatch.setattr('fcntl.lockf', no_locks)
+    told = []
+    monkeypatch.setattr('ct_mm.engine.work_dir_lock.print_log', lambda text, *_: told.append(text))
+    with only_training_in(tmp_path):
+        pass
+    assert len(told) == 1 and 'training.lock cannot be locked' in told[0] and 'No locks available' in told[0]

@@ -3,13 +3,17 @@ import copy
 import shutil
 
 import pytest
+import torch
 from clean_process import run_clean
 from mmengine.config import Config
+from mmengine.logging import HistoryBuffer
 from toy_training import toy_config, toy_train
 
+from ct_mm import cli
 from ct_mm.compression import ReplacementDistiller
 from ct_mm.engine.checkpoints.reading import read_checkpoint
 from ct_mm.engine.checkpoints.resume import check_resumable, describe_config
+from ct_mm.engine.checkpoints.writing import save_checkpoint
 from ct_mm.registry import MODELS
 
 EVERY_3_STEPS = dict(checkpoint=dict(type='ct_mm.SafeCheckpointHook', interval=3, by_epoch=False))
@@ -117,3 +121,20 @@ def test_a_checkpoint_of_mmengines_own_hook_and_loop_is_gone_on_from(train, same
 def test_weights_of_another_training_are_loaded_as_ever_without_resume(train, stopped):
     runner = train('other', load_from=str(stopped / 'iter_9.pth'), model=dict(type='ct_mm.Layers', width=8))
     assert runner.iter == 16
+
+
+def test_a_loss_that_an_old_checkpoint_logged_is_not_logged_any_more(train, stopped):
+    file = stopped / 'iter_9.pth'
+    content = torch.load(file, weights_only=False)
+    del content['meta']['run']
+    content['message_hub']['log_scalars']['train/loss_gone'] = HistoryBuffer([1.0], [1])
+    content['message_hub']['log_scalars']['val/mean'] = HistoryBuffer([2.0], [1])
+    save_checkpoint(content, file)
+    hub = train('run', resume=True, default_hooks=EVERY_3_STEPS).message_hub
+    assert {'train/loss_square', 'val/mean'} <= set(hub.log_scalars) and 'train/loss_gone' not in hub.log_scalars
+
+
+def test_a_misspelt_argument_of_the_checkpoint_hook_is_an_error_when_it_is_built(config):
+    hooks = dict(checkpoint=dict(type='ct_mm.SafeCheckpointHook', intervall=3))
+    with pytest.raises(ValueError, match=r'default_hooks\.checkpoint\.intervall is unknown; did you mean interval\?'):
+        cli.build_runner(config(default_hooks=hooks))

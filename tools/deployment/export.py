@@ -15,6 +15,8 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument('config', help='config of a plain tracker; for a compression, student/student.py')
     parser.add_argument('checkpoint', help='its weights')
     parser.add_argument('--format', default='onnx', choices=['onnx', 'openvino', 'torchscript', 'torch_export'])
+    parser.add_argument('--batch', choices=['1', 'dynamic'], default='1',
+                        help='dynamic: any number of targets in one call, for onnx and openvino (default: 1)')
     parser.add_argument('--out', help="output file (default: next to the checkpoint, with the format's suffix)")
     return parser
 
@@ -40,7 +42,7 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
     path = Path(args.out or Path(resolve_path(args.checkpoint)).with_suffix(FORMATS[args.format][0]))
     try:
         tracker = init_model(find_config(resolve_path(args.config)), args.checkpoint)
-        differences = export_tracker(tracker, path, args.format)
+        differences = export_tracker(tracker, path, args.format, 1 if args.batch == '1' else None)
     except (ImportError, OSError, ValueError) as error:
         parser.error(str(error))
     size = sum(file.stat().st_size for file in network_files(path)) / 1e6

@@ -49,7 +49,7 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
         require_openmmlab()
     except ImportError as error:
         parser.error(str(error))
-    from ct_mm.deployment.export.deployed_network import model_card
+    from ct_mm.deployment.export.deployed_network import check_finite
     from ct_mm.deployment.int8.accuracy import accuracy_table, average_overlaps
     from ct_mm.deployment.int8.calibration import calibration_crops
     from ct_mm.deployment.int8.comparable_trackers import FollowingTracker, PerturbedTracker
@@ -71,7 +71,8 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
             raise ValueError(f'--out must end in {suffix} for --format {args.format}, but is {path.name}')
         dataset = SequenceFolder(args.sequences) if args.sequences else None
         tracker = init_model(config, checkpoint)
-        crops = list(calibration_crops(args.calibration, model_card(tracker), args.samples))
+        check_finite(tracker)
+        crops = list(calibration_crops(args.calibration, tracker.card(), args.samples))
         report = quantize_within(tracker, crops, path, quantize, args.max_error, _say)
     except (ImportError, OSError, ValueError) as error:
         parser.error(str(error))

@@ -4,6 +4,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
+from mmengine.dist import broadcast
 from mmengine.hooks import Hook
 from mmengine.logging import print_log
 from mmengine.runner import Runner
@@ -68,6 +69,8 @@ class StageFitHook(Hook):
                     copied = explained_variance([layer.eval()(stream) for stream in streams], target)
                     index, fitted, score, streams = fit_stage([blocks[i] for i in part], streams, target, self.writers)
                 layer.load_state_dict(fitted.state_dict())
+                for value in layer.state_dict().values():
+                    broadcast(value)  # nodes of different kinds round differently
                 lines.append(f'{len(lines) - 2:5d}{copied:8.3f}{score:8.3f}  layer {part[index]}')
         runner.model.train()
         print_log('\n'.join(lines), 'current')

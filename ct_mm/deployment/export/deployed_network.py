@@ -1,26 +1,29 @@
-"""The function that is exported: from two uint8 crops to a box."""
+"""The function that is exported: from crops to a box."""
 from __future__ import annotations
 
 import copy
 
+import numpy as np
 import torch
 from mmcv.cnn import fuse_conv_bn
 from torch import Tensor, nn
 
+from ct_mm.tracking.evaluation.tracker_cost import count_layers
 from ct_mm.tracking.models import BaseTracker
+from ct_mm.tracking.models.module_session import ModuleSession
 from ct_mm.tracking.runtime.model_card import ModelCard
 
 
 class DeployedNetwork(nn.Module):
-    """Normalises two crops, runs the network, applies the Hann window and decodes the box.
+    """A tracker's network as a function of tensors in the order of its card.
 
     Batch norms are folded into the convolutions before them.
 
     Args:
-        tracker: A tracker with a one-stream backbone and a head with ``decode``. It is copied and stays unchanged.
+        tracker: A tracker that uses the tracking loop. It is copied and stays unchanged.
 
     Raises:
-        ValueError: The tracker lacks a part that the exported function needs.
+        ValueError: The tracker does not use the loop, or a weight is not a finite number.
 
     Examples:
         >>> from ct_mm.registry import MODELS
@@ -28,76 +31,93 @@ class DeployedNetwork(nn.Module):
         >>> tracker = MODELS.build(dict(
         ...     type='ct_mm.OSTrack', backbone=dict(type='ct_mm.OneStreamViT', **size),
         ...     head=dict(type='ct_mm.CenterHead', in_channels=32, feat_size=8, channels=16)))
-        >>> box, score, *maps = DeployedNetwork(tracker)(*example_crops(model_card(tracker)))
+        >>> network = DeployedNetwork(tracker)
+        >>> box, score, *maps = network(*example_inputs(network.card).values())
         >>> box.shape, score.shape
         (torch.Size([1, 4]), torch.Size([1, 1]))
     """
 
     def __init__(self, tracker: BaseTracker) -> None:
         super().__init__()
-        needed = ('backbone', 'head', 'window', 'template_factor', 'search_factor')
-        missing = [name for name in needed if not hasattr(tracker, name)]
-        if missing or not hasattr(tracker.head, 'decode'):
-            raise ValueError(f'{type(tracker).__name__} cannot be exported: it has no '
-                             f'{" and no ".join(missing) or "head.decode"}')
-        self.network = fuse_conv_bn(copy.deepcopy(tracker).cpu().float().eval()).requires_grad_(False)
-        self.network.precision = 'fp32'
+        check_finite(tracker)
+        tracker = copy.deepcopy(tracker).cpu().float().eval()
+        tracker.loop = tracker.state = None
+        tracker.precision = 'fp32'
+        self.card = tracker.card(count_layers(tracker))
+        self.network = fuse_conv_bn(tracker).requires_grad_(False)
         self.eval()
 
-    def forward(self, template: Tensor, search: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-        """Runs the network on one pair of crops.
+    def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
+        """Runs the network.
 
         Args:
-            template: Template crop, RGB uint8 (1, St, St, 3).
-            search: Search region, RGB uint8 (1, Ss, Ss, 3).
+            *inputs: The tensors that the card lists, in its order, with the batch first.
 
         Returns:
-            ``box`` (1, 4), cxcywh normalised to the search region, ``score`` (1, 1), ``score_map`` (1, 1, S, S),
-            ``size_map`` and ``offset_map`` (1, 2, S, S); the maps are described in the head.
+            The outputs that the card lists, in its order.
         """
-        normalize = self.network.data_preprocessor.normalize
-        inputs = {name: normalize(image.permute(0, 3, 1, 2).float())  # (1, 3, S, S)
-                  for name, image in (('template', template), ('search', search))}
-        maps = self.network(inputs, mode='tensor')
-        response = maps['score_map'] * self.network.window  # (1, 1, S, S)
-        box = self.network.head.decode(response, maps['size_map'], maps['offset_map'])  # (1, 4)
-        peak = response.flatten(1).argmax(1, keepdim=True)  # (1, 1)
-        score = maps['score_map'].flatten(1).gather(1, peak)  # (1, 1)
-        return box, score, maps['score_map'], maps['size_map'], maps['offset_map']
+        named = {each.name: value for each, value in zip(self.card.inputs, inputs, strict=True)}
+        prepared = [each.name for each in self.card.inputs if each.role == 'prepared']
+        shown = {each.name: named[each.name] for each in self.card.inputs
+                 if each.role in ('template', 'templates', 'template_mask')}
+        if not prepared:
+            outputs = self.network.network(named)
+        else:  # the prepared tensors take the templates' place, and are outputs that need nothing else
+            rest = {name: value for name, value in named.items() if name not in shown}
+            outputs = {**self.network.network(rest), **self.network.prepare_raw(shown)}
+        return tuple(outputs[name] for name in self.card.outputs)
+
+    def session(self) -> ModuleSession:
+        """Returns a session that runs this network in PyTorch."""
+        return ModuleSession(self.network)
 
 
-def model_card(tracker: BaseTracker, layers: int | None = None) -> ModelCard:
-    """Returns the card that an exported file carries.
+def check_finite(tracker: nn.Module) -> None:
+    """Checks the weights of a tracker.
 
-    Args:
-        tracker: The tracker to describe.
-        layers: Number of layers of the tracker. Default: not recorded.
+    Raises:
+        ValueError: A weight is NaN or infinite; names it.
     """
-    processor = tracker.data_preprocessor
-    return ModelCard(
-        tracker=type(tracker).__name__, template_size=tracker.backbone.template_size,
-        search_size=tracker.backbone.search_size, template_factor=float(tracker.template_factor),
-        search_factor=float(tracker.search_factor),
-        mean=tuple(round(float(value), 6) for value in processor.mean.flatten()),
-        std=tuple(round(float(value), 6) for value in processor.std.flatten()),
-        layers=layers, margin=float(getattr(tracker, 'margin', 10.0)))
+    wrong = [name for name, value in tracker.state_dict().items()
+             if value.is_floating_point() and not torch.isfinite(value).all()]
+    if wrong:
+        raise ValueError(f'{wrong[0]} holds NaN or infinity (and {len(wrong) - 1} more tensors): the weights are '
+                         'damaged; take an earlier checkpoint')
 
 
-def example_crops(card: ModelCard, seed: int = 0) -> tuple[Tensor, Tensor]:
-    """Draws a random template and search region with edges and smooth areas, for tracing and checking exports.
+def example_inputs(card: ModelCard, seed: int = 0, batch: int = 1) -> dict[str, Tensor]:
+    """Draws random inputs: crops with edges and smooth areas, and a target in the middle of each template.
 
     Args:
-        card: Card with the sizes of the crops.
+        card: Card of the network.
         seed: Seed of the random images.
+        batch: Number of targets.
 
     Returns:
-        Template (1, St, St, 3) and search region (1, Ss, Ss, 3), RGB uint8.
+        The inputs by name, in the order of the card. A number that varies is 2.
     """
     generator = torch.Generator().manual_seed(seed)
-    crops = []
-    for side in (card.template_size, card.search_size):
-        coarse = torch.rand(1, 3, 6, 6, generator=generator)
-        picture = nn.functional.interpolate(coarse, size=(side, side), mode='bicubic').clamp(0, 1)  # (1, 3, S, S)
-        picture[:, :, side // 4:side // 2, side // 3:side // 2] = torch.rand(1, 3, 1, 1, generator=generator)
-        crops.append((picture * 255).round().to(torch.uint8).permute(0, 2, 3, 1).contiguous())
-    return crops[0], crops[1]
+    inputs = {}
+    for each in card.inputs:
+        shape = [batch, *(2 if side is None else side for side in each.shape)]
+        if each.role == 'template_mask':
+            side = shape[-1]
+            value = torch.zeros(shape)
+            value[..., side // 4:side - side // 4, side // 4:side - side // 4] = 1
+        elif each.role in ('carried', 'prepared'):
+            value = torch.randn(shape, generator=generator)
+        else:
+            value = _picture(shape, generator)
+            value = value.round().to(torch.uint8) if each.dtype == 'uint8' else value
+        inputs[each.name] = value
+    return inputs
+
+
+def _picture(shape: list[int], generator: torch.Generator) -> Tensor:
+    """Draws pictures (..., S, S, 3) in 0..255."""
+    *count, side, _, _ = shape
+    number = int(np.prod(count))
+    coarse = torch.rand(number, 3, 6, 6, generator=generator)
+    picture = nn.functional.interpolate(coarse, size=(side, side), mode='bicubic').clamp(0, 1)  # (N, 3, S, S)
+    picture[:, :, side // 4:side // 2, side // 3:side // 2] = torch.rand(number, 3, 1, 1, generator=generator)
+    return (picture * 255).permute(0, 2, 3, 1).reshape(shape).contiguous()

@@ -7,24 +7,24 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ct_mm.deployment.export.deployed_network import DeployedNetwork, example_crops, model_card
+from ct_mm.deployment.export.deployed_network import DeployedNetwork, example_inputs
 from ct_mm.deployment.export.formats import FORMATS, write_whole
-from ct_mm.tracking.evaluation.tracker_cost import count_layers
 from ct_mm.tracking.models import BaseTracker
 from ct_mm.tracking.runtime import init_tracker
-from ct_mm.tracking.runtime.model_card import OUTPUTS
 
 #: Largest difference from PyTorch that a different order of float32 operations can explain.
 TOLERANCE = 1e-4
 
 
-def export_tracker(tracker: BaseTracker, path: str | os.PathLike, file_format: str) -> dict[str, float]:
+def export_tracker(tracker: BaseTracker, path: str | os.PathLike, file_format: str,
+                   batch: int | None = 1) -> dict[str, float]:
     """Exports a tracker's network and compares the file with PyTorch before renaming it to ``path``.
 
     Args:
         tracker: A tracker from :func:`ct_mm.tracking.init_model`.
         path: Path to write; its suffix must match the format.
         file_format: ``onnx``, ``openvino``, ``torchscript`` or ``torch_export``.
+        batch: 1, or None for a file that takes any number of targets at once (``onnx`` and ``openvino``).
 
     Returns:
         The largest difference from PyTorch over several pairs of crops, by name of the output.
@@ -39,12 +39,14 @@ def export_tracker(tracker: BaseTracker, path: str | os.PathLike, file_format: s
         raise ValueError(f'format must be one of {", ".join(FORMATS)}, not {file_format!r}')
     if Path(path).suffix != suffix:
         raise ValueError(f'the {file_format} format needs a file name ending in {suffix}, but got {Path(path).name}')
-    card = model_card(tracker, count_layers(tracker))
+    if batch not in (1, None) or (batch is None and file_format not in ('onnx', 'openvino')):
+        raise ValueError(f'a {file_format} file with batch={batch} is not supported: use 1, or with onnx or openvino '
+                         'None for any number of targets')
     network = DeployedNetwork(tracker)
     differences: dict[str, float] = {}
 
     def write_checked(temporary: Path) -> None:
-        write(network, example_crops(card), card, temporary)
+        write(network, example_inputs(network.card, batch=batch or 2), network.card, temporary)
         differences.update(compare_with_torch(temporary, network))
         wrong = {name: value for name, value in differences.items() if not value <= TOLERANCE}
         if wrong:
@@ -68,11 +70,14 @@ def compare_with_torch(path: str | os.PathLike, network: DeployedNetwork, pairs:
     """
     precision = 'fp32' if Path(path).suffix == '.xml' else None
     session = init_tracker(path, precision=precision).session
-    largest = dict.fromkeys(OUTPUTS, 0.0)
+    names, largest = session.card.outputs, {}
     for seed in range(1, pairs + 1):
-        crops = example_crops(session.card, seed)
+        inputs = example_inputs(session.card, seed)
         with torch.inference_mode():
-            expected = dict(zip(OUTPUTS, network(*crops)))
-        for name, value in session.outputs(*(crop.numpy() for crop in crops)).items():
-            largest[name] = max(largest[name], float(np.abs(value - expected[name].double().numpy()).max()))
+            expected = dict(zip(names, network(*inputs.values())))
+        for name, value in session({name: value.numpy() for name, value in inputs.items()}, names).items():
+            difference = float(np.abs(value - expected[name].double().numpy()).max())
+            if not np.isfinite(difference):
+                raise ValueError(f'the network puts out NaN or infinity in {name}: its weights are damaged')
+            largest[name] = max(largest.get(name, 0.0), difference)
     return largest

@@ -6,7 +6,7 @@ import logging
 import os
 import shutil
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import torch
@@ -14,12 +14,13 @@ from torch import Tensor
 
 from ct_mm.deployment.export.deployed_network import DeployedNetwork
 from ct_mm.engine.whole_file import remove_unfinished
-from ct_mm.tracking.runtime.model_card import CARD_KEY, OUTPUTS, ModelCard
+from ct_mm.tracking.runtime.model_card import CARD_KEY, ModelCard, NetworkInput
 
-_INPUTS = ('template', 'search')
+#: Inputs of a network by name, in the order of its card.
+Inputs = Mapping[str, Tensor]
 
 
-def write_onnx(network: DeployedNetwork, crops: tuple[Tensor, Tensor], card: ModelCard, path: Path) -> None:
+def write_onnx(network: DeployedNetwork, inputs: Inputs, card: ModelCard, path: Path) -> None:
     """Writes an ``.onnx`` file.
 
     Raises:
@@ -29,7 +30,8 @@ def write_onnx(network: DeployedNetwork, crops: tuple[Tensor, Tensor], card: Mod
     need('onnxscript', 'onnx onnxscript')
     with quiet():
         program = torch.onnx.export(
-            network, crops, input_names=list(_INPUTS), output_names=list(OUTPUTS), dynamo=True, verbose=False)
+            network, tuple(inputs.values()), input_names=list(inputs), output_names=list(card.outputs), dynamo=True,
+            verbose=False, dynamic_shapes=_dynamic_shapes(card, inputs))
     save_onnx(program.model_proto, card, path)
 
 
@@ -40,7 +42,7 @@ def save_onnx(model, card: ModelCard, path: Path) -> None:
     onnx.save(model, str(path))
 
 
-def to_openvino(network: DeployedNetwork, crops: tuple[Tensor, Tensor], card: ModelCard):
+def to_openvino(network: DeployedNetwork, inputs: Inputs, card: ModelCard):
     """Converts a network to an OpenVINO model in memory.
 
     Returns:
@@ -51,10 +53,12 @@ def to_openvino(network: DeployedNetwork, crops: tuple[Tensor, Tensor], card: Mo
     """
     openvino = need('openvino', 'openvino')
     with quiet():
-        shapes = [(name, list(crop.shape), openvino.Type.u8) for name, crop in zip(_INPUTS, crops)]
-        model = openvino.convert_model(network, example_input=crops, input=shapes)
-    for output, name in zip(model.outputs, OUTPUTS):
-        output.get_tensor().set_names({name})
+        kinds = dict(uint8=openvino.Type.u8, float32=openvino.Type.f32)
+        shapes = [(openvino.PartialShape(_varying(each, inputs, -1)), kinds[each.dtype]) for each in card.inputs]
+        model = openvino.convert_model(network, example_input=tuple(inputs.values()), input=shapes)
+    for values, names in ((model.inputs, inputs), (model.outputs, card.outputs)):
+        for value, name in zip(values, names, strict=True):
+            value.get_tensor().set_names({name})
     model.set_rt_info(card.to_json(), [CARD_KEY])
     return model
 
@@ -66,23 +70,41 @@ def save_openvino(model, path: Path) -> None:
     openvino.save_model(model, str(path), compress_to_fp16=False)
 
 
-def write_openvino(network: DeployedNetwork, crops: tuple[Tensor, Tensor], card: ModelCard, path: Path) -> None:
+def write_openvino(network: DeployedNetwork, inputs: Inputs, card: ModelCard, path: Path) -> None:
     """Writes an ``.xml`` file and its ``.bin``."""
-    save_openvino(to_openvino(network, crops, card), path)
+    save_openvino(to_openvino(network, inputs, card), path)
 
 
-def write_torchscript(network: DeployedNetwork, crops: tuple[Tensor, Tensor], card: ModelCard, path: Path) -> None:
+def write_torchscript(network: DeployedNetwork, inputs: Inputs, card: ModelCard, path: Path) -> None:
     """Writes a ``.torchscript`` file."""
     with quiet(), torch.no_grad():
-        traced = torch.jit.freeze(torch.jit.trace(network, crops, check_trace=False))
+        traced = torch.jit.freeze(torch.jit.trace(network, tuple(inputs.values()), check_trace=False))
         torch.jit.save(traced, str(path), _extra_files={f'{CARD_KEY}.json': card.to_json()})
 
 
-def write_torch_export(network: DeployedNetwork, crops: tuple[Tensor, Tensor], card: ModelCard, path: Path) -> None:
+def write_torch_export(network: DeployedNetwork, inputs: Inputs, card: ModelCard, path: Path) -> None:
     """Writes a ``.pt2`` file."""
     with torch.no_grad():
-        program = torch.export.export(network, crops)
+        program = torch.export.export(network, tuple(inputs.values()), dynamic_shapes=_dynamic_shapes(card, inputs))
     torch.export.save(program, str(path), extra_files={f'{CARD_KEY}.json': card.to_json()})
+
+
+def _varying(each: NetworkInput, inputs: Inputs, varies) -> list:
+    """Returns the shape of an input with ``varies`` in place of each number that varies.
+
+    The batch varies if the example has more than one.
+    """
+    shape = list(inputs[each.name].shape)
+    return [varies if (place == 0 and side > 1) or (place and each.shape[place - 1] is None) else side
+            for place, side in enumerate(shape)]
+
+
+def _dynamic_shapes(card: ModelCard, inputs: Inputs) -> tuple | None:
+    """Returns what varies in the inputs as torch.export wants it, or None if nothing does."""
+    batch, count = torch.export.Dim('batch', max=1024), torch.export.Dim('count', max=1024)
+    shapes = [{place: batch if place == 0 else count for place, side in enumerate(_varying(each, inputs, None))
+               if side is None} for each in card.inputs]
+    return (tuple(shapes), ) if any(shapes) else None  # the network takes *inputs
 
 
 #: Suffix and writer of each format, by name.

@@ -13,12 +13,14 @@ from ct_mm.tracking.datasets.benchmarks import SequenceFolder
 from ct_mm.tracking.datasets.reading import FrameFiles, FrameSequence, ImageFile
 from ct_mm.tracking.datasets.reading.frame_files import IMAGE_SUFFIXES
 from ct_mm.tracking.runtime.model_card import ModelCard
+from ct_mm.tracking.runtime.tracking_loop import TrackingLoop
+from ct_mm.tracking.transforms import CropPair
 
 _LABEL_MAP = '_segments.png'
 
 
 def calibration_crops(source: str | os.PathLike, card: ModelCard, count: int = 300,
-                      seed: int = 0) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+                      seed: int = 0) -> Iterator[dict[str, np.ndarray]]:
     """Draws pairs of crops as the network sees them while tracking.
 
     From a sequence, the pair comes from a frame and a later one, and the search region is off the target by as much as
@@ -32,7 +34,8 @@ def calibration_crops(source: str | os.PathLike, card: ModelCard, count: int = 3
         seed: Seed of the random choice.
 
     Yields:
-        Template (1, St, St, 3) and search region (1, Ss, Ss, 3), RGB uint8.
+        The inputs of the network by name, in the order of the card, with a batch of one. Several templates are the
+        same one.
 
     Raises:
         FileNotFoundError: The folder does not exist, or holds neither sequences nor images.
@@ -41,20 +44,46 @@ def calibration_crops(source: str | os.PathLike, card: ModelCard, count: int = 3
     """
     rng = np.random.default_rng(seed)
     sequences = _sequences(Path(resolve_path(source)), rng)
-    pipeline = Compose([
-        dict(type='ct_mm.SamplePair'), dict(type='ct_mm.LoadPair'),
-        dict(type='ct_mm.CropPair', template_size=card.template_size, template_factor=card.template_factor,
-             search_size=card.search_size, search_factor=card.search_factor, center_jitter=1.0, scale_jitter=0.1)])
+    draw = Compose([dict(type='ct_mm.SamplePair'), dict(type='ct_mm.LoadPair')])
+    around = CropPair(center_jitter=1.0, scale_jitter=0.1)
+    loop = TrackingLoop(_Silent(card))
     drawn, refused = 0, 0
     while drawn < count:
-        results = pipeline(dict(rng=rng, sequence=sequences[int(rng.integers(len(sequences)))]))
-        if results is None:
+        results = draw(dict(rng=rng, sequence=sequences[int(rng.integers(len(sequences)))]))
+        sample = None if results is None else _inputs(loop, card, around, results)
+        if sample is None:
             refused += 1
             if refused > 20 * (drawn + 5):
                 raise ValueError(f'cannot draw pairs of crops from {source}: too few frames show the target')
             continue
         drawn += 1
-        yield tuple(np.ascontiguousarray(results[side]['img'])[None] for side in ('template', 'search'))
+        yield sample
+
+
+class _Silent:
+    """A session that only has a card; tensors that the network would prepare from the templates are refused."""
+
+    def __init__(self, card: ModelCard) -> None:
+        self.card = card
+
+    def prepare(self, inputs: dict) -> dict:
+        raise ValueError('a network with prepared tensors cannot be quantised yet')
+
+
+def _inputs(loop: TrackingLoop, card: ModelCard, around: CropPair, results: dict) -> dict[str, np.ndarray] | None:
+    """Returns the inputs for a pair of frames, the search region jittered; None if the target is not in it."""
+    shown, searched = (np.asarray(results[side]['bbox'], np.float64) for side in ('template', 'search'))
+    first, frame = (np.asarray(results[side]['img']) for side in ('template', 'search'))
+    if min(*shown[2:], *searched[2:]) <= 0:
+        return None
+    near = around.jitter(searched, results['rng'])
+    centre = searched[:2] + searched[2:] / 2
+    if min(near[2:]) < 1 or (centre < 0).any() or (centre >= frame.shape[1::-1]).any():
+        return None
+    state = loop.start(first, shown)
+    crop, _ = card.geometry.search(frame, near, state.anchor)
+    inputs = loop.inputs(state, crop)
+    return {each.name: inputs[each.name] for each in card.inputs}
 
 
 def _sequences(folder: Path, rng: np.random.Generator) -> list[FrameSequence]:

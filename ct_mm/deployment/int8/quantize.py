@@ -12,22 +12,22 @@ import io
 import os
 import re
 import sys
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from torch import nn
 
-from ct_mm.deployment.export.deployed_network import DeployedNetwork, example_crops, model_card
+from ct_mm.deployment.export.deployed_network import DeployedNetwork, example_inputs
 from ct_mm.deployment.export.formats import need, quiet, save_onnx, save_openvino, to_openvino, write_onnx, write_whole
 from ct_mm.deployment.int8.sensitivity import quantized_layers
 from ct_mm.deployment.int8.smoothed_linear import smooth
-from ct_mm.tracking.evaluation.tracker_cost import count_layers
 from ct_mm.tracking.models import BaseTracker
-from ct_mm.tracking.runtime.model_card import CARD_KEY, ModelCard
+from ct_mm.tracking.runtime.model_card import CARD_KEY
 
-Crops = Iterable[tuple[np.ndarray, np.ndarray]]
+#: Inputs of a network by name, with a batch of one.
+Crops = Iterable[Mapping[str, np.ndarray]]
 #: Number of pairs used for smoothing: enough to estimate the magnitude of each channel.
 _SMOOTHING_PAIRS = 64
 
@@ -38,8 +38,7 @@ def quantize_openvino(tracker: BaseTracker, crops: Crops, path: str | os.PathLik
 
     Args:
         tracker: The PyTorch tracker.
-        crops: Pairs of template (1, St, St, 3) and search region (1, Ss, Ss, 3), RGB uint8, for example from
-            :func:`calibration_crops`.
+        crops: Inputs of the network, for example from :func:`calibration_crops`.
         path: Path of the ``.xml`` file to write.
         in_float: Names of layers to keep in float in addition to :func:`float_layers`.
         network: The tracker's :func:`smoothed_network` on these crops, if it has been computed. Default: compute it.
@@ -48,9 +47,11 @@ def quantize_openvino(tracker: BaseTracker, crops: Crops, path: str | os.PathLik
         ImportError: openvino or nncf is not installed.
     """
     nncf = need('nncf', 'openvino nncf')
-    pairs, card = list(crops), _int8_card(tracker)
-    model = to_openvino(network or smoothed_network(tracker, pairs), example_crops(card), card)
-    dataset = nncf.Dataset(pairs, lambda pair: dict(template=pair[0], search=pair[1]))
+    pairs = list(crops)
+    network = network or smoothed_network(tracker, pairs)
+    card = replace(network.card, precision='int8')
+    model = to_openvino(network, example_inputs(card), card)
+    dataset = nncf.Dataset(pairs, dict)
     # Use the full ranges: NNCF's default, the mean of the crops' extremes, clips bright inputs. Skip its bias
     # correction, which is made for convolutional networks and makes boxes worse. Layers are smoothed already.
     advanced = nncf.AdvancedQuantizationParameters(
@@ -90,8 +91,9 @@ def quantize_onnx(tracker: BaseTracker, crops: Crops, path: str | os.PathLike, i
     need('onnxruntime', 'onnx onnxscript onnxruntime')
     from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
     from onnxruntime.quantization.shape_inference import quant_pre_process
-    pairs, card = list(crops), _int8_card(tracker)
+    pairs = list(crops)
     network = network or smoothed_network(tracker, pairs)
+    card = replace(network.card, precision='int8')
     to_quantize = set(quantized_layers(network, {*float_layers(tracker), *in_float}))
 
     class Reader(CalibrationDataReader):
@@ -101,11 +103,11 @@ def quantize_onnx(tracker: BaseTracker, crops: Crops, path: str | os.PathLike, i
 
         def get_next(self) -> dict | None:
             pair = next(self._pairs, None)
-            return None if pair is None else dict(zip(('template', 'search'), pair))
+            return None if pair is None else dict(pair)
 
     def write(temporary: Path) -> None:
         plain, prepared = (temporary.with_name(f'{name}.{temporary.name}') for name in ('plain', 'prepared'))
-        write_onnx(network, example_crops(card), card, plain)
+        write_onnx(network, example_inputs(card), card, plain)
         quant_pre_process(str(plain), str(prepared), skip_symbolic_shape=True)
         layer_of = _layers_of_nodes(onnx.load(str(plain)), to_quantize)
         # The preparation fuses nodes and appends to their names after a slash.
@@ -144,10 +146,6 @@ def float_layers(tracker: BaseTracker) -> list[str]:
     widths = {f'network.head.{name}': module.in_channels for name, module in tracker.head.named_modules()
               if isinstance(module, nn.Conv2d)}
     return first + [name for name, width in widths.items() if width < max(widths.values())]
-
-
-def _int8_card(tracker: BaseTracker) -> ModelCard:
-    return replace(model_card(tracker, count_layers(tracker)), precision='int8')
 
 
 def _layers_of_nodes(model, layers: Collection[str]) -> dict[str, str]:

@@ -1,6 +1,7 @@
 """Quantises to int8 under a bound on the error, leaving as many layers in float as the bound requires."""
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -63,7 +64,9 @@ def quantize_within(tracker: BaseTracker, crops: Crops, path: str | os.PathLike,
     while True:
         quantize(tracker, calibration, path, in_float, network)
         session = init_tracker(path).session
-        error = map_error([session.outputs(*pair) for pair in held], expected)
+        error = map_error([session(pair, network.card.outputs) for pair in held], expected)
+        if not math.isfinite(error):
+            raise ValueError(f'{path} puts out NaN or infinity: the weights are damaged')
         if on_try is not None:
             on_try(len(in_float), error)
         if max_error is None or error <= max_error:

@@ -72,6 +72,6 @@ def watched_inputs(layers: Mapping[str, nn.Module], watch: Callable[[str, Tensor
             hook.remove()
 
 
-def torch_pair(pair: tuple) -> tuple[Tensor, Tensor]:
-    """Returns a pair of crops as tensors for the PyTorch network."""
-    return tuple(torch.from_numpy(crop) if not isinstance(crop, Tensor) else crop for crop in pair)
+def tensors(sample: Mapping) -> tuple[Tensor, ...]:
+    """Returns the inputs of a network, by name, as tensors in the same order."""
+    return tuple(value if isinstance(value, Tensor) else torch.from_numpy(value) for value in sample.values())

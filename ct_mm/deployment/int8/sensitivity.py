@@ -7,35 +7,37 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ct_mm.deployment.int8.rounding import QUANTIZED_TYPES, rounded, torch_pair, watched_inputs
+from ct_mm.deployment.export.deployed_network import DeployedNetwork
+from ct_mm.deployment.int8.rounding import QUANTIZED_TYPES, rounded, tensors, watched_inputs
 from ct_mm.deployment.int8.smoothed_linear import SmoothedLinear
-from ct_mm.tracking.runtime.model_card import OUTPUTS
-
-_MAPS = ('score_map', 'size_map', 'offset_map')
+from ct_mm.tracking.runtime.model_card import BOX, RESPONSE, SCORE
 
 
 def map_error(found: Sequence[Mapping[str, np.ndarray]], expected: Sequence[Mapping[str, np.ndarray]]) -> float:
-    """Returns the root-mean-square error of the maps over their standard deviation, averaged over the three maps.
+    """Returns the root-mean-square error of the maps over their standard deviation, averaged over the maps.
 
-    Maps change smoothly with the weights, while boxes jump if two cells have similar scores.
+    Maps, that is all outputs but box and score, change smoothly with the weights, while boxes jump if two cells have
+    similar scores. The box stands in where a network puts out nothing else.
 
     Args:
         found: Outputs by name for each pair of crops.
         expected: Outputs of the float32 network for the same crops.
     """
     errors = []
-    for name in _MAPS:
-        right = np.concatenate([outputs[name] for outputs in expected]).astype(np.float64)  # (N, c, S, S)
+    for name in [name for name in expected[0] if name not in (BOX, SCORE, RESPONSE)] or [BOX]:
+        right = np.concatenate([outputs[name] for outputs in expected]).astype(np.float64)  # (N, c, ...)
         wrong = np.concatenate([outputs[name] for outputs in found]).astype(np.float64)
-        variance = np.square(right - right.mean((0, 2, 3), keepdims=True)).mean()
+        axes = tuple(axis for axis in range(right.ndim) if axis != 1)
+        variance = np.square(right - right.mean(axes, keepdims=True)).mean()
         errors.append(np.sqrt(np.square(wrong - right).mean() / max(variance, 1e-12)))
     return float(np.mean(errors))
 
 
-def torch_outputs(network: nn.Module, pairs: Sequence[tuple]) -> list[dict[str, np.ndarray]]:
+def torch_outputs(network: DeployedNetwork, pairs: Sequence[Mapping]) -> list[dict[str, np.ndarray]]:
     """Returns the outputs of a PyTorch network, by name, for each pair of crops."""
     with torch.inference_mode():
-        return [{name: value.numpy() for name, value in zip(OUTPUTS, network(*torch_pair(pair)))} for pair in pairs]
+        return [{name: value.numpy() for name, value in zip(network.card.outputs, network(*tensors(pair)))}
+                for pair in pairs]
 
 
 def quantized_layers(network: nn.Module, in_float: Collection[str] = ()) -> dict[str, nn.Module]:
@@ -53,7 +55,8 @@ def quantized_layers(network: nn.Module, in_float: Collection[str] = ()) -> dict
     return layers
 
 
-def layer_errors(network: nn.Module, pairs: Sequence[tuple], in_float: Collection[str] = ()) -> dict[str, float]:
+def layer_errors(network: DeployedNetwork, pairs: Sequence[Mapping],
+                 in_float: Collection[str] = ()) -> dict[str, float]:
     """Estimates the error of the maps with a single layer in int8, for each layer.
 
     Args:

@@ -6,13 +6,13 @@ References:
 """
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ct_mm.deployment.int8.rounding import round_activations, round_weights, torch_pair, watched_inputs
+from ct_mm.deployment.int8.rounding import round_activations, round_weights, tensors, watched_inputs
 
 #: Exponents to try: the share of the imbalance moved from the activations to the weights. None: do not smooth.
 EXPONENTS = (None, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.95)
@@ -47,12 +47,12 @@ class SmoothedLinear(nn.Linear):
         return self.inner(x * self.inverse)
 
 
-def smooth(network: nn.Module, pairs: Sequence[tuple], seed: int = 0) -> dict[str, float | None]:
+def smooth(network: nn.Module, pairs: Sequence[Mapping], seed: int = 0) -> dict[str, float | None]:
     """Smooths the linear layers of a network in place, each with the exponent that suits it best.
 
     Args:
-        network: A network called with a pair of crops.
-        pairs: Calibration crops.
+        network: A network called with its inputs.
+        pairs: Calibration samples: inputs by name.
         seed: Seed of the choice of tokens on which errors are measured.
 
     Returns:
@@ -74,7 +74,7 @@ def smooth(network: nn.Module, pairs: Sequence[tuple], seed: int = 0) -> dict[st
     return chosen
 
 
-def _inputs(network: nn.Module, linears: dict, pairs: Sequence[tuple], seed: int) -> dict[str, tuple]:
+def _inputs(network: nn.Module, linears: dict, pairs: Sequence[Mapping], seed: int) -> dict[str, tuple]:
     """Returns a sample of the input rows of each layer, and the bounds of each channel over all rows."""
     generator = torch.Generator().manual_seed(seed)
     share, found = -(-_ROWS // len(pairs)), {}
@@ -87,7 +87,7 @@ def _inputs(network: nn.Module, linears: dict, pairs: Sequence[tuple], seed: int
 
     with watched_inputs(linears, keep), torch.no_grad():
         for pair in pairs:
-            network(*torch_pair(pair))
+            network(*tensors(pair))
     return {name: (torch.cat(kept), low, high) for name, (kept, low, high) in found.items()}
 
 

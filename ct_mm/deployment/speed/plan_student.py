@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 from mmengine.config import Config
 
-from ct_mm.deployment.export.deployed_network import example_crops, model_card
+from ct_mm.deployment.export.deployed_network import example_inputs
 from ct_mm.deployment.export.export_tracker import export_tracker
 from ct_mm.deployment.int8.quantize import quantize_onnx, quantize_openvino
 from ct_mm.deployment.speed.benchmark import Benchmark, BenchmarkRow, benchmark_trackers
@@ -134,5 +134,5 @@ def _make(config: Config, folder: Path, layers: int, backend: str) -> tuple[Trac
 
 
 def _crops(tracker: BaseTracker) -> list:
-    card = model_card(tracker)
-    return [tuple(crop.numpy() for crop in example_crops(card, seed)) for seed in range(4)]
+    card = tracker.card()
+    return [{name: value.numpy() for name, value in example_inputs(card, seed).items()} for seed in range(4)]

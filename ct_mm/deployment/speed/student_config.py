@@ -3,13 +3,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import torch
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
 from ct_mm.compression import ReplacementDistiller
 from ct_mm.compression.division.spec import DivisionSpec
 from ct_mm.compression.export.student import export_student
+from ct_mm.deployment.export.deployed_network import example_inputs
 
 
 def untrained_student_config(config: Config, layers: int | None = None) -> Config:
@@ -49,9 +49,9 @@ def untrained_student_config(config: Config, layers: int | None = None) -> Confi
 
 def _batch(tracker) -> dict | None:
     """Makes a pair of images, which the export of a narrower student needs."""
-    backbone = getattr(tracker, 'backbone', None)
-    sizes = [getattr(backbone, name, None) for name in ('template_size', 'search_size')]
-    if None in sizes:
+    if getattr(tracker, 'geometry', None) is None:
         return None
-    template, search = (torch.zeros(1, 3, size, size) for size in sizes)
-    return dict(inputs=dict(template=template, search=search))
+    inputs = example_inputs(tracker.card())
+    images = ('template', 'search')
+    return dict(inputs={name: value.movedim(-1, -3).float() if name in images else value
+                        for name, value in inputs.items()})

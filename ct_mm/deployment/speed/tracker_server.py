@@ -45,9 +45,7 @@ def main() -> None:
     except (ImportError, OSError, RuntimeError, ValueError) as error:
         _answer(answers, Failure(str(error)))
         return
-    watch = _Stopwatch(tracker.locate) if hasattr(tracker, 'locate') else None
-    if watch is not None:
-        tracker.locate = watch
+    watch = _watch_network(tracker)
     _answer(answers, dict(runtime=_runtime(tracker), precision=getattr(tracker, 'precision', 'fp32'), cpus=cpus))
     while True:
         try:
@@ -84,6 +82,16 @@ def _load(spec: TrackerSpec, conditions: Conditions):
     return init_tracker(spec.model, spec.checkpoint, conditions.device, conditions.threads, spec.precision)
 
 
+def _watch_network(tracker) -> _Stopwatch | None:
+    """Has a stopwatch time each call of a tracker's network; None if it is not a tracker that runs the loop."""
+    if not hasattr(tracker, 'make_loop'):
+        return None
+    loop = tracker.make_loop()
+    watch = loop.session = _Stopwatch(loop.session)
+    tracker.make_loop = lambda: loop
+    return watch
+
+
 def _runtime(tracker) -> str:
     if hasattr(tracker, 'session'):
         return repr(tracker.session)
@@ -92,14 +100,15 @@ def _runtime(tracker) -> str:
 
 
 class _Stopwatch:
-    """Calls a function and stores how long the call took; the function must not return before its result is ready."""
+    """A session that stores how long the last call of another one took; that one returns when its result is ready."""
 
-    def __init__(self, function) -> None:
-        self._function, self.seconds = function, 0.0
+    def __init__(self, session) -> None:
+        self._session, self.seconds = session, 0.0
+        self.batched, self.prepare = session.batched, session.prepare
 
     def __call__(self, *args):
         start = time.perf_counter()
-        result = self._function(*args)
+        result = self._session(*args)
         self.seconds = time.perf_counter() - start
         return result
 

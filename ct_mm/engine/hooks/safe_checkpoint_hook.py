@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from mmengine.dist import broadcast_object_list, is_main_process
+from mmengine.dist import broadcast, broadcast_object_list, is_main_process
 from mmengine.fileio import LocalBackend
 from mmengine.hooks import CheckpointHook
 from mmengine.logging import print_log
@@ -30,6 +30,7 @@ from ct_mm.engine.loops.bad_steps import BAD_STEPS
 from ct_mm.engine.loops.guarded_loop import INTERRUPTED
 from ct_mm.engine.whole_file import remove_unfinished, write_text
 from ct_mm.registry import HOOKS
+from ct_mm.settings import accepted_by, check_settings
 
 
 @HOOKS.register_module()
@@ -46,7 +47,15 @@ class SafeCheckpointHook(CheckpointHook):
     Args:
         *args: Arguments of ``CheckpointHook``: ``interval``, ``by_epoch``, ``max_keep_ckpts``, ``save_best``, ...
         **kwargs: Keyword arguments of ``CheckpointHook``.
+
+    Raises:
+        ValueError: If an argument is unknown or of a wrong type; ``CheckpointHook`` keeps it until the first save.
     """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        known = accepted_by(CheckpointHook)
+        check_settings(dict(zip(known, args), **kwargs), known, 'default_hooks.checkpoint.')
+        super().__init__(*args, **kwargs)
 
     def before_run(self, runner: Runner) -> None:
         """Chooses the checkpoint to resume from, before MMEngine does.
@@ -81,6 +90,11 @@ class SafeCheckpointHook(CheckpointHook):
                 for folder in {self.out_dir, runner.work_dir}:
                     remove_unfinished(folder, '*.pth', 'last_checkpoint', BAD_STEPS)
 
+    def before_val_epoch(self, runner: Runner) -> None:
+        """Gives all ranks the buffers of rank 0, such as statistics of batch norms, because these are saved."""
+        for buffer in _model(runner).buffers():
+            broadcast(buffer)
+
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Checks that the checkpoint belongs to this training before any of it is used.
 
@@ -88,6 +102,10 @@ class SafeCheckpointHook(CheckpointHook):
             ValueError: If it does not.
         """
         if runner._resume:
+            if 'run' not in checkpoint.get('meta', {}):  # nothing tells which losses were switched off since
+                scalars = checkpoint.get('message_hub', {}).get('log_scalars', {})
+                for name in [name for name in scalars if name.startswith('train/')]:
+                    del scalars[name]
             noted = check_resumable(checkpoint, _model(runner), runner.cfg)
             if noted:
                 lines = ''.join(f'\n  {line}' for line in noted)

@@ -141,6 +141,7 @@ class SequenceTestLoop(TestLoop):
         # Wait as long as the slowest rank tracks; the default group would time out, with NCCL within minutes.
         group = None
         if get_world_size() > 1:
+            barrier()  # within the default limit, because the group would wait as long for a process that has ended
             group = torch.distributed.new_group(backend='gloo', timeout=timedelta(days=365))
         plan = [self._plan(model, tracked) if is_main_process() else None]
         broadcast_object_list(plan)

@@ -11,17 +11,34 @@ from torch import Tensor
 
 from ct_mm.engine.finite import check_losses
 from ct_mm.tracking.datasets.reading import FrameSequence
+from ct_mm.tracking.models.module_session import ModuleSession
+from ct_mm.tracking.runtime.geometries import Geometry
+from ct_mm.tracking.runtime.looping_tracker import LoopingTracker
+from ct_mm.tracking.runtime.memories import FixedTemplate, Memory
+from ct_mm.tracking.runtime.model_card import BOX, SCORE, ModelCard, NetworkInput
+from ct_mm.tracking.runtime.tracking_loop import TrackingLoop
 from ct_mm.tracking.structures import TrackDataSample
 
 
-class BaseTracker(BaseModel, metaclass=ABCMeta):
+class BaseTracker(LoopingTracker, BaseModel, metaclass=ABCMeta):
     """Base class of trackers, which support MMEngine's three modes and frame-by-frame tracking.
 
     In ``loss`` mode, a tracker computes losses of a batch of pairs, in ``tensor`` mode its raw predictions; in
-    ``predict`` mode, it runs whole sequences. ``init`` and ``track`` process one frame each. A subclass implements
-    these two, ``loss`` and ``_forward``; its ``track`` runs the network in ``tensor`` mode.
+    ``predict`` mode, it runs whole sequences. ``init`` and ``track`` process one frame each. A subclass sets
+    ``geometry`` and ``memory``, and implements ``loss``, ``_forward`` and ``read_out``. These are pure: what passes
+    from frame to frame is an input and an output (``carried``).
     """
 
+    #: How crops are cut and boxes are placed.
+    geometry: Geometry | None = None
+    #: Which templates the network sees.
+    memory: Memory = FixedTemplate()
+    #: Shape, without the batch, of each tensor that passes from frame to frame, by name.
+    carried: dict[str, tuple[int, ...]] = {}
+    #: Shape, without the batch, of each tensor that ``prepare`` computes from the templates alone, by name.
+    prepared: dict[str, tuple[int | None, ...]] = {}
+    #: What ``read_out`` returns, in the order of exported files; carried and prepared tensors follow.
+    outputs: tuple[str, ...] = (BOX, SCORE)
     #: Precision of ``tensor`` mode: ``'fp32'``, or ``'bf16'`` for autocast to bfloat16.
     precision = 'fp32'
 
@@ -66,25 +83,67 @@ class BaseTracker(BaseModel, metaclass=ABCMeta):
     def _forward(self, inputs: dict) -> dict[str, Tensor]:
         """Computes the raw predictions of a batch of pairs."""
 
-    @abstractmethod
-    def init(self, image: np.ndarray, box: np.ndarray) -> None:
-        """Starts on a target.
+    def read_out(self, predictions: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Finds the target in the predictions of ``_forward``.
 
         Args:
-            image: First frame, RGB uint8 (H, W, 3).
-            box: Target in this frame, xywh in pixels.
-        """
-
-    @abstractmethod
-    def track(self, image: np.ndarray) -> tuple[np.ndarray, float]:
-        """Finds the target in the next frame.
-
-        Args:
-            image: Frame, RGB uint8 (H, W, 3).
+            predictions: The raw predictions.
 
         Returns:
-            The box, xywh in pixels, and the score in [0, 1].
+            ``box`` (B, 4), cxcywh normalised to the search region; ``score`` (B, 1) in [0, 1]; if a window is used,
+            ``response`` (B, 1), the score after it; and what else ``outputs`` and ``carried`` name.
         """
+        raise NotImplementedError(f'{type(self).__name__} has no read_out, so it cannot track')
+
+    def prepare(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Computes the tensors in ``prepared``.
+
+        Args:
+            inputs: ``template``, normalised, and ``template_mask`` if the network takes one.
+        """
+        raise NotImplementedError(f'{type(self).__name__} prepares nothing')
+
+    def network(self, raw: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Runs the network as tracking does; this function is what an exported file contains.
+
+        Args:
+            raw: The inputs that the card lists; images are RGB (B, ..., H, W, 3), not normalised.
+
+        Returns:
+            The outputs that the card lists.
+        """
+        return self.read_out(self(self._normalized(raw), mode='tensor'))
+
+    def prepare_raw(self, raw: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Computes the tensors in ``prepared`` from templates that are not normalised."""
+        return self.prepare(self._normalized(raw))
+
+    def _normalized(self, raw: dict[str, Tensor]) -> dict[str, Tensor]:
+        return {name: self.data_preprocessor.normalize(value.movedim(-1, -3).contiguous())
+                if name in ('template', 'search') else value for name, value in raw.items()}
+
+    def card(self, layers: int | None = None) -> ModelCard:
+        """Describes the network, and how it is used.
+
+        Args:
+            layers: Number of layers. Default: not recorded.
+
+        Raises:
+            ValueError: The tracker has no geometry, so it does not use the tracking loop.
+        """
+        if self.geometry is None:
+            raise ValueError(f'{type(self).__name__} has no geometry: set self.geometry, or implement init and track')
+        more = [NetworkInput(name, role, tuple(shape)) for role in ('carried', 'prepared')
+                for name, shape in getattr(self, role).items()]
+        mean, std = (tuple(round(float(value), 6) for value in getattr(self.data_preprocessor, name).flatten())
+                     for name in ('mean', 'std'))
+        return ModelCard.of(
+            type(self).__name__, self.geometry, self.memory, (*self.outputs, *self.carried, *self.prepared),
+            tuple(more), mean=mean, std=std, layers=layers)
+
+    def make_loop(self) -> TrackingLoop:
+        """Returns the loop that runs this module."""
+        return TrackingLoop(ModuleSession(self))
 
     @torch.inference_mode()
     def predict(self, inputs: dict, data_samples: list[TrackDataSample]) -> list[TrackDataSample]:

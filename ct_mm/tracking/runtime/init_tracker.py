@@ -7,7 +7,10 @@ from typing import Protocol
 
 import numpy as np
 
-from ct_mm.tracking.runtime.portable_tracker import PortableTracker, Session
+from ct_mm.tracking.runtime.model_card import BOX, SCORE
+from ct_mm.tracking.runtime.portable_tracker import PortableTracker
+from ct_mm.tracking.runtime.sessions.session import Session
+from ct_mm.tracking.runtime.tracking_loop import TrackingLoop
 
 
 class Tracker(Protocol):
@@ -61,16 +64,17 @@ def init_tracker(model: str | os.PathLike, checkpoint: str | os.PathLike | None 
 
 def _try_once(session: Session, path: Path) -> None:
     """Runs the network on zeros, because its card may belong to another network and the crops may not fit."""
-    template, search = (np.zeros((1, size, size, 3), np.uint8)
-                        for size in (session.card.template_size, session.card.search_size))
+    sizes = session.card.geometry.template_size, session.card.geometry.search_size
+    loop, image = TrackingLoop(session), np.zeros((64, 64, 3), np.uint8)
     try:
-        box, score = session(template, search)
-        fits = np.shape(box) == (4, ) and np.isfinite([*box, score]).all()
+        outputs = loop.outputs(loop.start(image, np.array([16., 16, 32, 32])), image)
+        fits = outputs[BOX].shape == (1, 4) and outputs[SCORE].shape == (1, 1)
     except Exception as error:  # the runtimes' exceptions share no base class; all are re-raised
-        raise ValueError(f'{path}: its network rejects the crop sizes in its card, '
-                         f'{session.card.template_size} and {session.card.search_size} pixels: {error}') from error
+        raise ValueError(f'{path}: its network rejects the crop sizes in its card, {sizes[0]} and {sizes[1]} '
+                         f'pixels, or its other inputs: {error}') from error
     if not fits:
-        raise ValueError(f'{path}: its network must return four finite box values and a score, not {box} and {score}')
+        raise ValueError(f'{path}: its network must return a box (1, 4) and a score (1, 1), not '
+                         f'{outputs[BOX].shape} and {outputs[SCORE].shape}')
 
 
 def _session_type(path: Path) -> type:

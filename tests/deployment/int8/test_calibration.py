@@ -3,13 +3,12 @@ import cv2
 import numpy as np
 import pytest
 
-from ct_mm.deployment.export.deployed_network import model_card
 from ct_mm.deployment.int8.calibration import calibration_crops
 
 
 @pytest.fixture
 def card(make_tracker):
-    return model_card(make_tracker())
+    return make_tracker().card()
 
 
 @pytest.fixture
@@ -25,20 +24,21 @@ def photographs(tmp_path):
 def test_photographs_give_as_many_pairs_as_asked_for(photographs, card):
     pairs = list(calibration_crops(photographs, card, 6))
     assert len(pairs) == 6
-    for template, search in pairs:
+    for template, search in (pair.values() for pair in pairs):
         assert template.shape == (1, 64, 64, 3) and search.shape == (1, 128, 128, 3)
         assert template.dtype == search.dtype == np.uint8 and template.max() > 100
 
 
 def test_label_maps_beside_their_photographs_are_no_photographs(photographs, card):
     cv2.imwrite(str(photographs / 'a_segments.png'), np.zeros((90, 120), np.uint8))
-    assert all(template.max() > 100 for template, _ in calibration_crops(photographs, card, 12))
+    assert all(pair['template'].max() > 100 for pair in calibration_crops(photographs, card, 12))
     (photographs / 'a.png').unlink()  # alone it is a picture like any other
-    assert any(template.max() <= 100 for template, _ in calibration_crops(photographs, card, 12))
+    assert any(pair['template'].max() <= 100 for pair in calibration_crops(photographs, card, 12))
 
 
 def test_the_same_seed_gives_the_same_pairs(photographs, card):
-    first, again, other = ([pair[1] for pair in calibration_crops(photographs, card, 3, seed)] for seed in (1, 1, 2))
+    first, again, other = ([pair['search'] for pair in calibration_crops(photographs, card, 3, seed)]
+                           for seed in (1, 1, 2))
     np.testing.assert_array_equal(first, again)
     assert not np.array_equal(first, other)
 
@@ -51,7 +51,8 @@ def test_sequences_give_pairs_with_the_target_in_them(tmp_path, card):
         image[30:50, 40 + 4 * index:60 + 4 * index] = (0, 0, 255)  # BGR
         cv2.imwrite(str(folder / f'{index}.png'), image)
     (folder / 'groundtruth.txt').write_text('\n'.join(f'{40 + 4 * index},30,20,20' for index in range(3)))
-    for template, search in calibration_crops(tmp_path / 'data', card, 5):
+    for pair in calibration_crops(tmp_path / 'data', card, 5):
+        template, search = pair.values()
         assert template[0, 32, 32].tolist() == [255, 0, 0] and search[..., 0].max() == 255
 
 

@@ -2,6 +2,8 @@
 import numpy as np
 
 from ct_mm.deployment.int8.comparable_trackers import FollowingTracker
+from ct_mm.tracking.runtime.geometries import SquareCrops
+from ct_mm.tracking.runtime.memories import FixedTemplate
 from ct_mm.tracking.runtime.model_card import ModelCard
 from ct_mm.tracking.runtime.portable_tracker import PortableTracker
 
@@ -10,12 +12,12 @@ class Session:
     """A network that always finds the target at one place of its search region, and keeps what it saw."""
 
     def __init__(self, centre):
-        self.card = ModelCard('OSTrack', 16, 32, 2.0, 4.0, (0, 0, 0), (1, 1, 1))
+        self.card, self.batched = ModelCard.of('OSTrack', SquareCrops(16, 32), FixedTemplate()), False
         self.centre, self.seen = centre, []
 
-    def __call__(self, template, search):
-        self.seen.append(search)
-        return np.array([*self.centre, 0.25, 0.25]), 0.9
+    def __call__(self, inputs, outputs):
+        self.seen.append(inputs['search'])
+        return dict(box=np.array([[*self.centre, 0.25, 0.25]]), score=np.array([[0.9]]))
 
 
 def test_it_looks_where_the_leader_looked(image):

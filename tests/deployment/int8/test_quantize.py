@@ -3,24 +3,24 @@ import numpy as np
 import pytest
 import torch
 
-from ct_mm.deployment.export.deployed_network import DeployedNetwork, example_crops, model_card
+from ct_mm.deployment.export.deployed_network import DeployedNetwork, example_inputs
 from ct_mm.deployment.int8.quantize import QUANTIZERS, float_layers, smoothed_network
-from ct_mm.deployment.int8.rounding import torch_pair
+from ct_mm.deployment.int8.rounding import tensors
 from ct_mm.tracking.runtime import init_tracker
 
 NEEDED = dict(onnx=('onnx', 'onnxscript', 'onnxruntime'), openvino=('openvino', 'nncf'))
 
 
 def calibration_pair(tracker, seed):
-    """Crops of which one is brighter than the other."""
-    return tuple(crop // 8 * (seed + 1) for crop in example_crops(model_card(tracker), seed))
+    """Crops that get brighter with the seed."""
+    return {name: (crop // 8 * (seed + 1)).numpy() for name, crop in example_inputs(tracker.card(), seed).items()}
 
 
 @pytest.fixture(scope='module')
 def quantized(make_tracker, tmp_path_factory):
     """The tracker in int8 by format: the tracker in PyTorch, the path, and what was printed meanwhile."""
     tracker, folder, files = make_tracker(), tmp_path_factory.mktemp('int8'), {}
-    crops = [tuple(crop.numpy() for crop in calibration_pair(tracker, seed)) for seed in range(8)]
+    crops = [calibration_pair(tracker, seed) for seed in range(8)]
 
     def make(file_format):
         for package in NEEDED[file_format]:
@@ -40,10 +40,10 @@ def test_outputs_stay_close_to_float(quantized, file_format):
     portable, network = init_tracker(path, threads=1), DeployedNetwork(tracker)
     assert portable.card.precision == 'int8' and portable.precision.startswith('int8 + ')
     for seed in range(20, 24):
-        crops = example_crops(portable.card, seed)
+        crops = example_inputs(portable.card, seed)
         with torch.inference_mode():
-            expected = network(*crops)
-        found = portable.session.outputs(*(crop.numpy() for crop in crops))
+            expected = network(*crops.values())
+        found = portable.session({name: crop.numpy() for name, crop in crops.items()}, portable.card.outputs)
         for name, value in zip(('score_map', 'size_map', 'offset_map'), expected[2:]):
             spread = float(value.std())
             assert np.abs(found[name] - value.numpy()).mean() < max(0.25 * spread, 1e-3), name
@@ -85,7 +85,7 @@ def test_ranges_reach_over_all_crops(quantized):
         lambda module, args: inputs.append(args[0] * getattr(module, 'inverse', 1)))
     with torch.inference_mode():
         for pair in pairs:
-            network(*torch_pair(pair))
+            network(*tensors(pair))
     [bounds] = [value for name, value in rounded_operations(path).items() if 'blocks.0.mlp.fc1' in name]
     assert bounds == pytest.approx([float(torch.cat(inputs).min()), float(torch.cat(inputs).max())], rel=0.02)
 
@@ -107,7 +107,6 @@ def test_a_layer_can_be_left_in_float(quantized, tmp_path, file_format):
     tracker, path = quantized(file_format)
     crops = [calibration_pair(tracker, seed) for seed in range(8)]
     suffix, quantize = QUANTIZERS[file_format]
-    crops = [tuple(crop.numpy() for crop in pair) for pair in crops]
     quantize(tracker, crops, tmp_path / f'a{suffix}', ['network.backbone.blocks.1.mlp.fc2'])
     before, after = (file.with_suffix('.bin' if suffix == '.xml' else suffix).stat().st_size
                      for file in (path, tmp_path / f'a{suffix}'))
@@ -120,7 +119,7 @@ def test_progress_bars_stay_off_the_standard_output(make_tracker, tmp_path, caps
     for package in NEEDED['openvino']:
         pytest.importorskip(package, reason=f'int8 for openvino needs {package}')
     tracker = make_tracker(depth=1)
-    crops = [tuple(crop.numpy() for crop in example_crops(model_card(tracker), seed)) for seed in range(2)]
+    crops = [calibration_pair(tracker, seed) for seed in range(2)]
     QUANTIZERS['openvino'][1](tracker, crops, tmp_path / 'a.xml')
     assert capsys.readouterr().out == ''
 

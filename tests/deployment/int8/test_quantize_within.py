@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import torch
 
-from ct_mm.deployment.export.deployed_network import DeployedNetwork, example_crops, model_card
+from ct_mm.deployment.export.deployed_network import DeployedNetwork, example_inputs
 from ct_mm.deployment.int8 import quantize_within as module
 from ct_mm.deployment.int8.quantize import QUANTIZERS, float_layers
 from ct_mm.deployment.int8.quantize_within import quantize_within
@@ -13,7 +13,8 @@ NEEDED = dict(onnx=('onnx', 'onnxscript', 'onnxruntime'), openvino=('openvino', 
 
 
 def pairs_for(tracker, count=10):
-    return [tuple(crop.numpy() for crop in example_crops(model_card(tracker), seed)) for seed in range(count)]
+    return [{name: crop.numpy() for name, crop in example_inputs(tracker.card(), seed).items()}
+            for seed in range(count)]
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 import torch
 from torch import nn
 
-from ct_mm.deployment.export.deployed_network import DeployedNetwork, example_crops, model_card
+from ct_mm.deployment.export.deployed_network import DeployedNetwork, example_inputs
 from ct_mm.deployment.int8.rounding import round_activations, round_weights, rounded
 from ct_mm.deployment.int8.smoothed_linear import SmoothedLinear, smooth
 
@@ -35,7 +35,7 @@ class Mixed(nn.Module):
 def test_an_uneven_input_loses_less_and_the_output_is_the_same():
     rows, network = uneven_rows(), Mixed().requires_grad_(False)
     plain, expected = network.called, network(rows, None)
-    chosen = smooth(network, [(rows, rows)] * 2)
+    chosen = smooth(network, [dict(rows=rows, other=rows)] * 2)
     assert set(chosen) == {'called'} and chosen['called'] is not None and type(network.read) is nn.Linear
     torch.testing.assert_close(network(rows, None), expected, rtol=1e-5, atol=1e-4)
     torch.testing.assert_close(network.called.weight, plain.weight)
@@ -44,10 +44,10 @@ def test_an_uneven_input_loses_less_and_the_output_is_the_same():
 
 def test_a_tracker_computes_the_same(make_tracker):
     tracker = make_tracker()
-    crops = [example_crops(model_card(tracker), seed) for seed in range(3)]
+    crops = [example_inputs(tracker.card(), seed) for seed in range(3)]
     network, expected = DeployedNetwork(tracker), DeployedNetwork(tracker)
     assert len(smooth(network, crops[:2])) == 8
-    for found, right in zip(network(*crops[2]), expected(*crops[2])):
+    for found, right in zip(network(*crops[2].values()), expected(*crops[2].values())):
         torch.testing.assert_close(found, right, rtol=0, atol=1e-4)
 
 
@@ -59,11 +59,11 @@ def test_candidate_elimination_reads_the_weights_of_a_smoothed_layer(tiny_model)
     model['backbone'].update(ce_layers=[0], ce_keep_ratio=0.5)
     torch.manual_seed(0)
     tracker = init_model(Config(dict(model=model)))
-    crops = [example_crops(model_card(tracker), seed) for seed in range(2)]
+    crops = [example_inputs(tracker.card(), seed) for seed in range(2)]
     network, expected = DeployedNetwork(tracker), DeployedNetwork(tracker)
     network.network.backbone.blocks[0].attn.qkv = SmoothedLinear(
         network.network.backbone.blocks[0].attn.qkv, torch.linspace(0.5, 2, 32))
-    for found, right in zip(network(*crops[0]), expected(*crops[0])):
+    for found, right in zip(network(*crops[0].values()), expected(*crops[0].values())):
         torch.testing.assert_close(found, right, rtol=0, atol=1e-4)
 
 

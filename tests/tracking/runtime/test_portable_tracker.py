@@ -2,6 +2,8 @@
 import numpy as np
 import pytest
 
+from ct_mm.tracking.runtime.geometries import SquareCrops
+from ct_mm.tracking.runtime.memories import FixedTemplate
 from ct_mm.tracking.runtime.model_card import ModelCard
 from ct_mm.tracking.runtime.portable_tracker import PortableTracker
 
@@ -9,15 +11,16 @@ from ct_mm.tracking.runtime.portable_tracker import PortableTracker
 class Session:
     """A network that is asked for its box by the given function."""
 
-    precision = 'fp32'
+    precision, batched = 'fp32', False
 
     def __init__(self, answer, template_factor=2.0, search_factor=4.0):
-        self.card = ModelCard('OSTrack', 64, 128, template_factor, search_factor, (0, 0, 0), (1, 1, 1), layers=2)
+        self.card = ModelCard.of('OSTrack', SquareCrops(64, 128, template_factor, search_factor), FixedTemplate(),
+                                 layers=2)
         self.answer, self.seen = answer, []
 
-    def __call__(self, template, search):
-        self.seen.append((template.copy(), search.copy()))
-        return self.answer(search), 0.5
+    def __call__(self, inputs, outputs):
+        self.seen.append((inputs['template'].copy(), inputs['search'].copy()))
+        return dict(box=self.answer(inputs['search'])[None], score=np.array([[0.5]]))
 
     def __repr__(self):
         return 'nothing'

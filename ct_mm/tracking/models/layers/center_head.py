@@ -77,7 +77,7 @@ class CenterHead(BaseModule):
             cxcywh.
         """
         size = self.feat_size
-        feature = tokens.transpose(1, 2).reshape(len(tokens), -1, size, size)  # (B, C, S, S)
+        feature = tokens.transpose(1, 2).reshape(tokens.shape[0], -1, size, size)  # (B, C, S, S)
         # Use float32 from here: in half precision, 1 - 1e-4 rounds to 1, and log(1 - score) becomes infinite.
         score_map = self.score(feature).float().sigmoid().clamp(1e-4, 1 - 1e-4)
         size_map = self.size(feature).float().sigmoid()

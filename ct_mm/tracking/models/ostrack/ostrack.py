@@ -5,14 +5,12 @@ References:
 """
 from __future__ import annotations
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from ct_mm.registry import MODELS
 from ct_mm.tracking.models.layers.center_head import hann_window
-from ct_mm.tracking.runtime.crop import crop_square
-from ct_mm.tracking.runtime.geometry import check_frame, check_target, place_box
+from ct_mm.tracking.runtime.geometries import SquareCrops
 from ct_mm.tracking.structures import TrackDataSample
 from ct_mm.tracking.structures.boxes import xyxy_to_cxcywh
 
@@ -46,16 +44,16 @@ class OSTrack(BaseTracker):
         (4,)
     """
 
+    outputs = ('box', 'score', 'score_map', 'size_map', 'offset_map')
+
     def __init__(self, backbone: dict, head: dict, template_factor: float = 2.0, search_factor: float = 4.0,
                  margin: float = 10.0, data_preprocessor: dict | None = None, init_cfg: dict | None = None) -> None:
         super().__init__(data_preprocessor or dict(type='ct_mm.TrackDataPreprocessor'), init_cfg)
         self.backbone = MODELS.build(backbone)
         self.head = MODELS.build(head)
-        self.template_factor, self.search_factor, self.margin = template_factor, search_factor, margin
+        self.geometry = SquareCrops(self.backbone.template_size, self.backbone.search_size, template_factor,
+                                    search_factor, margin)
         self.register_buffer('window', hann_window(self.head.feat_size), persistent=False)
-        self._template: Tensor | None = None  # (1, 3, Ht, Wt), of the sequence being tracked
-        self._box: np.ndarray | None = None  # (4,), xywh in pixels of the last frame
-        self._size: tuple[int, int] | None = None  # height and width of the frames
 
     def _forward(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
         """Computes the raw predictions of the head for a batch of pairs.
@@ -84,58 +82,17 @@ class OSTrack(BaseTracker):
         boxes = xyxy_to_cxcywh(boxes) / boxes.new_tensor([width, height, width, height])  # normalised
         return self.head.loss(self._forward(inputs), boxes)
 
-    def init(self, image: np.ndarray, box: np.ndarray) -> None:
-        """Crops the template, which is never updated.
+    def read_out(self, predictions: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Finds the target in the maps, preferring positions near the last box (Hann window).
 
         Args:
-            image: First frame, RGB uint8 (H, W, 3).
-            box: Target in this frame, xywh in pixels.
-
-        Raises:
-            ValueError: If the image is not an RGB uint8 array, or the box has no area or lies outside the image.
-        """
-        check_frame(image)
-        box = check_target(box, image.shape[:2])
-        crop, _ = crop_square(image, box, self.template_factor, self.backbone.template_size)
-        self._template, self._box, self._size = self._to_input(crop), box, image.shape[:2]
-
-    def track(self, image: np.ndarray) -> tuple[np.ndarray, float]:
-        """Finds the target around its last box, preferring nearby positions (Hann window).
-
-        Args:
-            image: Frame, RGB uint8 (H, W, 3), with the size of the first frame.
+            predictions: Output of the head.
 
         Returns:
-            The box, xywh in pixels, clipped to the image, and the score in [0, 1].
-
-        Raises:
-            RuntimeError: If ``init`` was not called.
-            ValueError: If the image is not an RGB uint8 array, or has a different size.
+            ``box`` (B, 4), cxcywh normalised to the search region, ``score`` (B, 1), and the three maps.
         """
-        if self._box is None:
-            raise RuntimeError('call init(image, box) with the first frame before track(image)')
-        check_frame(image, self._size)
-        crop, scale = crop_square(image, self._box, self.search_factor, self.backbone.search_size)
-        box, score = self.locate(crop)
-        self._box = place_box(box, self._box, self.backbone.search_size / scale, self._size, self.margin)
-        return self._box.copy(), score
-
-    @torch.inference_mode()
-    def locate(self, crop: np.ndarray) -> tuple[np.ndarray, float]:
-        """Finds the target in a search region.
-
-        Args:
-            crop: Search region, RGB uint8 (Hs, Ws, 3).
-
-        Returns:
-            The box (4,), cxcywh normalised to the search region, and the score in [0, 1].
-        """
-        predictions = self(dict(template=self._template, search=self._to_input(crop)), mode='tensor')
-        response = predictions['score_map'] * self.window  # (1, 1, S, S)
-        box = self.head.decode(response, predictions['size_map'], predictions['offset_map'])  # (1, 4)
-        return box[0].cpu().numpy(), float(predictions['score_map'].flatten()[response.argmax()])
-
-    def _to_input(self, crop: np.ndarray) -> Tensor:
-        """Normalises an RGB uint8 crop (H, W, 3) to (1, 3, H, W) on the model's device."""
-        image = torch.from_numpy(crop).permute(2, 0, 1).unsqueeze(0)
-        return self.data_preprocessor.normalize(image.to(self.window.device))
+        score_map, size_map, offset_map = (predictions[name] for name in self.outputs[2:])
+        response = score_map * self.window  # (B, 1, S, S)
+        peak = response.flatten(1).argmax(1, keepdim=True)  # (B, 1)
+        return dict(box=self.head.decode(response, size_map, offset_map), score=score_map.flatten(1).gather(1, peak),
+                    score_map=score_map, size_map=size_map, offset_map=offset_map)

@@ -92,9 +92,3 @@ class SUTrack(BaseTracker):
         box = self.head.decode(response, maps['size_map'], maps['offset_map'])
         return dict(box=box, score=maps['score_map'].flatten(1).gather(1, peak),
                     response=response.flatten(1).gather(1, peak), **maps)
-
-    def init(self, image, box):
-        raise NotImplementedError
-
-    def track(self, image):
-        raise NotImplementedError

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -47,16 +48,21 @@ class OnnxSession:
         #: Precision in which it computes; for int8 also that of the other operations.
         self.precision = 'int8 + fp32' if self.card.precision == 'int8' else self.card.precision
         self.version = onnxruntime.__version__
+        #: Whether it takes several targets at once.
+        self.batched = all(type(each.shape[0]) is not int for each in self._session.get_inputs() if each.shape)
+        self._path_to_outputs = onnxruntime.RunOptions()
+        self._path_to_outputs.only_execute_path_to_fetches = True
 
     def __repr__(self) -> str:
         return f'ONNX Runtime {self.version}'
 
-    def outputs(self, template: np.ndarray, search: np.ndarray) -> dict[str, np.ndarray]:
-        """Returns all outputs by name, see :class:`ModelCard`."""
-        names = [output.name for output in self._session.get_outputs()]
-        return dict(zip(names, self._session.run(names, dict(template=template, search=search))))
+    def __call__(self, inputs: Mapping[str, np.ndarray], outputs: Sequence[str]) -> dict[str, np.ndarray]:
+        """Runs the network; see :class:`Session`."""
+        return dict(zip(outputs, self._session.run(list(outputs), dict(inputs))))
 
-    def __call__(self, template: np.ndarray, search: np.ndarray) -> tuple[np.ndarray, float]:
-        """Returns the box (4,), cxcywh normalised to the search region, and the score."""
-        box, score = self._session.run(['box', 'score'], dict(template=template, search=search))
-        return box[0], float(score[0, 0])
+    def prepare(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Computes the prepared inputs from the templates alone: only the nodes that they need are run."""
+        names = [each.name for each in self.card.inputs if each.role == 'prepared']
+        missing = {each.name: np.zeros([side or 1 for side in (1, *each.shape)], each.dtype)
+                   for each in self.card.inputs if each.name not in inputs}
+        return dict(zip(names, self._session.run(names, {**missing, **inputs}, self._path_to_outputs)))

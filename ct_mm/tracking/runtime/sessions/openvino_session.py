@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -45,11 +46,18 @@ class OpenVINOSession:
         try:
             model = core.read_model(os.fspath(path))
             card = model.get_rt_info([CARD_KEY]).astype(str) if model.has_rt_info([CARD_KEY]) else None
+        except Exception as error:  # mostly a RuntimeError; all are re-raised
+            raise ValueError(f'{path} cannot be loaded by OpenVINO: {error}') from error
+        self.card = ModelCard.from_json(card, str(path))
+        try:
+            self._preparing = self._preparing_part(openvino, model, lambda part: core.compile_model(
+                part, device, settings).create_infer_request())
+            #: Whether it takes several targets at once.
+            self.batched = all(value.partial_shape[0].is_dynamic for value in model.inputs)
             compiled = core.compile_model(model, device, settings)
             self._request = compiled.create_infer_request()
         except Exception as error:  # mostly a RuntimeError; all are re-raised
             raise ValueError(f'{path} cannot be loaded by OpenVINO: {error}') from error
-        self.card = ModelCard.from_json(card, str(path))
         computes = {value: key for key, value in PRECISIONS.items()}
         #: Precision in which it computes; for int8 also that of the other operations.
         self.precision = computes.get(compiled.get_property('INFERENCE_PRECISION_HINT').get_type_name(), 'fp32')
@@ -60,17 +68,22 @@ class OpenVINOSession:
     def __repr__(self) -> str:
         return f'OpenVINO {self.version}'
 
-    def outputs(self, template: np.ndarray, search: np.ndarray) -> dict[str, np.ndarray]:
-        """Returns all outputs by name, see :class:`ModelCard`."""
-        self._infer(template, search)
-        return {output.get_any_name(): self._request.get_tensor(output).data.copy()
-                for output in self._request.model_outputs}
+    def _preparing_part(self, openvino, model, request: Callable):
+        """Returns a request of the part that computes the prepared inputs, or None if there are none."""
+        prepared = [each.name for each in self.card.inputs if each.role == 'prepared']
+        shown = [each.name for each in self.card.inputs if each.role in ('template', 'templates', 'template_mask')]
+        if not prepared:
+            return None
+        return request(openvino.Model([model.output(name).node for name in prepared],
+                                      [model.input(name).node for name in shown]))
 
-    def __call__(self, template: np.ndarray, search: np.ndarray) -> tuple[np.ndarray, float]:
-        """Returns the box (4,), cxcywh normalised to the search region, and the score."""
-        self._infer(template, search)
-        box, score = (self._request.get_tensor(name).data for name in ('box', 'score'))
-        return box[0].copy(), float(score[0, 0])
+    def __call__(self, inputs: Mapping[str, np.ndarray], outputs: Sequence[str]) -> dict[str, np.ndarray]:
+        """Runs the network; see :class:`Session`."""
+        self._request.infer(dict(inputs), share_inputs=True, share_outputs=True)
+        return {name: self._request.get_tensor(name).data.copy() for name in outputs}
 
-    def _infer(self, template: np.ndarray, search: np.ndarray) -> None:
-        self._request.infer({'template': template, 'search': search}, share_inputs=True, share_outputs=True)
+    def prepare(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Computes the prepared inputs from the templates alone, by the part of the network that they need."""
+        self._preparing.infer(dict(inputs), share_inputs=True, share_outputs=True)
+        return {each.name: self._preparing.get_tensor(each.name).data.copy() for each in self.card.inputs
+                if each.role == 'prepared'}

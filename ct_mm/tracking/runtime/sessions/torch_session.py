@@ -2,11 +2,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from ct_mm.tracking.runtime.model_card import CARD_KEY, OUTPUTS, ModelCard
+from ct_mm.tracking.runtime.model_card import CARD_KEY, ModelCard
 
 
 class TorchSession:
@@ -44,6 +45,8 @@ class TorchSession:
         self.card = ModelCard.from_json(card.decode(errors='replace') if isinstance(card, bytes) else card, str(path))
         self._network, self._device, self._autocast = network.to(device), device, precision == 'bf16'
         self._torch = torch
+        #: Whether it takes several targets at once.
+        self.batched = False
         #: Precision in which it computes.
         self.precision = 'bf16' if self._autocast else self.card.precision
         self.version = torch.__version__.partition('+')[0]
@@ -51,15 +54,17 @@ class TorchSession:
     def __repr__(self) -> str:
         return f'PyTorch {self.version}'
 
-    def outputs(self, template: np.ndarray, search: np.ndarray) -> dict[str, np.ndarray]:
-        """Returns all outputs by name, see :class:`ModelCard`."""
+    def __call__(self, inputs: Mapping[str, np.ndarray], outputs: Sequence[str]) -> dict[str, np.ndarray]:
+        """Runs the network; see :class:`Session`."""
         torch = self._torch
         with torch.inference_mode(), torch.autocast(self._device, torch.bfloat16, enabled=self._autocast):
-            inputs = (torch.from_numpy(image).to(self._device) for image in (template, search))
-            outputs = self._network(*inputs)
-        return {name: value.float().cpu().numpy() for name, value in zip(OUTPUTS, outputs)}
+            results = self._network(*(torch.from_numpy(np.ascontiguousarray(inputs[each.name])).to(self._device)
+                                      for each in self.card.inputs))
+        results = dict(zip(self.card.outputs, results))
+        return {name: results[name].float().cpu().numpy() for name in outputs}
 
-    def __call__(self, template: np.ndarray, search: np.ndarray) -> tuple[np.ndarray, float]:
-        """Returns the box (4,), cxcywh normalised to the search region, and the score."""
-        outputs = self.outputs(template, search)
-        return outputs['box'][0], float(outputs['score'][0, 0])
+    def prepare(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Computes the prepared inputs by the whole network, which this format cannot divide."""
+        missing = {each.name: np.zeros([side or 1 for side in (1, *each.shape)], each.dtype)
+                   for each in self.card.inputs if each.name not in inputs}
+        return self({**missing, **inputs}, [each.name for each in self.card.inputs if each.role == 'prepared'])
