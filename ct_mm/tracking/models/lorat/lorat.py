@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from ct_mm.registry import MODELS
+from ct_mm.tracking.runtime.geometries import ContextCrops
 from ct_mm.tracking.structures import TrackDataSample
 from ct_mm.tracking.structures.boxes import xyxy_to_cxcywh
 
@@ -28,7 +29,21 @@ class LoRAT(BaseTracker):
         window_weight: Weight w of the Hann window in ``(1 - w) * score + w * window``, which chooses the cell.
         data_preprocessor: Config of the data preprocessor. Default: ``ct_mm.TrackDataPreprocessor``.
         init_cfg: Initialisation config of MMEngine.
+
+    Examples:
+        >>> import numpy as np
+        >>> tracker = LoRAT(
+        ...     backbone=dict(type='ct_mm.OneStreamDINOv2', embed_dim=32, depth=1, num_heads=2, template_size=56,
+        ...                   search_size=112),
+        ...     head=dict(type='ct_mm.LoRATHead', in_channels=32, feat_size=8)).eval()
+        >>> image = np.zeros((240, 320, 3), np.uint8)
+        >>> tracker.init(image, np.array([100., 80, 40, 40]))
+        >>> box, score = tracker.track(image)
+        >>> box.shape
+        (4,)
     """
+
+    outputs = ('box', 'score', 'response', 'score_map')
 
     def __init__(self, backbone: dict, head: dict, template_factor: float = 2.0, search_factor: float = 4.0,
                  window_weight: float = 0.45, data_preprocessor: dict | None = None,
@@ -36,7 +51,9 @@ class LoRAT(BaseTracker):
         super().__init__(data_preprocessor or dict(type='ct_mm.TrackDataPreprocessor'), init_cfg)
         self.backbone = MODELS.build(backbone)
         self.head = MODELS.build(head)
-        self.template_factor, self.search_factor = template_factor, search_factor
+        self.geometry = ContextCrops(
+            self.backbone.template_size, self.backbone.search_size, template_factor, search_factor,
+            self.backbone.template_size // self.backbone.sides[0])
         self.window_weight = window_weight
         hann = torch.hann_window(self.head.feat_size, periodic=False)  # (S,), zero at both ends
         self.register_buffer('window', torch.outer(hann, hann).flatten(), persistent=False)  # (S*S,)
@@ -85,9 +102,3 @@ class LoRAT(BaseTracker):
         side = self.head.feat_size
         return dict(box=xyxy_to_cxcywh(box), score=scores.gather(1, peak), response=responses.gather(1, peak),
                     score_map=scores.unflatten(1, (1, side, side)))
-
-    def init(self, image, box):
-        raise NotImplementedError
-
-    def track(self, image):
-        raise NotImplementedError

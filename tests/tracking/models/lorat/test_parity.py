@@ -11,6 +11,8 @@ from ct_mm.tracking.models.lorat.converter.dinov2 import resize_positions
 from ct_mm.tracking.models.lorat.converter.weights import lora_factor
 from ct_mm.tracking.models.lorat.lora import merge_lora
 from ct_mm.tracking.models.lorat.positive_cells import positive_cells
+from ct_mm.tracking.runtime.context_crop import at_least, context_place
+from ct_mm.tracking.runtime.geometries.context_crops import ContextCrops, Placement
 from ct_mm.tracking.runtime.template_mask import touched_mask
 from ct_mm.tracking.structures.boxes import cxcywh_to_xyxy, paired_giou, paired_iou
 
@@ -186,3 +188,43 @@ def test_training_with_lora(case):
     folded = convert_lorat_keys(tracker.state_dict(), case.sizes[1])
     for key, value in folded.state.items():
         case.compare(value, f'merged/{key.removeprefix("backbone.")}', WEIGHTS)
+
+
+def xywh(box):
+    return np.concatenate([box[:2], box[2:] - box[:2]])
+
+
+@pytest.mark.parametrize('factor', [4, 5])
+def test_tracks(case, factor):
+    tracker = case.tracker(search_factor=float(factor))
+    frames, first = case.data['track/frames'], xywh(case.data['track/first_box_xyxy'])
+    tracker.init(frames[0], first)
+    template = tracker.geometry.template(frames[0], first, tracker.state.anchor)
+    mean, std = (getattr(tracker.data_preprocessor, name).numpy() for name in ('mean', 'std'))
+    crop = (template.image.transpose(2, 0, 1) - mean) / std
+    np.testing.assert_allclose(crop, case.data['track/template'], atol=2e-5)
+    np.testing.assert_array_equal(template.mask, case.data['track/mask'])
+    for i, frame in enumerate(frames[1:]):
+        search, placement = tracker.geometry.search(frame, tracker.state.box, tracker.state.anchor)
+        if i == 0 and f'track{factor}/search_1' in case.data.files:
+            np.testing.assert_allclose((search.transpose(2, 0, 1) - mean) / std, case.data[f'track{factor}/search_1'],
+                                       atol=2e-5)
+        place = placement.place
+        np.testing.assert_allclose([place.scale, place.shift], case.data[f'track{factor}/adjusted_params'][i], atol=1e-3)
+        box, score = tracker.track(frame)
+        np.testing.assert_allclose(xywh(case.data[f'track{factor}/boxes_xyxy'][i]), box, atol=1e-2)
+        assert abs(score - case.data[f'track{factor}/scores'][i]) < 1e-5
+
+
+def test_the_box_that_is_searched_around(case):
+    side = case.sizes[1]
+    geometry = ContextCrops(case.sizes[0], side, mask_cell=case.patch)
+    width, height = case.data['provider/image_wh'].tolist()
+    around = xywh(case.data['provider/first_box_xyxy'])
+    for i, wanted in enumerate(case.data['provider/params']):
+        place = context_place(at_least(around, geometry.min_side), geometry.search_factor, side)
+        np.testing.assert_allclose([place.scale, place.shift], wanted, rtol=1e-5, atol=1e-3)
+        if i < len(case.data['provider/predicted_boxes_xyxy']):
+            box = place.to_crop(case.data['provider/predicted_boxes_xyxy'][i]) / side
+            predicted = np.concatenate([(box[:2] + box[2:]) / 2, box[2:] - box[:2]])
+            _, around = geometry.place(predicted, Placement(place, around), (height, width))
