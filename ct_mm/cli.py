@@ -23,8 +23,34 @@ def add_common_arguments(parser: argparse.ArgumentParser) -> None:
     # mim looks for this name in the help text; only then does its own `--gpus 0` arrive here, as `--device cpu`.
     parser.add_argument('--gpus', type=int, help='0 is --device cpu; more than 1 needs --launcher')
     parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none', help='job launcher')
-    parser.add_argument('--debug', action='store_true', help='show tracebacks and the whole start-up log')
+    add_grey_range(parser)
+    add_debug(parser, 'show tracebacks and the whole start-up log')
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help='set by torch.distributed.launch')
+
+
+def add_debug(parser: argparse.ArgumentParser, text: str = 'show the traceback of an error') -> None:
+    """Adds ``--debug``, which ``run`` obeys."""
+    parser.add_argument('--debug', action='store_true', help=text)
+
+
+class GreyRange(argparse.Action):
+    """Stores which counts of frames with 16 bits become black and white, for this process and its workers."""
+
+    def __call__(self, parser, namespace, values, option_string=None) -> None:
+        """Checks and stores the counts."""
+        from .tracking.datasets.reading.jpeg import RANGE_VARIABLE, parse_range
+        try:
+            parse_range(values)
+        except ValueError as error:
+            parser.error(str(error))
+        os.environ[RANGE_VARIABLE] = values
+        setattr(namespace, self.dest, values)
+
+
+def add_grey_range(parser: argparse.ArgumentParser) -> None:
+    """Adds ``--grey-range``."""
+    parser.add_argument('--grey-range', action=GreyRange, metavar='LOW:HIGH', help='counts of frames with 16 bits that '
+                        'become black and white (default: the upper 8 bits are used)')
 
 
 def select_device(args: argparse.Namespace) -> None:
@@ -161,6 +187,7 @@ def build_runner(cfg, debug: bool = False):
     from .engine.checkpoints.reading import let_mmengine_read_safely
     from .engine.hooks import CheckpointFitHook
     from .engine.processes import end_in_words, join_job
+    from .tracking.hooks import FirstBoxHook
     join_job(cfg)
     if cfg.get('launcher', 'none') != 'none':
         end_in_words()
@@ -169,4 +196,5 @@ def build_runner(cfg, debug: bool = False):
         runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
     if not any(isinstance(hook, CheckpointFitHook) for hook in runner.hooks):
         runner.register_hook(CheckpointFitHook())
+    runner.register_hook(FirstBoxHook())
     return runner

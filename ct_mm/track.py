@@ -49,7 +49,8 @@ def build_parser() -> argparse.ArgumentParser:
         prog='ct_mm.track', description='Track targets in a video', epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('model', help='exported tracker (.onnx, .xml, .torchscript, .pt2), or a config (.py)')
-    parser.add_argument('--debug', action='store_true', help='show the traceback of an error')
+    cli.add_grey_range(parser)
+    cli.add_debug(parser)
     parser.add_argument('checkpoint', nargs='?', help='weights for a config')
     parser.add_argument('source', help='video file, folder of images, pattern ("folder/*.jpg"), number of a camera, or '
                         'address of a stream (rtsp://, http://)')

@@ -1,5 +1,6 @@
 """What a user reads at the end of a command that failed, and at the start of one that runs."""
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -73,3 +74,27 @@ def test_the_status_of_a_script_is_that_of_the_process(status):
     with pytest.raises(SystemExit) as stopped:
         cli.run(lambda: status)
     assert stopped.value.code == status
+
+
+SCRIPTS = [file for folder in ('tools', 'projects', 'ct_mm') for file in sorted((ROOT / folder).rglob('*.py'))
+           if "__name__ == '__main__'" in file.read_text() and file.name not in ('__main__.py', 'tracker_server.py')]
+
+
+@pytest.mark.parametrize('file', SCRIPTS, ids=lambda file: str(file.relative_to(ROOT)))
+def test_every_script_ends_with_one_line_and_takes_debug(file):
+    """``ct_mm/__main__.py`` only calls these, and ``tracker_server.py`` answers a process of ours, not a user."""
+    source = file.read_text()
+    assert source.endswith("\n\nif __name__ == '__main__':\n    cli.run(main)\n")
+    shim = re.search(r'^from ct_mm\.(train|test|track) import main$', source, flags=re.MULTILINE)
+    source = (ROOT / f'ct_mm/{shim[1]}.py').read_text() if shim else source
+    assert any(word in source for word in ('cli.add_debug(parser)', 'cli.add_common_arguments(parser)'))
+
+
+def test_an_error_that_no_script_expects(command, tmp_path):
+    """The output file is below a file."""
+    torch.save(dict(a=torch.ones(1)), tmp_path / 'x.pth')
+    argv = [str(ROOT / 'tools/model_converters/publish_model.py'), 'x.pth', 'x.pth/y.pth']
+    done = command(*argv)
+    assert done.returncode == 1 and 'Traceback' not in done.stderr
+    assert re.fullmatch(r'error: .*x\.pth.* \(traceback: --debug\)', done.stderr.splitlines()[-1])
+    assert 'Traceback' in command(*argv, '--debug').stderr

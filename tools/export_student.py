@@ -9,6 +9,8 @@ import argparse
 from pathlib import Path
 from typing import Optional, Sequence
 
+from ct_mm import cli
+
 
 def build_parser() -> argparse.ArgumentParser:
     """Returns the parser of the script."""
@@ -25,6 +27,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         '--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE', help='settings that override the config')
     parser.set_defaults(launcher='none')
+    cli.add_debug(parser)
     return parser
 
 
@@ -60,7 +63,7 @@ def find_checkpoint(cfg) -> Path:
     return found.path
 
 
-def load_distiller(cfg, checkpoint: Path):
+def load_distiller(cfg, checkpoint: Path, content):
     """Builds the distiller of a config and gives its student the weights of a checkpoint.
 
     The teacher stays without weights, because the export does not need them.
@@ -68,6 +71,7 @@ def load_distiller(cfg, checkpoint: Path):
     Args:
         cfg (mmengine.config.Config): Config of the compression, as ``ct_mm.compress`` returns it.
         checkpoint (Path): A checkpoint of its training.
+        content (dict): What it holds.
 
     Returns:
         ct_mm.compression.ReplacementDistiller: On the CPU.
@@ -76,10 +80,10 @@ def load_distiller(cfg, checkpoint: Path):
         ValueError: If the checkpoint does not fit the student.
     """
     from ct_mm.engine.checkpoints.misfit import find_misfit
-    from ct_mm.engine.checkpoints.reading import read_state_dict
+    from ct_mm.engine.checkpoints.reading import weights_in
     from ct_mm.registry import MODELS
     distiller = MODELS.build(dict(cfg.model, step=None))
-    weights = {name.removeprefix('student.'): value for name, value in read_state_dict(checkpoint).items()
+    weights = {name.removeprefix('student.'): value for name, value in weights_in(content, checkpoint).items()
                if name.startswith('student.')}
     misfit = find_misfit(distiller.student.state_dict(), weights)
     if misfit:
@@ -124,7 +128,6 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
 
     from mmengine.registry import init_default_scope
 
-    from ct_mm import cli
     from ct_mm.compression import compress
     from ct_mm.compression.export.student import export_student, save_student
     from ct_mm.engine.checkpoints.reading import read_checkpoint
@@ -134,14 +137,12 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
         cfg = compress(cli.load_config(args))
         init_default_scope(cfg.default_scope)
         checkpoint = Path(resolve_path(args.checkpoint)) if args.checkpoint else find_checkpoint(cfg)
-        distiller = load_distiller(cfg, checkpoint)
+        content = read_checkpoint(checkpoint)
+        distiller = load_distiller(cfg, checkpoint, content)
         batch = None if args.without_data else read_batch(cfg, distiller)
         student = export_student(distiller, cfg.model.model, batch)
-        content = read_checkpoint(checkpoint, mapped=True)
-        meta = dict(iter=(content.get('meta') or {}).get('iter'),
-                    stages=[list(stage) for stack in distiller.divided.stacks for stage in stack.plan.stages])
         weights = Path(args.out_dir or Path(cfg.work_dir, 'student'), f'student.{args.format}')
-        config = save_student(student, cfg, weights, meta)
+        config = save_student(student, cfg, weights, (content.get('meta') or {}).get('iter'))
     except (ImportError, OSError, ValueError) as error:
         parser.error(str(error))
     print(f'{checkpoint} -> {weights}, {config}')
@@ -150,4 +151,4 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
 
 
 if __name__ == '__main__':
-    main()
+    cli.run(main)

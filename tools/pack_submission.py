@@ -8,6 +8,8 @@ For example:
 import argparse
 from typing import Optional, Sequence
 
+from ct_mm import cli
+
 
 def build_parser() -> argparse.ArgumentParser:
     """Returns the parser of the script."""
@@ -17,6 +19,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument('--data-root', metavar='DIR', help="folder of the data, which defines the sequences and "
                         "their lengths (default: the one in the benchmark's config)")
     parser.add_argument('--out', required=True, metavar='FILE.zip', help='the archive')
+    cli.add_debug(parser)
     return parser
 
 
@@ -42,4 +45,4 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
 
 
 if __name__ == '__main__':
-    main()
+    cli.run(main)

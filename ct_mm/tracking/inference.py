@@ -13,7 +13,7 @@ from mmengine.structures import InstanceData
 from torch import Tensor
 
 from ct_mm.engine.checkpoints.misfit import fit_names, misfit_of
-from ct_mm.engine.checkpoints.reading import read_state_dict
+from ct_mm.engine.checkpoints.reading import bytes_of_model, read_state_dict
 from ct_mm.package_files import resolve_path
 from ct_mm.registry import MODELS
 from ct_mm.tracking.models import BaseTracker
@@ -70,7 +70,7 @@ def init_model(config: str | os.PathLike | Config, checkpoint: str | os.PathLike
                          'After a compression, use the config of the student: WORK_DIR/student/student.py')
     if checkpoint is not None:
         checkpoint = resolve_path(checkpoint)
-        _load(model, read_state_dict(checkpoint), checkpoint, source)
+        _load(model, read_state_dict(checkpoint, model_bytes=bytes_of_model(model)), checkpoint, source)
     model.cfg = config
     if precision is not None:
         model.precision = precision

@@ -14,6 +14,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / 'projects'))
 
 from architectures.row import CHECKS, ROWS, Outcome, missing_modules  # noqa: E402  (needs the path)
+from ct_mm import cli  # noqa: E402
 
 HEAD = """# Architectures
 
@@ -68,6 +69,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('rows', nargs='*', help='names of rows; all, and only then the page is written')
     parser.add_argument('--out', type=Path, default=ROOT / 'docs' / 'architectures.md')
+    cli.add_debug(parser)
     args = parser.parse_args()
     warnings.filterwarnings('ignore')
     os.environ.setdefault('HF_HUB_OFFLINE', '1')  # every model is built from its config
@@ -104,4 +106,4 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    main()
+    cli.run(main)

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from ct_mm import cli
 from ct_mm.engine.whole_file import write_text
 from ct_mm.tracking.datasets.benchmarks import SequenceFolder
 from ct_mm.tracking.datasets.pairs import PackedPairs
@@ -58,6 +59,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument('--sequences', required=True)
     parser.add_argument('--pairs', help='folder of packed pairs')
     parser.add_argument('--device', default='cpu')
+    cli.add_debug(parser)
     args = parser.parse_args(argv)
     tracker = init_model(args.config, args.checkpoint, args.device)
     cost = network_cost(tracker)
@@ -77,4 +79,4 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 if __name__ == '__main__':
-    main()
+    cli.run(main)

@@ -14,6 +14,7 @@ import numpy as np
 from controls import CONTROLS
 from rows import ROWS, Row
 
+from ct_mm import cli
 from ct_mm.engine.whole_file import whole_file, write_text
 from ct_mm.tracking.datasets.benchmarks import SequenceFolder
 from ct_mm.tracking.evaluation.reports.result_tables import csv_table, markdown_table, number
@@ -207,6 +208,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument('--doc', type=Path, default=Path('docs/evidence.md'))
     parser.add_argument('--also', metavar='SCALE', help='also show the results of this scale')
     parser.add_argument('--notes', type=Path, help='text to put in front')
+    cli.add_debug(parser)
     args = parser.parse_args(argv)
     notes = args.notes.read_text(encoding='utf-8') if args.notes else ''
     dataset = SequenceFolder(args.sequences)
@@ -219,4 +221,4 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 if __name__ == '__main__':
-    main()
+    cli.run(main)

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import torch.nn.functional as F
 from torch import Tensor
 
+from ct_mm import cli
 from ct_mm.engine.checkpoints.reading import read_state_dict
 from ct_mm.engine.checkpoints.writing import save_checkpoint
 
@@ -38,6 +39,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument('dst')
     parser.add_argument('--template-size', type=int, required=True, help='pixels')
     parser.add_argument('--search-size', type=int, required=True, help='pixels')
+    cli.add_debug(parser)
     args = parser.parse_args(argv)
     state = read_state_dict(args.src)
     patch = state['backbone.patch_embed.proj.weight'].shape[-1]
@@ -46,4 +48,4 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 if __name__ == '__main__':
-    main()
+    cli.run(main)

@@ -24,6 +24,7 @@ from mmengine.config import Config
 from rows import CONFIGS, HERE, ROWS, SCALES, Row, Scale
 from speed import measure_speed
 
+from ct_mm import cli
 from ct_mm.engine.whole_file import write_text
 from ct_mm.tracking.datasets.benchmarks import SequenceFolder
 
@@ -185,6 +186,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument('--cfg-options', nargs='*', default=[], help='for all trainings, after those of the scale')
     parser.add_argument('--until', type=float, default=float('inf'), help='seconds after which no row is started')
     parser.add_argument('--teacher-only', action='store_true', help='stop when the teacher is trained')
+    cli.add_debug(parser)
     args = parser.parse_args(argv)
     scale = SCALES[args.scale]
     args.start_from = args.start_from or scale.start
@@ -235,4 +237,4 @@ def run_all(experiment: Experiment, tasks: list[tuple[Row, int]]) -> list[Except
 
 
 if __name__ == '__main__':
-    main()
+    cli.run(main)

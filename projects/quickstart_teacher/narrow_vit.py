@@ -13,15 +13,15 @@ the pairs to fit on. It prints how much of each layer's stream the narrow model 
 """
 import argparse
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from mmengine.config import Config, DictAction
 from torch import Tensor
 
+from ct_mm import cli
 from ct_mm.engine.checkpoints.writing import save_checkpoint
 from ct_mm.registry import DATASETS, MODELS
-from ct_mm.tracking.models.ostrack.converter.vit import convert_vit_weights
+from ct_mm.tracking.models.ostrack.converter.vit import convert_vit_weights, read_npz
 
 
 def wide_tokens_model(weights: dict, template_size: int, search_size: int) -> torch.nn.Module:
@@ -165,14 +165,14 @@ def main() -> None:
     parser.add_argument('out')
     parser.add_argument('--pairs', type=int, default=400)
     parser.add_argument('--cfg-options', nargs='+', action=DictAction)
+    cli.add_debug(parser)
     args = parser.parse_args()
     cfg = Config.fromfile(args.config)
     cfg.merge_from_dict(args.cfg_options or {})
     torch.manual_seed(0)
     cfg.model.backbone.pop('init_cfg', None)
     tracker = MODELS.build(cfg.model)
-    with np.load(args.wide) as file:
-        weights = {name: torch.from_numpy(file[name].astype(np.float32)) for name in file.files}
+    weights = read_npz(args.wide)
     small = tracker.backbone
     wide = wide_tokens_model(weights, small.template_size, small.search_size)
     dataset = DATASETS.build(cfg.train_dataloader.dataset)
@@ -186,4 +186,4 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    main()
+    cli.run(main)

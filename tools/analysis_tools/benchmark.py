@@ -10,6 +10,8 @@ Without a checkpoint, a config gets random weights, which does not affect its sp
 import argparse
 from typing import Optional, Sequence
 
+from ct_mm import cli
+
 
 def parse_size(text: str) -> tuple:
     """Reads ``WIDTHxHEIGHT``.
@@ -38,6 +40,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         '--priority', action='store_true', help='use real-time priority, for a shared machine (Linux, root)')
     parser.add_argument('--out-dir', help='folder for benchmark.md, .csv and .json (default: only print)')
+    cli.add_debug(parser)
     return parser
 
 
@@ -71,4 +74,4 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
 
 
 if __name__ == '__main__':
-    main()
+    cli.run(main)

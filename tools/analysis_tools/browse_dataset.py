@@ -10,6 +10,8 @@ import argparse
 from pathlib import Path
 from typing import Optional, Sequence
 
+from ct_mm import cli
+
 
 def build_parser() -> argparse.ArgumentParser:
     """Returns the parser of the script."""
@@ -30,6 +32,7 @@ def build_parser() -> argparse.ArgumentParser:
         help='how long a window stays open; 0 waits for a key (default: %(default)s)')
     parser.add_argument(
         '--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE', help='settings that override the config')
+    cli.add_debug(parser)
     return parser
 
 
@@ -92,4 +95,4 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
 
 
 if __name__ == '__main__':
-    main()
+    cli.run(main)

@@ -8,6 +8,8 @@ For example:
 import argparse
 from typing import Optional, Sequence
 
+from ct_mm import cli
+
 
 def build_parser() -> argparse.ArgumentParser:
     """Returns the parser of the script."""
@@ -20,6 +22,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         '--resamples', type=int, default=10000, metavar='N', help='bootstrap samples (default: %(default)s)')
     parser.add_argument('--seed', type=int, default=0, help='seed of the bootstrap (default: %(default)s)')
+    cli.add_debug(parser)
     return parser
 
 
@@ -50,4 +53,4 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
 
 
 if __name__ == '__main__':
-    main()
+    cli.run(main)

@@ -9,6 +9,8 @@ For example, in the work dir of a compression:
 import argparse
 from typing import Optional, Sequence
 
+from ct_mm import cli
+
 
 def parse_tracker(text: str) -> tuple:
     """Splits ``NAME=CONFIG:CHECKPOINT``; the package's own paths begin with ``ct_mm::``.
@@ -34,6 +36,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument('--video-of', nargs='*', metavar='NAME', help='trackers to draw (default: all)')
     parser.add_argument('--device', default='cpu', help='where the trackers run')
     parser.add_argument('--threads', type=int, help="threads of PyTorch (default: PyTorch's own choice)")
+    cli.add_debug(parser)
     return parser
 
 
@@ -73,4 +76,4 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
 
 
 if __name__ == '__main__':
-    main()
+    cli.run(main)

@@ -9,6 +9,8 @@ import argparse
 from pathlib import Path
 from typing import Optional, Sequence
 
+from ct_mm import cli
+
 
 def build_parser() -> argparse.ArgumentParser:
     """Returns the parser of the script."""
@@ -20,6 +22,7 @@ def build_parser() -> argparse.ArgumentParser:
         'videos, both included (default: all)')
     parser.add_argument('--fps', type=float, help='frames per second (default: those of a video, 25 for image files)')
     parser.add_argument('--out-dir', required=True, help='folder for the videos, NAME.mp4')
+    cli.add_debug(parser)
     return parser
 
 
@@ -46,4 +49,4 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
 
 
 if __name__ == '__main__':
-    main()
+    cli.run(main)

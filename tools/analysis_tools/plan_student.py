@@ -13,6 +13,8 @@ import tempfile
 from pathlib import Path
 from typing import Optional, Sequence
 
+from ct_mm import cli
+
 
 def build_parser() -> argparse.ArgumentParser:
     """Returns the parser of the script."""
@@ -32,6 +34,7 @@ def build_parser() -> argparse.ArgumentParser:
         '--priority', action='store_true', help='use real-time priority, for a shared machine (Linux, root)')
     parser.add_argument('--keep', metavar='DIR', help='keep the exported students (random weights) in this folder')
     parser.add_argument('--out-dir', help='folder for plan.md and plan.json (default: only print)')
+    cli.add_debug(parser)
     return parser
 
 
@@ -79,4 +82,4 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
 
 
 if __name__ == '__main__':
-    main()
+    cli.run(main)

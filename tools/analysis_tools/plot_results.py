@@ -11,6 +11,8 @@ import argparse
 from pathlib import Path
 from typing import Optional, Sequence
 
+from ct_mm import cli
+
 
 def build_parser() -> argparse.ArgumentParser:
     """Returns the parser of the script."""
@@ -19,6 +21,7 @@ def build_parser() -> argparse.ArgumentParser:
     add_result_arguments(parser)
     add_score_arguments(parser)
     parser.add_argument('--out-dir', required=True, help='folder for the plots and tables')
+    cli.add_debug(parser)
     return parser
 
 
@@ -55,4 +58,4 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
 
 
 if __name__ == '__main__':
-    main()
+    cli.run(main)

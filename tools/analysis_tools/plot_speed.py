@@ -14,6 +14,8 @@ import math
 from pathlib import Path
 from typing import Optional, Sequence
 
+from ct_mm import cli
+
 
 def parse_accuracy(text: str) -> tuple:
     """Splits ``NAME=NUMBER``.
@@ -77,6 +79,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument('--label', help='label of the accuracy axis (default: the name of the score)')
     parser.add_argument('--title', default='Accuracy and speed')
     parser.add_argument('--out', default='speed', help='file name without .png and .svg (default: speed)')
+    cli.add_debug(parser)
     return parser
 
 
@@ -109,4 +112,4 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
 
 
 if __name__ == '__main__':
-    main()
+    cli.run(main)

@@ -15,6 +15,8 @@ import sys
 from pathlib import Path
 from typing import Optional, Sequence
 
+from ct_mm import cli
+
 
 def build_parser() -> argparse.ArgumentParser:
     """Returns the parser of this script."""
@@ -23,6 +25,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument('out', help='output folder; existing sequences are kept')
     parser.add_argument('--images', help='folder of the frames that a .json file names (default: its own folder)')
     parser.add_argument('--min-frames', type=int, default=10, help='leave out shorter tracks (default: %(default)s)')
+    cli.add_debug(parser)
     return parser
 
 
@@ -133,4 +136,4 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
 
 
 if __name__ == '__main__':
-    main()
+    cli.run(main)

@@ -8,6 +8,8 @@ import argparse
 import sys
 from typing import Optional, Sequence
 
+from ct_mm import cli
+
 
 def build_parser() -> argparse.ArgumentParser:
     """Returns the parser of this script."""
@@ -16,6 +18,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument('out', help='output folder; run the command again to continue after an interruption')
     parser.add_argument('--pairs', type=int, default=100000, help='number of pairs (default: %(default)s)')
     parser.add_argument('--workers', type=int, default=1, help='processes (default: %(default)s)')
+    cli.add_debug(parser)
     return parser
 
 
@@ -42,4 +45,4 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
 
 
 if __name__ == '__main__':
-    main()
+    cli.run(main)

@@ -8,6 +8,8 @@ import argparse
 from pathlib import Path
 from typing import Optional, Sequence
 
+from ct_mm import cli
+
 
 def build_parser() -> argparse.ArgumentParser:
     """Returns the parser of the script."""
@@ -18,6 +20,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument('--batch', choices=['1', 'dynamic'], default='1',
                         help='dynamic: any number of targets in one call, for onnx and openvino (default: 1)')
     parser.add_argument('--out', help="output file (default: next to the checkpoint, with the format's suffix)")
+    cli.add_debug(parser)
     return parser
 
 
@@ -53,4 +56,4 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
 
 
 if __name__ == '__main__':
-    main()
+    cli.run(main)

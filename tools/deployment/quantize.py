@@ -9,6 +9,8 @@ import argparse
 from pathlib import Path
 from typing import Optional, Sequence
 
+from ct_mm import cli
+
 
 def build_parser() -> argparse.ArgumentParser:
     """Returns the parser of the script."""
@@ -28,6 +30,7 @@ def build_parser() -> argparse.ArgumentParser:
         help='with --sequences: also track them N times in float32 with noise of one grey level, to show how much of a '
         'difference is chance')
     parser.add_argument('--out', help='output file (default: CHECKPOINT_int8 with the suffix of the format)')
+    cli.add_debug(parser)
     return parser
 
 
@@ -100,4 +103,4 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
 
 
 if __name__ == '__main__':
-    main()
+    cli.run(main)

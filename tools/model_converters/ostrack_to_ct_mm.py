@@ -8,6 +8,8 @@ import argparse
 import sys
 from typing import Optional, Sequence
 
+from ct_mm import cli
+
 
 def build_parser() -> argparse.ArgumentParser:
     """Returns the parser of this script."""
@@ -24,6 +26,7 @@ def build_parser() -> argparse.ArgumentParser:
         action='store_true',
         help='read only the tensors of a file that holds more (the released ones hold training settings); no code from '
         'the file runs')
+    cli.add_debug(parser)
     return parser
 
 
@@ -42,4 +45,4 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
 
 
 if __name__ == '__main__':
-    main()
+    cli.run(main)

@@ -8,6 +8,8 @@ import argparse
 import sys
 from typing import Optional, Sequence
 
+from ct_mm import cli
+
 
 def build_parser() -> argparse.ArgumentParser:
     """Returns the parser of this script."""
@@ -17,6 +19,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument('--half', action='store_true', help='store floating point weights as float16')
     parser.add_argument('--deflate', action='store_true',
                         help='compress the file, by 7 %% in half precision; PyTorch can still read it')
+    cli.add_debug(parser)
     return parser
 
 
@@ -51,4 +54,4 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
 
 
 if __name__ == '__main__':
-    main()
+    cli.run(main)

@@ -8,6 +8,8 @@ import argparse
 import sys
 from typing import Optional, Sequence
 
+from ct_mm import cli
+
 
 def build_parser() -> argparse.ArgumentParser:
     """Returns the parser of this script."""
@@ -25,6 +27,7 @@ def build_parser() -> argparse.ArgumentParser:
         action='store_true',
         help='read only the tensors of a file that holds more (the released ones hold training settings); no code from '
         'the file runs')
+    cli.add_debug(parser)
     return parser
 
 
@@ -34,13 +37,14 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
     Args:
         argv: The arguments; those of the process by default.
     """
-    args = build_parser().parse_args(argv)
+    options = vars(build_parser().parse_args(argv))
+    del options['debug']
     from ct_mm.tracking.models.sutrack.converter import convert_sutrack_file
     try:
-        print(convert_sutrack_file(**vars(args)))
+        print(convert_sutrack_file(**options))
     except (OSError, ValueError) as error:
         sys.exit(f'error: {error}')
 
 
 if __name__ == '__main__':
-    main()
+    cli.run(main)

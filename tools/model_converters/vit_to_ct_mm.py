@@ -8,6 +8,8 @@ import argparse
 import sys
 from typing import Optional, Sequence
 
+from ct_mm import cli
+
 
 def build_parser() -> argparse.ArgumentParser:
     """Returns the parser of this script."""
@@ -16,6 +18,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument('dst', help='output file; name it in model.backbone.init_cfg.checkpoint')
     parser.add_argument('--template-size', type=int, default=128, help='pixels (default: %(default)s)')
     parser.add_argument('--search-size', type=int, default=256, help='pixels (default: %(default)s)')
+    cli.add_debug(parser)
     return parser
 
 
@@ -42,4 +45,4 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
 
 
 if __name__ == '__main__':
-    main()
+    cli.run(main)

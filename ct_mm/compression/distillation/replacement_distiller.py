@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from ct_mm.engine.checkpoints.digest import digest_of_weights
 from ct_mm.engine.checkpoints.misfit import find_misfit, fit_names
-from ct_mm.engine.checkpoints.reading import read_state_dict
+from ct_mm.engine.checkpoints.reading import bytes_of_model, read_state_dict
 from ct_mm.engine.finite import check_losses
 from ct_mm.registry import MODELS
 
@@ -164,7 +164,8 @@ class ReplacementDistiller(BaseModel):
             raise ValueError('num_stages, stage_sizes and layers_per_stage leave all layers of the teacher: nothing is '
                              'compressed. Choose fewer, or change the layers with compress.student')
         try:
-            state = read_state_dict(self.teacher_file, self.trust_teacher, advice='set compress.trust_teacher=True')
+            state = read_state_dict(self.teacher_file, self.trust_teacher, advice='set compress.trust_teacher=True',
+                                    model_bytes=bytes_of_model(self.teacher))
         except FileNotFoundError as error:
             raise FileNotFoundError(f'compress.teacher: {error}') from error
         own = self.teacher.state_dict()

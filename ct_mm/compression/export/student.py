@@ -40,12 +40,14 @@ class ExportedStudent:
         weights: Its state dict, on the CPU.
         form: ``plain``, ``divided``, or ``folded``: divided, with the linear maps between its stages folded.
         reason: Why the student is not plain, or not folded; empty if it is plain.
+        stages: The teacher's layers of each stage, which each file of the student names.
     """
 
     config: ConfigDict
     weights: dict[str, Tensor]
     form: str
     reason: str = ''
+    stages: Sequence[Sequence[int]] = ()
 
 
 def export_student(distiller: ReplacementDistiller, config: Mapping, batch: Any = None) -> ExportedStudent:
@@ -82,7 +84,7 @@ def export_student(distiller: ReplacementDistiller, config: Mapping, batch: Any 
             if found is not None:
                 raise ValueError(f"layer {name} of a model with fewer layers differs from the student's: {found}")
         _compare_outputs(expected, model, batch, SAME, names)
-        return _exported(plain, model, 'plain', reasons)
+        return _exported(plain, model, division, 'plain', reasons)
     except ValueError as error:
         reasons.append(str(error))
     if adapted:
@@ -97,15 +99,15 @@ def export_student(distiller: ReplacementDistiller, config: Mapping, batch: Any 
     return _divided(config, student, division, expected, batch, SAME, 'divided', reasons)
 
 
-def save_student(student: ExportedStudent, cfg: Config, weights: Path, meta: Mapping[str, Any]) -> Path:
+def save_student(student: ExportedStudent, cfg: Config, weights: Path, iteration: int | None) -> Path:
     """Writes weights and config, each atomically.
 
     Args:
         student: The student.
         cfg: Config of the compression run.
         weights: File of the weights; ``.safetensors`` holds only the weights and ``meta`` as text, every other suffix
-            is a checkpoint with ``state_dict`` and ``meta``.
-        meta: Facts about the run to store with the weights.
+            is a checkpoint with ``state_dict`` and ``meta``: the iteration and the stages.
+        iteration: How many iterations it was trained.
 
     Returns:
         The file of the config, ``student.py`` in the same folder.
@@ -114,6 +116,7 @@ def save_student(student: ExportedStudent, cfg: Config, weights: Path, meta: Map
         ImportError: If the file is to be a ``.safetensors`` and that package is not installed.
         OSError: If the disk is full; the message says what to do.
     """
+    meta = dict(iter=iteration, stages=[list(stage) for stage in student.stages])
     size = sum(value.numel() * value.element_size() for value in student.weights.values())
     with full_disk_explained(weights, size):
         if weights.suffix == '.safetensors':
@@ -122,7 +125,7 @@ def save_student(student: ExportedStudent, cfg: Config, weights: Path, meta: Map
                 unfinished.write_bytes(save({name: value.contiguous() for name, value in student.weights.items()},
                                             {key: str(value) for key, value in meta.items()}))
         else:
-            save_checkpoint(dict(state_dict=student.weights, meta=dict(meta)), weights)
+            save_checkpoint(dict(state_dict=student.weights, meta=meta), weights)
         return write_text(weights.with_name('student.py'), student_run_config(cfg, student.config).pretty_text,
                           durable=True)
 
@@ -156,12 +159,14 @@ def _divided(config: Mapping, student: nn.Module, division: DividedModel, expect
         divided = divided_model_config(config, division, whole=True)
         model = _built(divided, student, slots=True)
     _compare_outputs(expected, model, batch, tolerance)
-    return _exported(divided, model, form, reasons)
+    return _exported(divided, model, division, form, reasons)
 
 
-def _exported(config: ConfigDict, model: nn.Module, form: str, reasons: Sequence[str]) -> ExportedStudent:
+def _exported(config: ConfigDict, model: nn.Module, division: DividedModel, form: str,
+              reasons: Sequence[str]) -> ExportedStudent:
     weights = {key: value.detach().cpu().clone() for key, value in model.state_dict().items()}
-    return ExportedStudent(config, weights, form, '; '.join(reasons))
+    stages = [stage for stack in division.stacks for stage in stack.plan.stages]
+    return ExportedStudent(config, weights, form, '; '.join(reasons), stages)
 
 
 def _built(config: ConfigDict, student: nn.Module, slots: bool = False) -> nn.Module:

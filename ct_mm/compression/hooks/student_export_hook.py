@@ -11,7 +11,7 @@ from mmengine.hooks import CheckpointHook, EMAHook, Hook
 from mmengine.logging import print_log
 from mmengine.runner import Runner
 
-from ct_mm.engine.checkpoints.reading import read_state_dict
+from ct_mm.engine.checkpoints.reading import bytes_of_model, read_state_dict
 from ct_mm.engine.whole_file import check_writable, remove_unfinished
 from ct_mm.registry import HOOKS
 
@@ -84,8 +84,7 @@ class StudentExportHook(Hook):
         if name is None:
             return None
         path = Path(runner.work_dir) / self.folder / name
-        stages = [list(stage) for stack in distiller.divided.stacks for stage in stack.plan.stages]
-        config = save_student(student, runner.cfg, path, dict(iter=runner.iter, stages=stages))
+        config = save_student(student, runner.cfg, path, runner.iter)
         print_log(f'student saved to {path}, its config to {config}', 'current')
         return path
 
@@ -100,7 +99,7 @@ def _weights_to_export(runner: Runner) -> Iterator[None]:
     averages = [hook for hook in runner.hooks if isinstance(hook, EMAHook) and best is None]
     last = {name: value.clone() for name, value in model.state_dict().items()} if best else {}
     if best:
-        model.load_state_dict(read_state_dict(best))
+        model.load_state_dict(read_state_dict(best, model_bytes=bytes_of_model(model)))
         print_log(f'exporting the best checkpoint, {best}', 'current')
     for hook in averages:  # swaps average and weights, as it does around a test
         hook.before_test_epoch(runner)

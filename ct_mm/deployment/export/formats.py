@@ -135,6 +135,7 @@ def write_whole(write: Callable[[Path], None], path: str | os.PathLike) -> None:
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     remove_unfinished(path.parent, path.stem, shared=True)
+    _remove_earlier_litter(path.parent)
     folder = path.with_name(f'.{path.name}.{os.getpid()}')
     folder.mkdir()
     try:
@@ -143,6 +144,18 @@ def write_whole(write: Callable[[Path], None], path: str | os.PathLike) -> None:
             os.replace(folder / file.name, file)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _remove_earlier_litter(folder: Path) -> None:
+    """Removes the folders of killed quantisations by earlier versions, which ``tempfile`` named.
+
+    Each held a copy of the network, or two; a folder that is empty or holds anything else stays.
+    """
+    for litter in folder.glob('tmp' + '[a-z0-9_]' * 8):
+        if litter.is_dir() and not litter.is_symlink():
+            held = {file.name for file in litter.iterdir()}
+            if held and held <= {'plain.onnx', 'plain.onnx.data', 'prepared.onnx', 'prepared.onnx.data'}:
+                shutil.rmtree(litter, ignore_errors=True)
 
 
 def need(module: str, packages: str):

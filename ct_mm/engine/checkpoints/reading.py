@@ -6,13 +6,14 @@ import os
 import re
 import zipfile
 from collections.abc import Iterable, Mapping
+from functools import partial, update_wrapper
 from typing import Any
 
 import torch
 from mmengine.dist import barrier, is_main_process
 from mmengine.fileio import get_local_path
 from mmengine.runner.checkpoint import CheckpointLoader
-from torch import Tensor
+from torch import Tensor, nn
 
 from ct_mm.engine.checkpoints.stand_ins import ForeignObjectError
 from ct_mm.engine.checkpoints.torch_file import check_entries, check_sums, read_torch_file
@@ -27,7 +28,7 @@ _COUNTERS = ('steps', 'n_averaged')
 
 
 def read_checkpoint(path: str | os.PathLike, trust: bool = False, mapped: bool = False,
-                    advice: str = 'read it with trust=True') -> Any:
+                    advice: str = 'read it with trust=True', model_bytes: int | None = None) -> Any:
     """Reads a checkpoint file as tensors and plain values only, its checksums checked.
 
     Args:
@@ -36,6 +37,8 @@ def read_checkpoint(path: str | os.PathLike, trust: bool = False, mapped: bool =
         trust: Unpickle arbitrary objects too, which runs code from the file. Only for files of your own.
         mapped: Leave the numbers in the file, unchecked: quick where only the rest is wanted.
         advice: What a user can do who trusts a file that holds more than tensors, for the error.
+        model_bytes: What the model that the weights are for takes (:func:`bytes_of_model`), which limits what the file
+            may unpack to.
 
     Returns:
         What was saved, on the CPU.
@@ -53,10 +56,10 @@ def read_checkpoint(path: str | os.PathLike, trust: bool = False, mapped: bool =
                 from safetensors.torch import load_file  # an optional package
                 return load_file(local)
             if not trust:
-                return read_torch_file(local, mapped=mapped)[0]
+                return read_torch_file(local, mapped=mapped, model_bytes=model_bytes)[0]
             if zipfile.is_zipfile(local):
                 with zipfile.ZipFile(local) as archive:
-                    check_sums(archive, check_entries(archive).values())
+                    check_sums(archive, check_entries(archive, model_bytes).values())
             return torch.load(local, map_location='cpu', weights_only=False, mmap=mapped)
     except FileNotFoundError as error:
         raise FileNotFoundError(f'checkpoint {path} does not exist') from error
@@ -82,7 +85,7 @@ def _is_safetensors(path: str) -> bool:
     return start[8:] == b'{' and length <= os.path.getsize(path) - 8
 
 
-def read_state_dict(path: str | os.PathLike, trust: bool = False, **keywords: str) -> dict[str, Tensor]:
+def read_state_dict(path: str | os.PathLike, trust: bool = False, **keywords: Any) -> dict[str, Tensor]:
     """Reads the weights from a checkpoint, wherever the usual trainers put them.
 
     Args:
@@ -97,7 +100,15 @@ def read_state_dict(path: str | os.PathLike, trust: bool = False, **keywords: st
         FileNotFoundError: If there is no such file.
         ValueError: If it is damaged, not trusted, or holds no weights.
     """
-    content = read_checkpoint(path, trust, **keywords)
+    return weights_in(read_checkpoint(path, trust, **keywords), path)
+
+
+def weights_in(content: Any, path: str | os.PathLike) -> dict[str, Tensor]:
+    """Returns the weights in what a checkpoint held, see :func:`read_state_dict`.
+
+    Raises:
+        ValueError: If it holds no weights, or one that no model could compute with; names the file.
+    """
     weights = check_weights(find_weights(content), path)
     if weights is None:
         keys = sorted(map(str, content))[:10] if isinstance(content, Mapping) else type(content).__name__
@@ -175,20 +186,29 @@ def _highest(value: Tensor) -> Tensor:
     return (value if value.element_size() > 1 else value.float()).max()  # NaN if one is
 
 
-def let_mmengine_read_safely() -> None:
+def bytes_of_model(model: nn.Module) -> int:
+    """Returns how many bytes the weights of a model take."""
+    return sum(value.numel() * value.element_size() for value in model.state_dict().values())
+
+
+def let_mmengine_read_safely(model_bytes: int | None = None) -> None:
     """Has MMEngine read every checkpoint, local or behind an address, as :func:`read_checkpoint` does.
+
+    Args:
+        model_bytes: What the model of the next checkpoint takes, see :func:`read_checkpoint`.
 
     By itself 0.10.12 and later unpickle, with a warning, whatever the safe way refuses, and so run code from the file;
     0.10.7 refuses, under torch >= 2.6, even the log history in its own checkpoints. Both run a text under
     ``meta.config`` as Python when a training goes on from the file.
     """
-    CheckpointLoader.register_scheme(prefixes='', loader=load_from_local, force=True)
-    CheckpointLoader.register_scheme(prefixes=('http://', 'https://'), loader=load_from_http, force=True)
+    for prefixes, loader in (('', load_from_local), (('http://', 'https://'), load_from_http)):
+        limited = update_wrapper(partial(loader, model_bytes=model_bytes), loader)  # MMEngine logs its name
+        CheckpointLoader.register_scheme(prefixes=prefixes, loader=limited, force=True)
 
 
-def load_from_local(filename: str, map_location: Any = None) -> Any:
+def load_from_local(filename: str, map_location: Any = None, model_bytes: int | None = None) -> Any:
     """Reads a file for MMEngine, always to the CPU: whoever takes weights and states copies them to the device."""
-    content = read_checkpoint(os.path.expanduser(filename))
+    content = read_checkpoint(os.path.expanduser(filename), model_bytes=model_bytes)
     weights = check_weights(find_weights(content), filename)
     if isinstance(content, dict) and isinstance(content.get('meta'), dict):
         content['meta'].pop('config', None)  # MMEngine would run it; what it saves itself is called `cfg`
@@ -197,11 +217,11 @@ def load_from_local(filename: str, map_location: Any = None) -> Any:
     return content
 
 
-def load_from_http(filename: str, map_location: Any = None) -> Any:
+def load_from_http(filename: str, map_location: Any = None, model_bytes: int | None = None) -> Any:
     """Reads what lies behind an address for MMEngine, from where torch keeps such files."""
     cached = os.path.join(torch.hub.get_dir(), 'checkpoints', os.path.basename(filename.split('?')[0]))
     if is_main_process() and not os.path.exists(cached):
         os.makedirs(os.path.dirname(cached), exist_ok=True)
         torch.hub.download_url_to_file(filename, cached)
     barrier()
-    return load_from_local(cached)
+    return load_from_local(cached, model_bytes=model_bytes)

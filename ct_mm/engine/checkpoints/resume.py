@@ -65,11 +65,12 @@ def training_files(folder: str | os.PathLike, pattern: str, *more: str) -> list[
     return sorted(file for file in files if names.fullmatch(file.name) or file.name in more)
 
 
-def newest_whole(files: Iterable[Path]) -> Resumable | None:
+def newest_whole(files: Iterable[Path], model_bytes: int | None = None) -> Resumable | None:
     """Finds the checkpoint with the most iterations that can be read to its end.
 
     Args:
         files: Checkpoints of one training.
+        model_bytes: What its model takes, if it is known, see :func:`read_checkpoint`.
 
     Returns:
         The checkpoint, or ``None`` if there are no files.
@@ -80,7 +81,7 @@ def newest_whole(files: Iterable[Path]) -> Resumable | None:
     found, damaged = [], {}
     for file in files:
         try:
-            meta = read_checkpoint(file, mapped=True)['meta']
+            meta = read_checkpoint(file, mapped=True, model_bytes=model_bytes)['meta']
             if not type(meta['iter']) is type(meta['epoch']) is int:
                 raise TypeError('its iterations are not counted')
             found.append((meta['iter'], meta['epoch'], file.stat().st_mtime, file))
@@ -88,7 +89,7 @@ def newest_whole(files: Iterable[Path]) -> Resumable | None:
             damaged[file] = _reason(file, error)
     for iteration, _, written, file in sorted(found, reverse=True):
         try:
-            check_training(file)
+            check_training(file, model_bytes)
         except (ValueError, OSError) as error:
             damaged[file] = _reason(file, error)
         else:
@@ -99,13 +100,13 @@ def newest_whole(files: Iterable[Path]) -> Resumable | None:
     return None
 
 
-def check_training(file: str | os.PathLike) -> None:
+def check_training(file: str | os.PathLike, model_bytes: int | None = None) -> None:
     """Reads a checkpoint of a training to its end.
 
     Raises:
         ValueError: If it is damaged, or no training could resume with its weights.
     """
-    content = read_checkpoint(file)
+    content = read_checkpoint(file, model_bytes=model_bytes)
     if not isinstance(content, dict) or not isinstance(content.get('state_dict'), dict):
         raise ValueError(f'checkpoint {file} is not a training checkpoint')
     check_weights(find_weights(content), file)

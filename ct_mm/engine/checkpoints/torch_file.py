@@ -19,18 +19,22 @@ from .plain_pickle import MAX_BYTES, PlainUnpickler
 
 #: A file may unpack to at most ``MAX_RATIO`` times its size or ``FREE_BYTES``, whichever is more.
 MAX_RATIO, FREE_BYTES = 8, 1 << 26
+#: If the model is known: to its own size or ``COPIES`` of the weights (states of an optimizer) and ``SPARE_BYTES``.
+COPIES, SPARE_BYTES = 8, 1 << 24
 _CHUNK = 1 << 20
 _MAGIC_NUMBER = torch.serialization.MAGIC_NUMBER
 _MAGIC = pickle.encode_long(_MAGIC_NUMBER)
 
 
-def read_torch_file(path: str | os.PathLike, unknown: type | None = None, mapped: bool = False) -> tuple[Any, set[str]]:
+def read_torch_file(path: str | os.PathLike, unknown: type | None = None, mapped: bool = False,
+                    model_bytes: int | None = None) -> tuple[Any, set[str]]:
     """Reads a file as tensors and plain values and verifies its checksums, if it has them.
 
     Args:
         path: A local file, in the zip format of torch 1.6 or the older format.
         unknown: See :class:`PlainUnpickler`.
         mapped: Do not read the tensor data: tensors are on the ``meta`` device.
+        model_bytes: See :func:`check_entries`.
 
     Returns:
         The saved object, on the CPU, and the names that were replaced by ``unknown``.
@@ -43,25 +47,27 @@ def read_torch_file(path: str | os.PathLike, unknown: type | None = None, mapped
     with open(path, 'rb') as stream:
         head = stream.read(262)
         if head.startswith(b'PK\x03\x04'):
-            return _read_zip(stream, unknown, mapped)
+            return _read_zip(stream, unknown, mapped, model_bytes)
         if head[257:262] == b'ustar':
             raise ValueError('it is a tar archive, the format of torch before version 0.2')
         with mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data:
             return _read_legacy(data, unknown, mapped)
 
 
-def check_entries(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
+def check_entries(archive: zipfile.ZipFile, model_bytes: int | None = None) -> dict[str, zipfile.ZipInfo]:
     """Checks the directory of an archive before any entry is unpacked.
 
     Args:
         archive: The archive.
+        model_bytes: Size of the model that the file is for, if it is known.
 
     Returns:
         The entries by name.
 
     Raises:
         ValueError: If an entry is a duplicate, a folder, encrypted or compressed in an unusual way, or if the entries
-            would unpack to more than 64 MiB and more than eight times the size of the file.
+            would unpack to too much: more than 64 MiB and more than eight times the size of the file or, where the
+            model is known, more than the size of the file and more than what the model needs.
     """
     entries: dict[str, zipfile.ZipInfo] = {}
     for info in archive.infolist():
@@ -70,10 +76,14 @@ def check_entries(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
             raise ValueError(f'its entry {info.filename!a} is a duplicate, a folder, encrypted or packed unusually')
         entries[info.filename] = info
     total, size = sum(info.file_size for info in entries.values()), os.fstat(archive.fp.fileno()).st_size
-    if total > max(MAX_RATIO * size, FREE_BYTES):
+    most = max(MAX_RATIO * size, FREE_BYTES)
+    if model_bytes is not None:
+        most = max(size, COPIES * model_bytes + SPARE_BYTES)
+    if total > most:
         largest = max(entries.values(), key=lambda info: info.file_size)
-        raise ValueError(f'it would unpack from {size / 1e6:.3g} MB to {total / 1e6:.3g} MB, which is too much; its '
-                         f'largest entry is {largest.filename!a} with {largest.file_size / 1e6:.3g} MB')
+        model = '' if model_bytes is None else f' for a model of {model_bytes / 1e6:.3g} MB'
+        raise ValueError(f'it would unpack from {size / 1e6:.3g} MB to {total / 1e6:.3g} MB, which is too much{model}; '
+                         f'its largest entry is {largest.filename!a} with {largest.file_size / 1e6:.3g} MB')
     return entries
 
 
@@ -93,9 +103,10 @@ def unpack(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Iterator[bytes]:
         raise ValueError(f'its entry {info.filename!a} has {done} bytes instead of {info.file_size}')
 
 
-def _read_zip(stream: BinaryIO, unknown: type | None, mapped: bool) -> tuple[Any, set[str]]:
+def _read_zip(stream: BinaryIO, unknown: type | None, mapped: bool,
+              model_bytes: int | None) -> tuple[Any, set[str]]:
     with zipfile.ZipFile(stream) as archive:
-        entries = check_entries(archive)
+        entries = check_entries(archive, model_bytes)
         pickles = [name for name in entries if name.endswith('/data.pkl')]
         if len(pickles) != 1 or pickles[0].count('/') != 1:
             raise ValueError('it is a zip archive, but not one of torch.save: it has no data.pkl')

@@ -9,7 +9,7 @@ from mmengine.model import BaseTTAModel, is_model_wrapper
 from mmengine.runner import BaseLoop, Runner
 
 from ct_mm.engine.checkpoints.misfit import fit_names, misfit_of
-from ct_mm.engine.checkpoints.reading import find_weights
+from ct_mm.engine.checkpoints.reading import bytes_of_model, find_weights, let_mmengine_read_safely
 from ct_mm.registry import HOOKS
 
 
@@ -23,6 +23,10 @@ class CheckpointFitHook(Hook):
 
     priority = 'HIGHEST'  # EMAHook reads the weights, too
 
+    def before_run(self, runner: Runner) -> None:
+        """Limits what the checkpoint may unpack to by what the model needs."""
+        let_mmengine_read_safely(bytes_of_model(runner.model))
+
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Gives the weights the model's names and compares them with the model.
 
@@ -30,6 +34,7 @@ class CheckpointFitHook(Hook):
             ValueError: If there are no weights, a model to be tested misses some of them or has others, or none fit a
                 model to be trained.
         """
+        let_mmengine_read_safely()  # which lifts the limit
         model = runner.model
         while is_model_wrapper(model) or isinstance(model, BaseTTAModel):
             model = model.module

@@ -16,7 +16,7 @@ from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner, find_latest_checkpoint
 from torch import nn
 
-from ct_mm.engine.checkpoints.reading import let_mmengine_read_safely
+from ct_mm.engine.checkpoints.reading import bytes_of_model, let_mmengine_read_safely
 from ct_mm.engine.checkpoints.resume import (
     check_resumable,
     check_training,
@@ -63,13 +63,14 @@ class SafeCheckpointHook(CheckpointHook):
         Raises:
             ValueError: If the named checkpoint is damaged, or if all checkpoints are.
         """
-        let_mmengine_read_safely()
+        size = bytes_of_model(_model(runner))
+        let_mmengine_read_safely(size)
         if not runner._resume:
             return
         chosen = [runner._load_from, None]
         if is_main_process():
             try:
-                chosen[0] = self._choose(runner)
+                chosen[0] = self._choose(runner, size)
             except ValueError as error:
                 chosen[1] = str(error)
         broadcast_object_list(chosen)
@@ -158,10 +159,10 @@ class SafeCheckpointHook(CheckpointHook):
             if path not in kept and backend.isfile(path):
                 backend.remove(path)
 
-    def _choose(self, runner: Runner) -> str | None:
+    def _choose(self, runner: Runner, size: int) -> str | None:
         named = runner._load_from
         if named is not None and Path(named).is_dir():
-            found = newest_whole(training_files(named, self.filename_tmpl, INTERRUPTED))
+            found = newest_whole(training_files(named, self.filename_tmpl, INTERRUPTED), size)
             if found is None:
                 raise ValueError(f'--resume {named}: this folder holds no checkpoint {self.filename_tmpl.format("N")} '
                                  f'or {INTERRUPTED}; name a checkpoint, or the work dir of a training')
@@ -170,17 +171,17 @@ class SafeCheckpointHook(CheckpointHook):
         if '://' in str(named or self.out_dir or ''):
             return named
         if named is None:
-            found = newest_whole(training_files(folder, self.filename_tmpl, INTERRUPTED))
+            found = newest_whole(training_files(folder, self.filename_tmpl, INTERRUPTED), size)
             if found is not None and found.damaged:
                 print_log(found.warning, 'current', logging.WARNING)
             return None if found is None else str(found.path)
         try:
-            check_training(named)
+            check_training(named, size)
         except ValueError as error:
             folder = Path(named).parent
             others = [file for file in training_files(folder, self.filename_tmpl, INTERRUPTED) if file != Path(named)]
             try:
-                found = newest_whole(others)
+                found = newest_whole(others, size)
             except ValueError:
                 found = None
             beside = f'{found.path} is whole, with {found.iteration} iterations' if found else 'no other one is whole'

@@ -46,3 +46,13 @@ def test_after_an_error_nothing_is_left_but_what_was_there(tmp_path):
     with pytest.raises(RuntimeError):
         write_whole(fail, tmp_path / 's.xml')
     assert {file.name for file in tmp_path.iterdir()} == {'s.xml', 's.bin'}
+
+
+def test_the_next_run_removes_folders_that_earlier_versions_left_and_no_others(tmp_path):
+    for name, held in (('tmpab12_xyz', ['plain.onnx', 'prepared.onnx']), ('tmpother123', []),
+                       ('tmpmine_123', ['plain.onnx', 'mine.txt']), ('tmpshort', ['plain.onnx'])):
+        (tmp_path / name).mkdir()
+        for file in held:
+            (tmp_path / name / file).write_text('x')
+    write_whole(lambda path: path.write_text('done'), tmp_path / 's.onnx')
+    assert sorted(file.name for file in tmp_path.iterdir()) == ['s.onnx', 'tmpmine_123', 'tmpother123', 'tmpshort']

@@ -7,7 +7,8 @@ import torch
 from mmengine.config import Config
 
 from ct_mm import test, train
-from ct_mm.engine.checkpoints.reading import find_weights
+from ct_mm.engine.checkpoints.reading import find_weights, read_state_dict
+from ct_mm.engine.checkpoints.writing import deflate_checkpoint
 from ct_mm.registry import MODELS
 from ct_mm.tracking.inference import init_model
 
@@ -172,3 +173,17 @@ def test_weights_that_the_model_converts_fit():
     before = {name: value.clone() for name, value in torch.nn.Linear.state_dict(model).items()}
     assert misfit_of(torch.nn.Linear(2, 1), dict(kernel=torch.ones(2, 1), bias=torch.ones(1)))
     assert same(model.state_dict(), before)
+
+
+def test_a_file_that_unpacks_to_more_than_the_model_needs_is_refused_wherever_the_model_is_known(state, tmp_path):
+    """26 MB of zeros beside the weights of a model of 0.1 MB: less than any file may unpack to, more than this may."""
+    torch.save(dict(state_dict=state, more=torch.zeros(26 << 18)), tmp_path / 'big.pth')
+    deflate_checkpoint(tmp_path / 'big.pth')
+    assert read_state_dict(tmp_path / 'big.pth').keys() == state.keys()
+    refused = r'big.pth.* would unpack from .* which is too much for a model of .* largest entry is .* with 27.3 MB'
+    with pytest.raises(ValueError, match=refused):
+        init_model('config.py', 'big.pth')
+    for door in (lambda: test.main(['config.py', 'big.pth', '--device', 'cpu']),
+                 lambda: train.main(['config.py', '--device', 'cpu', '--cfg-options', 'load_from=big.pth'])):
+        with pytest.raises(ValueError, match=refused):
+            door()

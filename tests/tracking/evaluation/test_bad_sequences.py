@@ -2,7 +2,10 @@
 import cv2
 import numpy as np
 import pytest
+from mmengine.config import Config
+from run_name import run_name
 
+from ct_mm import cli
 from ct_mm.tracking.datasets.benchmarks import SequenceFolder
 from ct_mm.tracking.evaluation import ResultFolder
 from ct_mm.tracking.evaluation.results.tracked_sequences import TrackedSequences
@@ -52,6 +55,27 @@ def test_a_first_box_outside_of_its_frame_is_named_before_any_sequence_is_tracke
     assert "'a'" not in str(error.value) and 'test_dataloader.dataset.sequences' in str(error.value)
     with pytest.raises(ValueError, match="sequence 'b', .*b/groundtruth.txt:1: the first box .* outside"):
         dataset[1]  # as the plain test loop asks for it
+
+
+@pytest.mark.parametrize('kind', ['TestLoop', 'ct_mm.SequenceTestLoop'])
+def test_either_test_loop_tracks_nothing_then(kind, folder, tmp_path, monkeypatch):
+    folder(a='1,1,9,9', b='70,1,9,9', z='1,50,9,9')
+    monkeypatch.setattr(BaseTracker, 'predict', lambda *_: pytest.fail('a sequence is tracked'))
+    monkeypatch.setattr(BaseTracker, 'track_sequence', lambda *_: pytest.fail('a sequence is tracked'))
+    runner = cli.build_runner(Config(dict(
+        default_scope='ct_mm', work_dir=str(tmp_path / 'work'), experiment_name=run_name(tmp_path),
+        test_cfg=dict(type=kind),
+        model=dict(
+            type='ct_mm.OSTrack',
+            backbone=dict(type='ct_mm.OneStreamViT', embed_dim=16, depth=1, num_heads=2, template_size=32,
+                          search_size=64),
+            head=dict(type='ct_mm.CenterHead', in_channels=16, feat_size=4, channels=16)),
+        test_evaluator=dict(type='ct_mm.SOTMetric'),
+        test_dataloader=dict(
+            batch_size=1, num_workers=0, sampler=dict(type='DefaultSampler', shuffle=False),
+            dataset=dict(type='ct_mm.SequenceFolder', data_root=str(tmp_path / 'data'), index_dir=None)))))
+    with pytest.raises(ValueError, match="(?s)no sequence is tracked, because 2 of 3 cannot be:.*'b'.*'z'"):
+        runner.test()
 
 
 def test_a_first_box_below_a_pixel_is_named_when_the_annotation_is_read(folder):

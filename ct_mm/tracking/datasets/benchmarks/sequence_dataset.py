@@ -157,6 +157,23 @@ class SequenceDataset(Dataset, metaclass=ABCMeta):
         except (OSError, ValueError) as error:
             raise type(error)(f'sequence {sequence.name!r}, {self.where(sequence.name, 0)}: {error}') from error
 
+    def check_starts(self, indices: Sequence[int] | None = None) -> None:
+        """Checks that a tracker can start on several sequences, by default all, see :meth:`check_start`.
+
+        Raises:
+            ValueError: It cannot; the message names each sequence with file and line.
+        """
+        indices, faults = range(len(self)) if indices is None else indices, []
+        for index in indices:
+            try:
+                self.check_start(index)
+            except (OSError, ValueError) as error:
+                faults.append(str(error))
+        if faults:
+            raise ValueError(f'{self.title}: no sequence is tracked, because {len(faults)} of {len(indices)} cannot be:'
+                             '\n    ' + '\n    '.join(faults) + '\nCorrect their annotations, or leave them out with '
+                             'test_dataloader.dataset.sequences')
+
     def __getitem__(self, index: int) -> dict:
         """Returns one sequence in the format that a tracker's ``predict`` takes.
 

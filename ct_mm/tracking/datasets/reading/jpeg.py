@@ -29,6 +29,8 @@ SIGNATURE = b'\xff\xd8'
 # In entropy-coded data, 0xFF is a data byte if 0x00 follows, and a restart marker if 0xD0-0xD7 follows.
 _MARKER = re.compile(rb'\xff([\x01-\xcf\xd8-\xfe])')
 _FRAMES = {*range(0xc0, 0xd0)} - {0xc4, 0xc8, 0xcc}  # markers of a frame header: all of C0-CF except DHT, JPG and DAC
+#: The environment variable that holds the counts of 16 bits to stretch; worker processes inherit it.
+RANGE_VARIABLE = 'CT_MM_16BIT_RANGE'
 _warned: list[str] = []  # the file whose 16 bits left few grey levels
 # Chroma of half height is interpolated with its next row, which lies two image rows further down.
 _MARGIN = 2
@@ -137,8 +139,8 @@ def decode(data: bytes, header: JpegHeader, rows: int | None = None, halved: boo
 def decode_with_opencv(data: bytes, flag: int = cv2.IMREAD_COLOR, name: str = 'an image') -> np.ndarray | None:
     """Decodes any image that OpenCV reads.
 
-    Of 16 bits the upper 8 are taken, unless the environment variable ``CT_MM_16BIT_RANGE=LOW:HIGH`` says which counts
-    become black and white.
+    Of 16 bits the upper 8 are taken, unless the option ``--grey-range LOW:HIGH`` of a command, or the environment
+    variable ``CT_MM_16BIT_RANGE``, says which counts become black and white.
 
     Args:
         data: The content of the file.
@@ -157,20 +159,38 @@ def decode_with_opencv(data: bytes, flag: int = cv2.IMREAD_COLOR, name: str = 'a
     return None if image is None else cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
 
 
+def parse_range(text: str) -> tuple[int, int]:
+    """Reads which counts of 16 bits become black and white.
+
+    Raises:
+        ValueError: The text is not two counts from 0 to 65535, the lower one first.
+
+    Examples:
+        >>> parse_range('7300:8065')
+        (7300, 8065)
+    """
+    low, colon, high = text.partition(':')
+    if not (colon and low.isdecimal() and high.isdecimal() and int(low) < int(high) < 1 << 16):
+        raise ValueError(f'{RANGE_VARIABLE} or --grey-range is {text!r}, but must be LOW:HIGH, two counts from 0 to '
+                         f'65535 with LOW below HIGH, such as 7300:8065')
+    return int(low), int(high)
+
+
 def _to_8_bits(image: np.ndarray, upper: np.ndarray, name: str) -> np.ndarray:
     """Stretches counts of 16 bits, or takes their upper 8; warns, once in a process, if these have few grey levels."""
     if image.dtype != np.uint16:
         return upper
-    limits = os.environ.get('CT_MM_16BIT_RANGE')
+    limits = os.environ.get(RANGE_VARIABLE)
     if limits:
-        black, white = (int(limit) for limit in limits.split(':'))
+        black, white = parse_range(limits)
         return np.clip((image - np.float32(black)) * (255 / (white - black)), 0, 255).round().astype(np.uint8)
     levels = int(upper.max()) - int(upper.min()) + 1
     if not _warned and levels <= 64 and (image != upper.astype(np.uint16) * 257).any():
         _warned.append(name)
         warnings.warn(f'{name} has 16 bits with counts from {image.min()} to {image.max()}: only {levels} grey levels '
-                      f'are left in 8 bits. Set the environment variable CT_MM_16BIT_RANGE=LOW:HIGH to stretch a range '
-                      f'of counts, such as {image.min()}:{image.max()}, to all 256', stacklevel=2)
+                      f'are left in 8 bits. Set --grey-range LOW:HIGH, or the environment variable CT_MM_16BIT_RANGE, '
+                      f'to stretch a range of counts, such as {image.min()}:{image.max()}, to all 256',
+                      stacklevel=2)
     return upper
 
 

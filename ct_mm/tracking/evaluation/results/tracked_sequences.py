@@ -52,22 +52,14 @@ class TrackedSequences(Dataset):
             ValueError: Existing files are damaged or belong to other sequences, or a tracker cannot start on some
                 sequences; the message names all of them.
         """
-        missing, faults, starts = [], [], []
+        missing, faults = [], []
         for index in range(len(self)):
             try:
                 if self.read(self.dataset.get_sequence(index)) is None:
                     missing.append(index)
             except ValueError as error:
                 faults.append(str(error))
-        for index in missing:
-            try:
-                self.dataset.check_start(index)
-            except (OSError, ValueError) as error:
-                starts.append(str(error))
-        if starts:
-            raise ValueError(f'{self.dataset.title}: no sequence is tracked, because {len(starts)} of {len(missing)} '
-                             'cannot be:\n    ' + '\n    '.join(starts) + '\nCorrect their annotations, or leave them '
-                             'out with test_dataloader.dataset.sequences')
+        self.dataset.check_starts(missing)
         if faults:
             raise ValueError(
                 f'{len(faults)} of the tracks in {self.results.path} cannot be used:\n    ' + '\n    '.join(faults) +

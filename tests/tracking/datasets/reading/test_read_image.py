@@ -1,7 +1,11 @@
+import argparse
+import os
+
 import cv2
 import numpy as np
 import pytest
 
+from ct_mm import cli
 from ct_mm.tracking.datasets.reading import jpeg
 from ct_mm.tracking.datasets.reading.image_file import read_image
 
@@ -99,3 +103,25 @@ def test_few_levels_of_many_counts_are_told_once_and_can_be_stretched(tmp_path, 
     stretched = read_image(tmp_path / 'a.png')
     np.testing.assert_array_equal(stretched[..., 0], ((counts - 7300.) * 255 / 765).round().astype(np.uint8))
     assert len(np.unique(stretched)) == 256
+
+
+@pytest.mark.parametrize('text', ['', '7300', '7300-8065', '8065:7300', '5:5', '-1:9', '0:65536', '1.5:9', 'a:b', ':'])
+def test_a_wrong_range_is_an_error_of_the_command(text, monkeypatch, capsys):
+    monkeypatch.delenv('CT_MM_16BIT_RANGE', raising=False)
+    parser = argparse.ArgumentParser()
+    cli.add_grey_range(parser)
+    with pytest.raises(SystemExit):
+        parser.parse_args([f'--grey-range={text}'])
+    assert 'must be LOW:HIGH, two counts from 0 to 65535' in capsys.readouterr().err
+    assert 'CT_MM_16BIT_RANGE' not in os.environ
+
+
+def test_a_wrong_variable_is_named_and_the_option_replaces_it(tmp_path, monkeypatch):
+    cv2.imwrite(str(tmp_path / 'a.png'), np.full((8, 8), 200, np.uint16))
+    monkeypatch.setenv('CT_MM_16BIT_RANGE', '8065:7300')
+    with pytest.raises(ValueError, match="CT_MM_16BIT_RANGE or --grey-range is '8065:7300'"):
+        read_image(tmp_path / 'a.png')
+    parser = argparse.ArgumentParser()
+    cli.add_grey_range(parser)
+    parser.parse_args(['--grey-range', '100:300'])
+    assert (read_image(tmp_path / 'a.png') == 128).all()

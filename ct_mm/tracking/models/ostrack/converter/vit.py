@@ -6,6 +6,8 @@ References:
 """
 from __future__ import annotations
 
+import io
+import math
 import os
 import zipfile
 from collections.abc import Mapping
@@ -14,6 +16,9 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+from ct_mm.engine.checkpoints.reading import check_weights
+from ct_mm.engine.checkpoints.torch_file import check_entries, unpack
 
 #: Weights of a plain ViT that a one-stream backbone does not use.
 DROPPED = ('cls_token', 'mask_token', 'head.', 'fc_norm.', 'decoder', 'register_tokens')
@@ -24,13 +29,31 @@ def read_npz(path: str | os.PathLike) -> dict[str, Tensor]:
 
     Raises:
         FileNotFoundError: The file does not exist.
-        ValueError: The file is not such an archive, or holds anything but numeric arrays.
+        ValueError: The file is not such an archive, holds anything but finite numeric arrays, or would unpack to too
+            much.
     """
     try:
-        with np.load(path, allow_pickle=False) as arrays:
-            return {name: torch.from_numpy(arrays[name].astype(np.float32)) for name in arrays.files}
-    except (AttributeError, EOFError, ValueError, zipfile.BadZipFile) as error:
+        with zipfile.ZipFile(path) as archive:
+            arrays = {name.removesuffix('.npy'): _read_npy(b''.join(unpack(archive, info)), name)
+                      for name, info in check_entries(archive).items()}
+    except FileNotFoundError:
+        raise
+    except Exception as error:  # other bytes than those of an archive fail wherever one of them is used
         raise ValueError(f'{path} is not an archive of arrays (.npz): {error}') from error
+    with np.errstate(over='ignore'):  # a float64 that is too large becomes infinite, which is refused
+        return check_weights({name: torch.from_numpy(array.astype(np.float32)) for name, array in arrays.items()}, path)
+
+
+def _read_npy(content: bytes, name: str) -> np.ndarray:
+    stream = io.BytesIO(content)
+    version = np.lib.format.read_magic(stream)
+    header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    shape, by_columns, dtype = header(stream)
+    left = len(content) - stream.tell()
+    if dtype.kind not in 'fiub' or math.prod(shape) * dtype.itemsize != left:
+        raise ValueError(f'its entry {name!a} announces {dtype} of shape {shape} and has {left} bytes, but must have '
+                         f'exactly the bytes of an array of real numbers')
+    return np.frombuffer(content, dtype, offset=stream.tell()).reshape(shape, order='F' if by_columns else 'C')
 
 
 def convert_vit_weights(weights: Mapping[str, Tensor], template_size: int, search_size: int,

@@ -1,3 +1,6 @@
+import struct
+import zipfile
+
 import numpy as np
 import pytest
 import torch
@@ -66,3 +69,29 @@ def test_an_archive_of_arrays_is_read_without_running_anything(tmp_path):
     for name in ('objects', 'text'):
         with pytest.raises(ValueError, match=f'{name}.npz is not an archive of arrays'):
             read_npz(tmp_path / f'{name}.npz')
+
+
+def npy(header, content=b''):
+    """An array's entry with this header, whatever follows it."""
+    text = f'{header}\n'.encode()
+    return b'\x93NUMPY\x01\x00' + len(text).to_bytes(2, 'little') + text + content
+
+
+@pytest.mark.parametrize('entries, message', [
+    ({'a.npy': npy("{'descr': '<f4', 'fortran_order': False, 'shape': (10**12,)}")}, 'not an archive of arrays'),
+    ({'a.npy': npy("{'descr': '<f4', 'fortran_order': False, 'shape': (1000000000000,)}")},
+     "its entry 'a.npy' announces float32 of shape .1000000000000,. and has 0 bytes"),
+    ({'a.npy': npy("{'descr': '|O', 'fortran_order': False, 'shape': (1,)}", b'\x80\x02N.')}, 'announces object'),
+    ({'a.npy': npy("{'descr': '<c8', 'fortran_order': False, 'shape': (1,)}", bytes(8))}, 'announces complex64'),
+    ({'a.npy': npy("{'descr': '<f4', 'fortran_order': False, 'shape': (-1,)}", bytes(4))}, 'announces|negative'),
+    ({'a.npy': npy("{'descr': '<f8', 'fortran_order': False, 'shape': (1,)}", struct.pack('<d', 1e300))},
+     "its weight 'a' is not finite"),
+    ({'a.npy': b'PK'}, 'is not an archive of arrays'),
+    ({'a.npy': bytes(70 << 20)}, "would unpack from .* its largest entry is 'a.npy' with 73.4 MB"),
+])
+def test_hostile_archives_of_arrays_are_refused(entries, message, tmp_path):
+    with zipfile.ZipFile(tmp_path / 'vit.npz', 'w', zipfile.ZIP_DEFLATED) as archive:
+        for name, content in entries.items():
+            archive.writestr(name, content)
+    with pytest.raises(ValueError, match=rf'vit\.npz.*({message})'):
+        read_npz(tmp_path / 'vit.npz')
