@@ -22,7 +22,8 @@ train_dataloader = dict(
             dict(type='ct_mm.PairColorJitter', brightness=0.2, contrast=0.2, saturation=0.2),
             dict(type='ct_mm.PackTrackInputs'),
         ]))
+train_cfg = dict(max_epochs=20)
 param_scheduler = [
-    dict(type='ct_mm.WarmupCosineLR', warmup=2, length=28, start_factor=0.01, by_epoch=True,
+    dict(type='ct_mm.WarmupCosineLR', warmup=2, length=18, start_factor=0.01, by_epoch=True,
          convert_to_iter_based=True)
 ]

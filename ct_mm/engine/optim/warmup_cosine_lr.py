@@ -5,7 +5,7 @@ import math
 from typing import Any
 
 from mmengine.optim.scheduler.lr_scheduler import LRSchedulerMixin
-from mmengine.optim.scheduler.param_scheduler import _ParamScheduler
+from mmengine.optim.scheduler.param_scheduler import INF, _ParamScheduler
 
 from ct_mm.registry import PARAM_SCHEDULERS
 
@@ -45,12 +45,13 @@ class WarmupCosineLR(LRSchedulerMixin, _ParamScheduler):
         super().__init__(optimizer, *args, **kwargs)
 
     @classmethod
-    def build_iter_from_epoch(cls, *args: Any, warmup: int, length: int, epoch_length: int, by_epoch: bool = True,
-                              **kwargs: Any) -> WarmupCosineLR:
+    def build_iter_from_epoch(cls, *args: Any, warmup: int, length: int, epoch_length: int, begin: int = 0,
+                              end: int = INF, by_epoch: bool = True, **kwargs: Any) -> WarmupCosineLR:
         """Builds the schedule from lengths in epochs."""
         if not by_epoch:
             raise ValueError('WarmupCosineLR: convert_to_iter_based needs by_epoch=True')
-        return cls(*args, warmup=warmup * epoch_length, length=length * epoch_length, by_epoch=False, **kwargs)
+        return cls(*args, warmup=warmup * epoch_length, length=length * epoch_length, begin=begin * epoch_length,
+                   end=end if end == INF else end * epoch_length, by_epoch=False, **kwargs)
 
     def value(self, step: int, base: float) -> float:
         """Returns the learning rate after so many steps, without the delay; ``base`` is the optimizer's."""

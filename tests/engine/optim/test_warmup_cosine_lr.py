@@ -41,6 +41,13 @@ def test_the_rates_are_those_of_the_released_code(file):
         schedule(8)[1].value(4 * i - 1, 1e-4) for i in range(1, 40)], rtol=1e-12)
 
 
+def test_the_end_that_a_runner_gives_is_in_epochs():
+    optimizer, scheduler = schedule(4, length=3, end=5)
+    for step in range(20):
+        assert optimizer.get_lr()['lr'][0] == pytest.approx(scheduler.value(max(step - 1, 0), 1e-4)), step
+        scheduler.step()
+
+
 def test_a_schedule_goes_on_where_it_stopped():
     assert rates(4, 40) == rates(4, 40, skip=5)
 
