@@ -80,7 +80,8 @@ def test_the_crops_of_the_pipeline_are_those_of_the_model(name):
     sources = cfg.train_dataloader.dataset.get('sources', [])
     for source in sources:
         assert source.get('num_templates', 1) == getattr(tracker.backbone, 'num_templates', 1)
-        assert (crop.template_factor, crop.search_factor) == (tracker.template_factor, tracker.search_factor)
+        assert (crop.template_factor, crop.search_factor) == (tracker.geometry.template_factor,
+                                                              tracker.geometry.search_factor)
 
 
 @every_config
@@ -171,7 +172,7 @@ def test_the_recipe_of_compress_tracker(name):
 def test_ostrack_384_crops_as_published():
     model = built('ostrack/ostrack_vitb_384.py')
     assert (model.backbone.template_size, model.backbone.search_size) == (192, 384)
-    assert (model.template_factor, model.search_factor) == (2.0, 5.0)
+    assert (model.geometry.template_factor, model.geometry.search_factor) == (2.0, 5.0)
 
 
 def write_frames(folder, names):

@@ -93,21 +93,37 @@ def follow(tracker, loops, images, box):
 
 
 @pytest.fixture(scope='module')
+def random_loops(tmp_path_factory):
+    """A random tracker with two templates, and the loops of its exported files."""
+    tracker = random_tracker()
+    return tracker, exported(tracker, tmp_path_factory.mktemp('random'))
+
+
+@pytest.fixture(scope='module')
+def trained_loops(tmp_path_factory, trained_tracker):
+    """The same for the trained tracker."""
+    return trained_tracker, exported(trained_tracker, tmp_path_factory.mktemp('trained'))
+
+
+@pytest.fixture(scope='module')
 def clip():
     sequence = SequenceFolder(resolve_path('ct_mm::demo/clips')).get_sequence(0)
     return [sequence[frame] for frame in range(40)], sequence.boxes[0]
 
 
-@pytest.mark.parametrize('templates', [1, 2])
-def test_one_file_tracks_as_the_pytorch_loop_does(tmp_path, clip, templates):
-    tracker = random_tracker(templates)
+def test_one_file_with_two_templates_tracks_as_the_pytorch_loop_does(random_loops, clip):
+    compared, ties, updates = follow(*random_loops, *clip)
+    assert compared > 30 and ties < 5 and updates == 7
+
+
+def test_one_file_with_one_template_tracks_as_the_pytorch_loop_does(tmp_path, clip):
+    tracker = random_tracker(templates=1)
     compared, ties, updates = follow(tracker, exported(tracker, tmp_path), *clip)
-    assert compared > 30 and ties < 5 and updates == (7 if templates == 2 else 0)
+    assert compared > 30 and ties < 5 and updates == 0
 
 
-def test_the_card_holds_all_that_tracking_needs(tmp_path):
-    tracker = random_tracker()
-    card = exported(tracker, tmp_path)['onnx'].session.card
+def test_the_card_holds_all_that_tracking_needs(random_loops):
+    tracker, card = random_loops[0], random_loops[1]['onnx'].session.card
     assert [(each.name, each.role, each.shape, each.dtype) for each in card.inputs] == [
         ('template', 'templates', (2, 64, 64, 3), 'uint8'), ('template_mask', 'template_mask', (2, 4, 4), 'float32'),
         ('search', 'search', (128, 128, 3), 'uint8')]
@@ -127,14 +143,11 @@ def test_several_targets_in_one_call(tmp_path, clip):
                 np.testing.assert_allclose(result.box, loop.step(state, image).box, atol=PIXELS)
 
 
-@pytest.mark.parametrize('name, trained', [
-    ('otb_crossing', False), ('uav_person12_1', False), ('davis_car_shadow', False), ('otb_crossing', True),
-    pytest.param('uav_person12_1', True, marks=pytest.mark.slow),
-    pytest.param('davis_car_shadow', True, marks=pytest.mark.slow)])
-def test_real_sequences(tmp_path, shared, trained_tracker, name, trained):
-    tracker = trained_tracker if trained else random_tracker()
+@pytest.mark.parametrize('loops', ['random_loops', 'trained_loops'])
+@pytest.mark.parametrize('name', ['otb_crossing', 'uav_person12_1', 'davis_car_shadow'])
+def test_real_sequences(request, shared, name, loops):
     folder = SequenceFolder(str(shared / 'data' / 'sequences'))
     sequence = next(each for each in map(folder.get_sequence, range(len(folder))) if each.name == name)
     images = [sequence[frame] for frame in range(min(len(sequence), 40))]
-    compared, ties, updates = follow(tracker, exported(tracker, tmp_path), images, sequence.boxes[0])
+    compared, ties, updates = follow(*request.getfixturevalue(loops), images, sequence.boxes[0])
     assert compared > 0.8 * len(images) and ties < 0.1 * len(images) and updates > 0
