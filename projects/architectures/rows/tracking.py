@@ -58,6 +58,16 @@ def sutrack() -> Case:
     return Case(model, samples, dict(num_stages=3), source='ct_mm')
 
 
+@row('MixFormerV2', 'ct_mm')
+def mixformerv2() -> Case:
+    model = dict(
+        type='ct_mm.MixFormerV2',
+        backbone=dict(
+            type='ct_mm.MixFormerV2ViT', embed_dim=32, depth=6, num_heads=2, template_size=32, search_size=64),
+        head=dict(type='ct_mm.DistributionHead', in_channels=32, bins=16))
+    return Case(model, pairs((2, )), dict(num_stages=3), source='ct_mm')
+
+
 @row('LoRAT', 'ct_mm')
 def lorat() -> Case:
     samples, rng = pairs(), torch.Generator().manual_seed(1)
