@@ -103,8 +103,8 @@ class ContextCropPair(PairTransform):
         """Returns the part of the box inside the frame, (4,) xywh."""
         box = np.asarray(side['bbox'], np.float64)
         if not np.isfinite(box).all() or (box[2:] <= 0).any():
-            raise BadFrameError(f'the box {box.tolist()} (xywh) of {side.get("source", results["source"])} has no area: '
-                                'correct the annotation or mark the frame as not visible')
+            raise BadFrameError(f'the box {box.tolist()} (xywh) of {side.get("source", results["source"])} has no '
+                                'area: correct the annotation or mark the frame as not visible')
         clipped = clip_to_frame(np.concatenate([box[:2], box[:2] + box[2:]]), side['img'].shape[:2])
         return np.concatenate([clipped[:2], clipped[2:] - clipped[:2]])
 

@@ -210,7 +210,8 @@ def test_tracks(case, factor):
             np.testing.assert_allclose((search.transpose(2, 0, 1) - mean) / std, case.data[f'track{factor}/search_1'],
                                        atol=2e-5)
         place = placement.place
-        np.testing.assert_allclose([place.scale, place.shift], case.data[f'track{factor}/adjusted_params'][i], atol=1e-3)
+        np.testing.assert_allclose([place.scale, place.shift], case.data[f'track{factor}/adjusted_params'][i],
+                                   atol=1e-3)
         box, score = tracker.track(frame)
         np.testing.assert_allclose(xywh(case.data[f'track{factor}/boxes_xyxy'][i]), box, atol=1e-2)
         assert abs(score - case.data[f'track{factor}/scores'][i]) < 1e-5

@@ -1,6 +1,7 @@
 """Infers the config of a LoRAT model from the shapes of its weights."""
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 
@@ -37,8 +38,10 @@ def lorat_model_config(state: Mapping[str, Tensor], template_size: int, search_s
             raise ValueError(f'{name}_size={size} is not a multiple of the patches of {patch} pixels')
     side, rows = search_size // patch, shape_of(state, 'backbone.pos_embed', 3)[1]
     if rows != side**2:
+        fits = math.isqrt(rows) * patch
+        known = f': this is a model of {fits} pixels' if math.isqrt(rows)**2 == rows else ''
         raise ValueError(f'pos_embed has {rows} rows, but a search region of {search_size} pixels has {side**2} tokens'
-                         f'{": this is a model of " + str(fits) + " pixels" if (fits := _size_of(rows, patch)) else ""}')
+                         f'{known}')
     layers = {int(match[1]) for key in state if (match := re.match(r'backbone\.blocks\.(\d+)\.', key))}
     if layers != set(range(len(layers))) or not layers:
         raise ValueError(f'the layers of the backbone are {sorted(layers)}, not 0, 1, 2, …')
@@ -54,9 +57,3 @@ def lorat_model_config(state: Mapping[str, Tensor], template_size: int, search_s
     return dict(type='ct_mm.LoRAT', backbone=backbone,
                 head=dict(type='ct_mm.LoRATHead', in_channels=width, feat_size=side), template_factor=2.0,
                 search_factor=PUBLISHED.get(search_size, (None, 4.0))[1])
-
-
-def _size_of(rows: int, patch: int) -> int:
-    """Returns the side of a square search region with so many tokens, or 0."""
-    side = round(rows**0.5)
-    return side * patch if side**2 == rows else 0
