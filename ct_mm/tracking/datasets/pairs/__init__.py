@@ -1,6 +1,7 @@
 """Training pairs of frames from several sources; importing this package registers them."""
 from .composite_pairs import CompositePairs
 from .draw_sampler import DrawSampler
+from .nearby_pairs import NearbyPairs
 from .packed_pairs import PackedPairs
 from .pair_dataset import PairDataset
 from .score_pairs import ScorePairs
@@ -10,6 +11,6 @@ from .skimage_segments import SkimageSegments
 from .video_backgrounds import VideoBackgrounds
 
 __all__ = [
-    'CompositePairs', 'DrawSampler', 'PackedPairs', 'PairDataset', 'ScorePairs', 'SegmentFolder', 'SequencePairs',
-    'SkimageSegments', 'VideoBackgrounds'
+    'CompositePairs', 'DrawSampler', 'NearbyPairs', 'PackedPairs', 'PairDataset', 'ScorePairs', 'SegmentFolder',
+    'SequencePairs', 'SkimageSegments', 'VideoBackgrounds'
 ]
