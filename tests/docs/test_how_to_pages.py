@@ -78,7 +78,8 @@ def follow(folder):
                 (folder / name).write_text(block)
         printed = []
         for command in commands(page):
-            more = {'ct_mm.track': ['--no-video', '--max-frames', '5'], 'ct_mm': []}.get(command[0], ['--device', 'cpu'])
+            more = {'ct_mm.track': ['--no-video', '--max-frames', '5'], 'ct_mm': []}
+            more = more.get(command[0], ['--device', 'cpu'])
             process = subprocess.run(
                 [sys.executable, '-m', *command, *more], cwd=folder, capture_output=True, text=True, timeout=300,
                 env=dict(os.environ, PYTHONPATH=os.pathsep.join([str(ROOT), os.environ.get('PYTHONPATH', '')])))
