@@ -51,6 +51,8 @@ HOOKS = Registry(
 RUNNERS = Registry('runner', parent=mmengine_registry.RUNNERS, scope='ct_mm', locations=['ct_mm.compression'])
 OPTIM_WRAPPERS = Registry(
     'optim wrapper', parent=mmengine_registry.OPTIM_WRAPPERS, scope='ct_mm', locations=['ct_mm.engine.optim'])
+PARAM_SCHEDULERS = Registry(
+    'parameter scheduler', parent=mmengine_registry.PARAM_SCHEDULERS, scope='ct_mm', locations=['ct_mm.engine.optim'])
 LOOPS = Registry(
     'loop', parent=mmengine_registry.LOOPS, scope='ct_mm',
     locations=['ct_mm.engine.loops', 'ct_mm.tracking.evaluation'])

@@ -12,13 +12,14 @@ from mmengine.fileio import dump, load
 
 import ct_mm
 from ct_mm.compression import ReplacementDistiller
-from ct_mm.registry import DATA_SAMPLERS, DATASETS, HOOKS, METRICS, MODELS, TRANSFORMS
+from ct_mm.registry import DATA_SAMPLERS, DATASETS, HOOKS, METRICS, MODELS, PARAM_SCHEDULERS, TRANSFORMS
 
 ROOT = Path(__file__).resolve().parents[1]
 CONFIGS = sorted(file.relative_to(ROOT / 'configs').as_posix() for file in (ROOT / 'configs').rglob('*.py')
                  if '_base_' not in file.parts)
 STUDENTS = [name for name in CONFIGS if name.startswith('compress_tracker/')]
 OSTRACK = [name for name in CONFIGS if name.startswith('ostrack/')]
+MIXFORMER = [name for name in CONFIGS if name.startswith('mixformerv2/')]
 SUTRACK = [name for name in CONFIGS if name.startswith('sutrack/')]
 every_config = pytest.mark.parametrize('name', CONFIGS)
 
@@ -72,26 +73,31 @@ def test_the_crops_of_the_pipeline_are_those_of_the_model(name):
     cfg = read(name)
     tracker = tracker_of(built(name))
     crops = [TRANSFORMS.build(step) for step in cfg.get('train_dataloader', {}).get('dataset', {}).get('pipeline', [])
-             if step['type'] == 'ct_mm.CropPair']
+             if step['type'].endswith('CropPair')]
     if not crops:
         pytest.skip('this config trains nothing')
     for crop in crops:
         assert (crop.template_size, crop.search_size) == (tracker.backbone.template_size, tracker.backbone.search_size)
     sources = cfg.train_dataloader.dataset.get('sources', [])
     for source in sources:
-        assert source.get('num_templates', 1) == getattr(tracker.backbone, 'num_templates', 1)
-        assert (crop.template_factor, crop.search_factor) == (tracker.template_factor, tracker.search_factor)
+        templates = 2 if source['type'] == 'ct_mm.ScorePairs' else source.get('num_templates', 1)
+        assert templates == getattr(tracker.backbone, 'num_templates', 1)
+        crops = tracker.geometry or tracker
+        assert (crop.template_factor, crop.search_factor) == (crops.template_factor, crops.search_factor)
 
 
 @every_config
 def test_the_head_fits_the_tokens(name):
     tracker = tracker_of(built(name))
+    if not hasattr(tracker.head, 'feat_size'):
+        assert tracker.backbone.token_groups['regression'] == 4
+        return
     assert tracker.head.feat_size**2 == tracker.backbone.token_groups['search']
 
 
 @every_config
 def test_our_types_carry_our_scope(name):
-    ours = {type_name for registry in (MODELS, DATASETS, DATA_SAMPLERS, TRANSFORMS, METRICS, HOOKS)
+    ours = {type_name for registry in (MODELS, DATASETS, DATA_SAMPLERS, TRANSFORMS, METRICS, HOOKS, PARAM_SCHEDULERS)
             for type_name in (registry.import_from_location(), registry.module_dict)[1]}
     for kind in types_in(read(name).to_dict()):
         assert kind not in ours, f'{kind} must be written ct_mm.{kind}'
@@ -155,6 +161,37 @@ def test_students_of_sutrack_have_fewer_main_blocks_and_all_else(variant, main_b
         assert abs(millions(teacher) - millions(tracker_of(model)) - saved) < 1e-6
 
 
+@pytest.mark.parametrize('name', [name for name in MIXFORMER if 'compress' not in read(name)])
+def test_the_recipe_of_mixformerv2(name):
+    cfg, of_score = read(name), name.endswith('_score.py')
+    assert cfg.optim_wrapper.optimizer == dict(type='AdamW', lr=1e-4 if of_score else 4e-4, weight_decay=1e-4)
+    assert cfg.optim_wrapper.paramwise_cfg.custom_keys == dict(backbone=dict(lr_mult=0.1))
+    assert cfg.optim_wrapper.clip_grad == dict(max_norm=0.1) and cfg.auto_scale_lr.base_batch_size == 256
+    assert (cfg.train_cfg.max_epochs, cfg.param_scheduler[0].milestones) == ((40, [20]) if of_score else (500, [400]))
+    assert cfg.train_dataloader.batch_size == 32 and cfg.train_dataloader.dataset.pairs_per_epoch == 60000
+    kind = 'ct_mm.ScorePairs' if of_score else 'ct_mm.SequencePairs'
+    assert {(source.type, source.max_gap) for source in cfg.train_dataloader.dataset.sources} == {(kind, 200)}
+    crop, = [step for step in cfg.train_dataloader.dataset.pipeline if step['type'] == 'ct_mm.CropPair']
+    assert (crop.center_jitter, crop.scale_jitter) == (4.5, 0.5)
+    model, depth = built(name), cfg.model.backbone.depth
+    assert {key.split('.')[1] for key, p in model.named_parameters() if p.requires_grad} == {'score'} or not of_score
+    rates = [getattr(block.drop_path, 'drop_prob', 0) for block in model.backbone.blocks]
+    np.testing.assert_allclose(rates, np.linspace(0, 0.1, depth))
+
+
+@pytest.mark.parametrize('name, layers, millions_of_parameters', [
+    ('b_4layers', 4, 30.21), ('b_4layers_mlp1', 4, 16.04), ('12layers_8layers', 8, 57.95),
+    ('12layers_8layers_removal', 8, 57.95)])
+def test_students_of_mixformerv2(name, layers, millions_of_parameters):
+    model = built(f'mixformerv2/mixformerv2_{name}.py')
+    assert len(model.divided.student_layers) == layers and model.student.head.bins == (96 if name[0] == 'b' else 72)
+    assert abs(millions(tracker_of(model)) - millions_of_parameters) < 0.01
+    if name.endswith('mlp1'):  # the released -S, whose tables of positions count as parameters in its authors' code
+        assert abs(millions(tracker_of(model)) - millions(built('mixformerv2/mixformerv2_s.py'))) < 1e-9
+    if name.endswith('removal'):
+        assert [copied for copied, in model.divided.plan.copied_layers] == [1, 2, 4, 5, 7, 8, 10, 11]
+
+
 @pytest.mark.parametrize('name', STUDENTS)
 def test_the_recipe_of_compress_tracker(name):
     cfg = ct_mm.compress(read(name))
@@ -171,7 +208,7 @@ def test_the_recipe_of_compress_tracker(name):
 def test_ostrack_384_crops_as_published():
     model = built('ostrack/ostrack_vitb_384.py')
     assert (model.backbone.template_size, model.backbone.search_size) == (192, 384)
-    assert (model.template_factor, model.search_factor) == (2.0, 5.0)
+    assert (model.geometry.template_factor, model.geometry.search_factor) == (2.0, 5.0)
 
 
 def write_frames(folder, names):
@@ -214,7 +251,7 @@ def data(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
 
-@pytest.mark.parametrize('name', [*OSTRACK, 'compress_tracker/ostrack_vitb_256_4layers.py', *SUTRACK])
+@pytest.mark.parametrize('name', [*OSTRACK, 'compress_tracker/ostrack_vitb_256_4layers.py', *SUTRACK, *MIXFORMER])
 def test_the_published_mix_of_data_arrives_in_the_size_of_the_model(name, data):
     cfg = read(name)
     tracker = tracker_of(built(name))

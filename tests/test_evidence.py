@@ -24,7 +24,7 @@ def scripts(monkeypatch):
     """The modules of the experiment, which import each other."""
     monkeypatch.syspath_prepend(str(FOLDER))
     yield lambda name: runpy.run_path(str(FOLDER / f'{name}.py'))
-    for name in ('rows', 'controls', 'measure', 'speed', 'resize'):
+    for name in ('rows', 'controls', 'measure', 'speed', 'resize', 'result_file', 'intervals', 'independent'):
         sys.modules.pop(name, None)
 
 
@@ -122,27 +122,71 @@ def test_positions_are_resized_and_nothing_else(scripts):
     assert np.all(np.diff(small[0, :, 0]) > 1.5) and resized['head.a'].dtype == torch.float32
 
 
-def test_the_report_shows_two_scales_and_keeps_their_numbers_apart(scripts, tmp_path, monkeypatch):
+def test_the_report_shows_two_scales_and_keeps_their_numbers_apart(scripts, tmp_path):
     report = scripts('report')
-    monkeypatch.setitem(report['main'].__globals__, 'SequenceFolder', lambda root: root)
-    monkeypatch.setitem(report['main'].__globals__, 'bootstrap', lambda _results, root, name: f'{name} on {root}')
+    sequence = tmp_path / 'sequences' / 'a'
+    sequence.mkdir(parents=True)
+    (sequence / 'groundtruth.txt').write_text('1,1,9,9\n' * 3)
+    for i in range(3):
+        (sequence / f'{i}.jpg').touch()
     aos = {('narrow', 'teacher'): [0.5], ('narrow', 'full'): [0.4, 0.2], ('wide', 'teacher'): [0.8],
            ('wide', 'fitted_distillation'): [0.6], ('wide', 'static'): [0.1]}
     for (scale, name), values in aos.items():
         for seed, ao in enumerate(values):
-            scores = dict(ao=ao, success=100 * ao, precision=50.0, norm_precision=50.0)
+            scores = dict(ao=ao, success=100 * ao, precision=50.0, norm_precision=50.0, pair_iou=0.5)
             file = tmp_path / 'out' / scale / name / f'seed{seed}' / 'results.json'
             file.parent.mkdir(parents=True)
-            file.write_text(json.dumps(dict(all=scores, sequences=dict(a=scores))))
+            file.write_text(json.dumps(dict(all=scores, sequences=dict(a=scores), pair_iou=0.5)))
     page = tmp_path / 'docs' / 'page.md'
     report['main'](['--scale', 'narrow', '--also', 'wide', '--out', str(tmp_path / 'out'), '--doc', str(page),
-                    '--sequences', 'folder'])
+                    '--sequences', str(tmp_path / 'sequences'), '--results', str(tmp_path / 'results'), '--collect'])
     text = page.read_text()
     wide, narrow = text[text.index('## At the scale wide'):].split('## The method', 1)
-    assert '75.0%' in wide and '60.0%' not in wide and 'fitted_distillation on folder' in wide
-    assert '60.0%' in narrow and '0.300 (0.200 to 0.400)' in narrow and 'full on folder' in narrow
+    assert '75.0%' in wide and '60.0%' not in wide
+    assert '*fitted layers, no replacement* (0.500)' in ' '.join(wide.split())
+    assert '60.0%' in narrow and '0.300 (0.200 to 0.400)' in narrow
+    assert '*full method* (0.500)' in ' '.join(narrow.split())
     lines = page.with_suffix('.csv').read_text().splitlines()
     assert len(lines) == 1 + sum(map(len, aos.values())) and lines[0].startswith('scale,tracker,seed,ao')
     assert [line.split(',')[:4] for line in lines if 'full' in line] == [
         ['narrow', 'full', '0', '0.4'], ['narrow', 'full', '1', '0.2']]
     assert (page.parent / 'images' / 'page.png').stat().st_size > 1000
+
+
+def test_the_page_is_what_the_committed_results_give(scripts, tmp_path):
+    page = tmp_path / 'evidence.md'
+    scripts('report')['main'](['--scale', 'narrow', '--also', 'wide', '--notes', str(FOLDER / 'notes.md'), '--doc',
+                               str(page)])
+    docs = FOLDER.parents[1] / 'docs'
+    assert page.read_text() == (docs / 'evidence.md').read_text()
+    assert page.with_suffix('.csv').read_text() == (docs / 'evidence.csv').read_text()
+
+
+def test_the_best_row_is_chosen_by_validation_and_not_by_its_score(scripts, tmp_path):
+    def row(ao, iou):
+        return [dict(all=dict(ao=ao), sequences=dict(a=dict(ao=ao)), pair_iou=iou)]
+
+    file = tmp_path / 'narrow.json'
+    file.write_text(json.dumps(dict(
+        frames=dict(a=10), runs={}, speed=dict(ratios={}),
+        found=dict(teacher=row(0.8, 0.9), full=row(0.7, 0.5), fitted=row(0.4, 0.6), full_8layers=row(0.8, 0.9)))))
+    results = scripts('result_file')['Results'](file)
+    assert results.best_on_validation() == 'fitted' and results.retained('fitted').value == pytest.approx(0.5)
+
+
+def test_intervals_cover_sequences_and_seeds(scripts):
+    ratio = scripts('intervals')['bootstrap_ratio']
+    frames, teacher = np.array([100, 100, 100]), np.full((1, 3), 0.8)
+    assert ratio(teacher / 2, teacher, frames) == pytest.approx((0.5, 0.5, 0.5))
+    seeds = ratio(np.array([[0.4] * 3, [0.6] * 3, [0.5] * 3]), teacher, frames)
+    assert seeds.value == pytest.approx(0.625) and seeds.low < 0.56 and seeds.high > 0.69, 'seeds alone'
+    parts = ratio(np.array([[0.8, 0.4, 0.0]]), teacher, frames)
+    assert parts.low < 0.2 and parts.high > 0.8, 'sequences alone'
+    assert ratio(np.array([[0.4, 0.8]]), np.full((1, 2), 0.8), np.array([300, 100])).value == pytest.approx(0.625)
+
+
+def test_independent_numbers_belong_to_the_weights_with_their_digest(scripts, tmp_path):
+    part = scripts('independent')['independent_part']
+    table = part(FOLDER.parents[1])[-1]
+    assert '0.562' in table and '0.360 (80.5% of its teacher)' in table and 'not yet checked' not in table
+    assert part(tmp_path)[-1].count('not yet checked independently') == 8

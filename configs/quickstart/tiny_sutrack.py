@@ -9,16 +9,19 @@ model = dict(
     type='ct_mm.SUTrack',
     backbone=dict(
         type='ct_mm.FastITPN', embed_dim=64, depth=8, num_heads=2, stem_depths=(1, 1), template_size=64,
-        search_size=128, drop_path_rate=0.0, layer_scale=1.0),
-    head=dict(type='ct_mm.CenterHead', in_channels=64, feat_size=8, channels=32, clamp_size=True))
+        search_size=128, drop_path_rate=0.0, layer_scale=1.0,
+        init_cfg=dict(type='Xavier', layer=['Linear', 'Conv2d'], distribution='uniform')),
+    head=dict(type='ct_mm.CenterHead', in_channels=64, feat_size=8, channels=32, clamp_size=True),
+    template_factor=1.5,
+    search_factor=3.0)
 train_dataloader = dict(
-    batch_size=16,
+    batch_size=32,
     num_workers=1,
     persistent_workers=True,
     sampler=dict(type='ct_mm.DrawSampler'),
     dataset=dict(
         type='ct_mm.PairDataset',
-        pairs_per_epoch=640,
+        pairs_per_epoch=1280,
         sources=[
             dict(
                 type='ct_mm.CompositePairs', num_templates=2,
@@ -28,7 +31,8 @@ train_dataloader = dict(
             dict(type='ct_mm.PairChannelShuffle', prob=0.7),
             dict(type='ct_mm.PairGrayscale', prob=0.05),
             dict(type='ct_mm.PairFlip', prob=0.5),
-            dict(type='ct_mm.CropPair', template_size=64, search_size=128, center_jitter=3.0, scale_jitter=0.25),
+            dict(type='ct_mm.CropPair', template_size=64, template_factor=1.5, search_size=128, search_factor=3.0,
+                 center_jitter=2.0, scale_jitter=0.25),
             dict(type='ct_mm.TemplateMask', cell=16),
             dict(type='ct_mm.PairBrightness', range=0.2),
             dict(type='ct_mm.PackTrackInputs'),

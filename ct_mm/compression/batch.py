@@ -28,7 +28,7 @@ def training_batch(loader: DataLoader, preprocessor: nn.Module, draws: Iterable[
         draws: Indices of the samples; ``None`` takes the first two.
 
     Returns:
-        The batch as the model takes it; ``None``, with a warning, if the data set cannot be read by index.
+        The batch as the model takes it in training; ``None``, with a warning, if the data set cannot be read by index.
     """
     data = loader.dataset
     if not hasattr(data, '__getitem__'):
@@ -36,7 +36,7 @@ def training_batch(loader: DataLoader, preprocessor: nn.Module, draws: Iterable[
                   logging.WARNING)
         return None
     draws = range(min(2, len(data))) if draws is None else draws
-    return preprocessor(loader.collate_fn([data[index] for index in draws]), False)
+    return preprocessor(loader.collate_fn([data[index] for index in draws]), True)
 
 
 def describe(value: Any) -> str:

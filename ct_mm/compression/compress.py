@@ -5,6 +5,7 @@ import copy
 from collections.abc import Mapping
 
 from mmengine.config import Config, ConfigDict
+from mmengine.optim import OptimWrapper, OptimWrapperDict
 from mmengine.runner import Runner
 
 from ct_mm.engine.hooks import CheckpointFitHook
@@ -30,6 +31,8 @@ KEYS.update(replacement=dict, export=dict, fit=dict | None, progress=dict | None
 def compress(cfg: Config) -> Config:
     """Wraps the model of a config in a ReplacementDistiller.
 
+    Test-time augmentation around the model, as ``--tta`` of the test scripts puts it, stays around the distiller.
+
     Args:
         cfg: A config with ``model`` and ``compress``, a dict of: ``teacher`` (checkpoint of the same model, required);
             the settings of a :class:`~ct_mm.compression.division.spec.DivisionSpec` (``num_stages`` or
@@ -54,6 +57,9 @@ def compress(cfg: Config) -> Config:
         ('ct_mm.ReplacementDistiller', 'MyTracker', 4)
     """
     model = cfg.get('model')
+    augmentation = cfg.get('tta_model') or {}
+    if model is not None and 'module' in model and model.get('type') == augmentation.get('type'):
+        return _compress_inside(cfg)
     if model is not None and _is_distiller(model):
         return cfg
     settings = cfg.get('compress')
@@ -74,6 +80,14 @@ def compress(cfg: Config) -> Config:
     cfg.setdefault('find_unused_parameters', True)
     if cfg.get('model_wrapper_cfg'):  # MMEngine then reads nothing else
         cfg.model_wrapper_cfg.setdefault('find_unused_parameters', cfg.find_unused_parameters)
+    return cfg
+
+
+def _compress_inside(cfg: Config) -> Config:
+    augmented, cfg = cfg.model, copy.deepcopy(cfg)
+    cfg.model = augmented.module
+    cfg = compress(cfg)
+    cfg.model = ConfigDict(augmented, module=cfg.model)
     return cfg
 
 
@@ -128,3 +142,20 @@ class CompressRunner(Runner):
         runner.register_hook(dict(type='ct_mm.DivisionSummaryHook'))
         runner.register_hook(CheckpointFitHook())  # here, because the scripts of other codebases build it, too
         return runner
+
+    def build_optim_wrapper(self, optim_wrapper: dict | OptimWrapper) -> OptimWrapper | OptimWrapperDict:
+        """Builds the optimizer as for the plain model, whatever its constructor asks of the model.
+
+        Args:
+            optim_wrapper: Config of the optimizer wrapper.
+
+        Returns:
+            The optimizer wrapper, over the student's parameters.
+        """
+        whole = self.model
+        with ReplacementDistiller.of(self).as_plain_model() as plain:
+            self.model = plain
+            try:
+                return super().build_optim_wrapper(optim_wrapper)
+            finally:
+                self.model = whole

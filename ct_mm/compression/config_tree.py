@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import copy
+import inspect
 from collections.abc import Mapping
 from typing import Any
 
@@ -78,6 +79,21 @@ def merge_configs(config: Mapping, changes: Mapping) -> ConfigDict:
     merged = Config(dict(owner=copy.deepcopy(dict(config))))
     merged.merge_from_dict(dict(owner=copy.deepcopy(dict(changes))))
     return merged.owner
+
+
+def class_of(kind: Any) -> type | None:
+    """Finds the class of a model as building from its config would: in the scope of the run.
+
+    Args:
+        kind: What a config names as its ``type``: a class, or its registered name.
+
+    Returns:
+        The class; ``None`` if there is none of this name.
+    """
+    if inspect.isclass(kind) or kind is None:
+        return kind
+    with MODELS.switch_scope_and_registry(None) as registry:
+        return registry.get(kind)
 
 
 def build_model(config: Mapping) -> nn.Module:

@@ -1,6 +1,7 @@
 """Detects non-finite losses before their gradients reach any weight."""
 from __future__ import annotations
 
+from itertools import chain
 from typing import Any, Mapping, Sequence
 
 import torch
@@ -23,11 +24,12 @@ class BadLossError(FloatingPointError):
         self.losses, self.context, self.files = dict(losses or {}), dict(context or {}), list(files)
 
 
-def check_losses(losses: Mapping[str, Tensor], data_samples: Sequence[Any] | None = None, **context: Any) -> None:
+def check_losses(losses: Mapping[str, Tensor | Sequence[Tensor]], data_samples: Sequence[Any] | None = None,
+                 **context: Any) -> None:
     """Raises if a loss is NaN or infinite, before its gradient reaches any weight.
 
     Args:
-        losses: Losses by name.
+        losses: Losses by name; a loss may be a list, such as one for each level of a pyramid.
         data_samples: The samples of the batch; their ``source`` names the files.
         **context: Further facts about the step, for the message.
 
@@ -41,9 +43,11 @@ def check_losses(losses: Mapping[str, Tensor], data_samples: Sequence[Any] | Non
             ...
         ct_mm.engine.finite.BadLossError: non-finite loss: {'loss': nan}; iteration=7. Lower the learning rate or ...
     """
-    if bool(torch.isfinite(torch.stack([value.detach().sum() for value in losses.values()])).all()):
+    parts = {name: [part.detach().sum() for part in ([value] if isinstance(value, Tensor) else value)]
+             for name, value in losses.items()}
+    if bool(torch.isfinite(torch.stack([*chain.from_iterable(parts.values())])).all()):
         return
-    broken = {name: value.detach().sum().item() for name, value in losses.items()}
+    broken = {name: sum(part.item() for part in values) for name, values in parts.items()}
     said = ', '.join(f'{name}={value}' for name, value in context.items())
     files = sample_files(data_samples)
     raise BadLossError(

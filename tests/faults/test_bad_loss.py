@@ -8,6 +8,7 @@ from clean_process import run_together
 from mmengine.hooks import Hook
 
 from ct_mm.engine.checkpoints.reading import read_checkpoint
+from ct_mm.engine.finite import check_losses
 from ct_mm.registry import HOOKS
 
 
@@ -156,3 +157,11 @@ def test_one_rank_with_a_bad_loss_has_all_skip_the_step(tmp_path, watched):
     assert str(one[2]) == str(other[2])
     assert [[rank['rank'] for rank in step['ranks']] for step in told(tmp_path / 'run')] == [[1], [1]]
     assert train(1) == [1, 1]  # neither waits for the other
+
+
+def test_a_loss_may_be_a_list_as_that_of_a_region_proposal_network_is():
+    losses = dict(loss_rpn=[torch.tensor(1.0), torch.tensor(2.0)], loss=torch.tensor(3.0))
+    check_losses(losses)
+    losses['loss_rpn'][1] = torch.tensor(float('inf'))
+    with pytest.raises(FloatingPointError, match=r"'loss_rpn': inf, 'loss': 3\.0"):
+        check_losses(losses)

@@ -23,8 +23,8 @@ def need():
     def check(*modules: str) -> None:
         from architectures.cpu_torchvision import import_torchvision
         reasons = [f'{module} is not installed' for module in modules if importlib.util.find_spec(module) is None]
-        if 'mmdet' in modules and importlib.util.find_spec('mmcv._ext') is None:
-            reasons.append('mmcv is built without the operators that mmdet needs')
+        if {'mmdet', 'mmseg'} & {*modules} and importlib.util.find_spec('mmcv._ext') is None:
+            reasons.append('mmcv is built without the operators that mmdet and mmseg need')
         if reasons:
             (pytest.fail if REQUIRED else pytest.skip)(f'{", ".join(reasons)}: see docs/any_model.md')
         if importlib.util.find_spec('torchvision') is not None:
@@ -42,6 +42,21 @@ def run_tool(tmp_path, monkeypatch):
         script = Path(importlib.util.find_spec(library).origin).parent / '.mim' / 'tools' / f'{tool}.py'
         monkeypatch.setattr(sys, 'argv', [str(script), *arguments])
         runpy.run_path(str(script), run_name='__main__')
+
+    return run
+
+
+@pytest.fixture
+def mim(tmp_path):
+    """Runs mim as docs/any_model.md says, in an empty folder; skips where torchvision does not fit PyTorch."""
+    fits = subprocess.run([sys.executable, '-c', 'import torchvision'], capture_output=True, text=True)
+    if fits.returncode:
+        (pytest.fail if REQUIRED else pytest.skip)('torchvision is built for another PyTorch: see docs/any_model.md')
+
+    def run(*arguments: str) -> None:
+        done = subprocess.run([Path(sys.executable).with_name('mim'), *arguments], cwd=tmp_path, capture_output=True,
+                              text=True, timeout=600)
+        assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
 
     return run
 

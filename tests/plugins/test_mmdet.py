@@ -98,6 +98,11 @@ def test_its_own_script_compresses_encoder_and_decoder_to_a_detector_of_its_own(
     assert 'coco/bbox_mAP: ' in next((folder / 'tested').glob('*/*.log')).read_text()
 
 
+def test_mim_starts_it(folder, mim):
+    mim('train', 'onedl-mmdetection', 'detr_tiny.py')
+    assert (folder / 'work_dirs' / 'detr_tiny' / 'epoch_1.pth').exists()
+
+
 def test_the_example_of_the_docs_is_such_a_config(need, example):
     need('mmdet')
     cfg = example('detr_r50_3layers.py')

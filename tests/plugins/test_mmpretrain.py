@@ -1,4 +1,7 @@
 """A classifier of mmpretrain, trained and compressed by mmpretrain's own script."""
+import copy
+import json
+
 import cv2
 import numpy as np
 import pytest
@@ -78,6 +81,18 @@ def test_its_own_script_compresses_a_classifier_to_one_of_its_own(folder, run_to
     # its own test script, on the exported student
     run_tool('mmpretrain', 'test', 'student.py', 'student.pth', '--work-dir', 'tested')
     assert 'accuracy/top1: ' in next((folder / 'tested').glob('*/*.log')).read_text()
+    # test-time augmentation goes around the student of a compression, and around the exported one
+    for config, weights in (('vit_tiny_2layers.py', work_dir / 'epoch_1.pth'), ('student.py', 'student.pth')):
+        run_tool('mmpretrain', 'test', config, str(weights), '--tta', '--work-dir', f'augmented_{config}')
+    scores = [next((folder / f'augmented_{config}').glob('*/*.json')).read_text()
+              for config in ('vit_tiny_2layers.py', 'student.py')]
+    one, other = (json.loads(text)['accuracy/top1'] for text in scores)
+    assert one == other
+
+
+def test_mim_starts_it(folder, mim):
+    mim('train', 'mmpretrain', 'vit_tiny.py')
+    assert (folder / 'work_dirs' / 'vit_tiny' / 'epoch_1.pth').exists()
 
 
 def test_the_example_of_the_docs_is_such_a_config(need, example):
@@ -86,3 +101,36 @@ def test_the_example_of_the_docs_is_such_a_config(need, example):
     assert cfg.model.type == 'ct_mm.ReplacementDistiller' and cfg.default_scope == 'mmpretrain'
     assert cfg.model.model.backbone.arch == 'b' and cfg.model.model.data_preprocessor.num_classes == 1000
     assert cfg.model.num_stages == 4
+
+
+VIT = dict(type='VisionTransformer', img_size=32, patch_size=16)
+SWIN = dict(type='SwinTransformer', img_size=64, window_size=2)
+
+
+@pytest.mark.parametrize(('backbone', 'compress', 'expected'), [
+    (dict(VIT, arch='deit-tiny'), dict(num_stages=4), dict(num_layers=4)),
+    (dict(VIT, arch='deit-small'), dict(num_stages=3), dict(num_layers=3)),
+    pytest.param(dict(VIT, arch='b'), dict(num_stages=4), dict(num_layers=4), marks=pytest.mark.slow),
+    (dict(SWIN, arch='tiny'), dict(layers='backbone.stages.2.blocks', stage_sizes=[3, 3]), dict(depths=[2, 2, 2, 2])),
+    (dict(SWIN, arch='Tiny'), dict(layers='backbone', stage_sizes=[[1, 1], [1, 1], [3, 3], [1, 1]]),
+     dict(depths=[2, 2, 2, 2])),
+    (dict(type='ConvNeXt', arch='atto'), dict(layers='backbone.stages.2', num_stages=2), dict(depths=[2, 2, 2, 2])),
+], ids=lambda value: value.get('arch') if isinstance(value, dict) else None)
+def test_presets_are_exported_as_their_own_class(backbone, compress, expected, need, tmp_path):
+    need('mmpretrain')
+    from mmengine.registry import init_default_scope
+
+    from ct_mm.compression.export.student import export_student
+    from ct_mm.registry import MODELS
+    init_default_scope('mmpretrain')
+    model = dict(type='ImageClassifier', backbone=backbone)
+    torch.save(dict(state_dict=MODELS.build(copy.deepcopy(model)).state_dict()), tmp_path / 'teacher.pth')
+    distiller = MODELS.build(dict(
+        type='ct_mm.ReplacementDistiller', model=copy.deepcopy(model), teacher=str(tmp_path / 'teacher.pth'),
+        guidance=None, **compress))
+    distiller.init_weights()
+    side = backbone.get('img_size', 64)
+    student = export_student(distiller, model, dict(inputs=torch.rand(1, 3, side, side)))
+    assert student.form == 'plain', student.reason
+    assert student.config.type == 'ImageClassifier' and 'ct_mm' not in str(student.config)
+    assert {key: student.config.backbone.arch[key] for key in expected} == expected

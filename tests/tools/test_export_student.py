@@ -7,7 +7,9 @@ import torch
 from mmengine.config import Config
 
 from ct_mm import test, train
-from ct_mm.engine.checkpoints.reading import read_state_dict
+from ct_mm.compression import compress
+from ct_mm.compression.export.load_distiller import load_distiller
+from ct_mm.engine.checkpoints.reading import read_checkpoint, read_state_dict
 from ct_mm.tracking.inference import init_model
 
 CONFIG = """
@@ -51,7 +53,10 @@ def run(trained, tmp_path):
 @pytest.fixture
 def export(trained, run, run_tool):
     """Exports from that copy."""
-    return lambda *args: run_tool('export_student.py', trained / 'two_layers.py', *args, '--work-dir', run)
+    def start(*args):
+        run_tool('export_student.py', trained / 'two_layers.py', *args, '--work-dir', run)
+
+    return start
 
 
 def files(folder):
@@ -151,6 +156,97 @@ def test_without_a_checkpoint_of_this_training_nothing_is_written(run, export, c
     with pytest.raises(SystemExit):
         export(*[checkpoint] if checkpoint else [], '--out-dir', tmp_path / 'out')
     assert message in capsys.readouterr().err and not (tmp_path / 'out').exists()
+
+
+def run_along(trained, path):
+    """What the distiller of the training returns along a path, and its inputs."""
+    checkpoint = trained / 'run' / 'epoch_3.pth'
+    distiller = load_distiller(compress(Config.fromfile(trained / 'two_layers.py')), checkpoint,
+                               read_checkpoint(checkpoint), teacher=True)
+    rng = torch.Generator().manual_seed(0)
+    inputs = {side: torch.randn(2, 3, size, size, generator=rng) for side, size in (('template', 56), ('search', 112))}
+    with torch.no_grad(), distiller.divided.along(path):
+        return inputs, distiller.student.eval()(inputs, mode='tensor')
+
+
+@pytest.mark.parametrize('path, layers', [('01', 7), ('10', 7), ('00', 12), ('11', 2)])
+def test_a_hybrid_is_the_distiller_on_its_path_bit_for_bit(trained, run, export, path, layers):
+    before = files(run)
+    export('--path', path)
+    folder = run / f'hybrid_{path}'
+    assert {name.split('/')[0] for name in files(run) - before} == {folder.name}
+    tracker = init_model(str(folder / 'student.py'), str(folder / 'student.pth'))
+    assert type(tracker.backbone).__name__ == 'OneStreamViT' and len(tracker.backbone.blocks) == layers
+    inputs, expected = run_along(trained, [digit == '1' for digit in path])
+    with torch.no_grad():
+        out = tracker(inputs, mode='tensor')
+    assert all(torch.equal(out[name], expected[name]) for name in expected)
+    assert torch.load(folder / 'student.pth', weights_only=True)['meta']['path'] == path
+
+
+def test_an_exported_student_serves_as_the_checkpoint(run, export, tmp_path):
+    export('--path', '01')
+    export(run / 'student' / 'student.pth', '--path', '01', '--out-dir', tmp_path / 'again')
+    assert same(tmp_path / 'again' / 'student.pth', run / 'hybrid_01' / 'student.pth')
+
+
+def test_a_narrower_student_keeps_its_adapters_and_the_script_says_so(trained, run_tool, tmp_path, capsys):
+    narrow = tmp_path / 'narrow.py'
+    narrow.write_text(f"_base_ = ['{trained / 'two_layers.py'}']\ncompress = dict(student=dict(embed_dim=64))\n"
+                      f"work_dir = {str(tmp_path / 'run')!r}\ntrain_cfg = dict(max_epochs=1)\n")
+    train.main([str(narrow), '--device', 'cpu'])
+    run_tool('export_student.py', narrow, '--path', '10')
+    assert 'wrapped in ct_mm.StageDividedBackbone because its layers have another width' in capsys.readouterr().out
+    weights = read_state_dict(tmp_path / 'run' / 'hybrid_10' / 'student.pth')
+    assert [name for name in weights if name.endswith(('enter.weight', 'leave.weight'))] == [
+        'backbone.backbone.blocks.5.enter.weight', 'backbone.backbone.blocks.5.leave.weight']
+
+
+def test_the_curve_has_the_best_path_of_each_depth(trained, run, export, run_tool, tmp_path, capsys):
+    sequence = tmp_path / 'data' / 'one'
+    sequence.mkdir(parents=True)
+    for i in range(3):
+        cv2.imwrite(str(sequence / f'{i:08d}.jpg'), np.random.default_rng(i).integers(0, 255, (90, 120, 3), np.uint8))
+    (sequence / 'groundtruth.txt').write_text('10,10,30,30\n' * 3)
+    with pytest.raises(SystemExit):
+        export('--curve')
+    assert 'the config has no val_dataloader and no val_evaluator' in ' '.join(capsys.readouterr().err.split())
+    config = tmp_path / 'with_validation.py'
+    config.write_text(f"_base_ = ['{trained / 'two_layers.py'}']\n" """
+val_dataloader = dict(batch_size=1, num_workers=0, sampler=dict(type='DefaultSampler', shuffle=False),
+                      dataset=dict(type='ct_mm.SequenceFolder', data_root=DATA))
+val_evaluator = dict(type='ct_mm.SOTMetric')
+""".replace('DATA', repr(str(tmp_path / 'data'))))
+    run_tool('export_student.py', config, '--curve', '--work-dir', run)
+    lines = [line.split() for line in capsys.readouterr().out.splitlines() if line.startswith('path ')]
+    scores = {words[1].rstrip(','): float(words[-1]) for words in lines}
+    assert sorted(scores) == ['00', '01', '10', '11']
+    written = {folder.name.removeprefix('hybrid_') for folder in (run / 'curve').iterdir()}
+    assert {'00', '11'} < written and len(written) == 3
+    [seven] = written - {'00', '11'}
+    assert scores[seven] == max(scores['01'], scores['10'])
+    with pytest.raises(SystemExit):
+        run_tool('export_student.py', config, '--curve', '--work-dir', run, '--metric', 'no/score')
+    assert 'name the score that chooses the paths with --metric' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize('options, message', [
+    (['--path', '101'], "path '101' must have 2 digits"), (['--path', '0x'], "path '0x' must have 2 digits"),
+    (['--path', '01', '--cfg-options', 'compress.teacher=/nowhere/teacher.pth'], '/nowhere/teacher.pth')])
+def test_a_hybrid_that_cannot_be_is_an_error(run, export, options, message, capsys):
+    before = files(run)
+    with pytest.raises(SystemExit):
+        export(*options)
+    assert message in ' '.join(capsys.readouterr().err.split()) and files(run) == before
+
+
+def test_another_teacher_than_the_trainings_is_refused(run, export, tmp_path, capsys):
+    weights = read_state_dict('ct_mm::demo/teacher/tiny_teacher.pth')
+    torch.save({name: value * 1.01 for name, value in weights.items()}, tmp_path / 'other.pth')
+    with pytest.raises(SystemExit):
+        export('--path', '01', '--cfg-options', f'compress.teacher={tmp_path / "other.pth"}')
+    error = ' '.join(capsys.readouterr().err.split())
+    assert 'was trained with another teacher than' in error and 'set compress.teacher to its file' in error
 
 
 def test_the_config_of_a_plain_tracker_is_refused(run_tool, capsys):

@@ -26,6 +26,10 @@ def build_parser() -> argparse.ArgumentParser:
         choices=['openvino-int8', 'openvino-bf16', 'openvino-fp32', 'onnx', 'onnx-int8', 'pytorch'],
         help='runtime and precision of the student (default: openvino-int8)')
     parser.add_argument('--layers', type=int, nargs='+', help='numbers of layers to try (default: 1 2 3 4 6 8 12)')
+    parser.add_argument('--paths', nargs='+', metavar='PATH', help='plan hybrids of one training instead: 1 where the '
+                        "student runs a stage of the config's compress, 0 where the teacher does")
+    parser.add_argument('--curve', metavar='FILE', help='plan the best hybrid of each depth of a curve.json that '
+                        'tools/analysis_tools/curve.py wrote')
     parser.add_argument('--image-size', type=int, nargs=2, default=(1280, 720), metavar=('W', 'H'))
     parser.add_argument('--threads', type=int, default=2, help='threads (default: 2)')
     parser.add_argument('--frames', type=int, default=30, help='measured frames per student (default: 30)')
@@ -49,6 +53,7 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
 
     from mmengine.config import Config
 
+    from ct_mm.deployment.speed.curve import best_hybrids, read_curve
     from ct_mm.deployment.speed.plan_report import format_plan, write_plan
     from ct_mm.deployment.speed.plan_student import plan_student
     from ct_mm.deployment.speed.tracker_process import Conditions
@@ -66,12 +71,15 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
     with contextlib.ExitStack() as stack:
         folder = args.keep or stack.enter_context(tempfile.TemporaryDirectory())
         try:
+            if args.curve and (args.paths or args.layers):
+                raise ValueError('--curve already says which hybrids to plan: leave out --paths and --layers')
+            paths = list(best_hybrids(read_curve(args.curve)).values()) if args.curve else args.paths
             config = Config.fromfile(find_config(resolve_path(args.config)))
             with contextlib.redirect_stdout(sys.stderr):  # MMEngine's log is not part of the result
                 plan = plan_student(
                     config, args.target_ms, folder, args.backend, args.layers,
                     Conditions(tuple(args.image_size), args.threads, priority=args.priority), args.frames, args.warm_up,
-                    show)
+                    show, paths)
         except (ImportError, OSError, RuntimeError, ValueError) as error:
             parser.error(str(error))
     print(format_plan(plan))

@@ -80,3 +80,23 @@ def sample_path(seed: int, step: int, rate: float, num_stages: int) -> tuple[boo
     if not path.any():
         path[rng.integers(num_stages)] = True
     return tuple(path.tolist())
+
+
+def is_mixed_step(seed: int, step: int, share: float) -> bool:
+    """Draws whether a step belongs to the share that trains mixtures of student and teacher, whatever the schedule.
+
+    Args:
+        seed: Seed of the run.
+        step: Training iteration, from 0.
+        share: Probability, in [0, 1].
+
+    Raises:
+        ValueError: If the share is not in [0, 1].
+
+    Examples:
+        >>> 80 < sum(is_mixed_step(0, step, 0.2) for step in range(500)) < 120
+        True
+    """
+    if not 0 <= share <= 1:
+        raise ValueError(f'mixed_share={share} is a share of the steps and must be in [0, 1]')
+    return share > 0 and np.random.default_rng((seed, step, 1)).random() < share  # apart from the draws of the path

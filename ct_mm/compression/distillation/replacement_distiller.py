@@ -6,7 +6,7 @@ References:
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import torch
@@ -182,6 +182,24 @@ class ReplacementDistiller(BaseModel):
         copy_shared(self.student, self.teacher)
         self.divided.copy_layers(self.teacher)
         self._is_init = True
+
+    @contextmanager
+    def as_plain_model(self) -> Iterator[nn.Module]:
+        """Shows what is trained as the undivided model, whose parameters have the names that its users know.
+
+        What is decided by a parameter's name or place (``custom_keys``, layer-wise decay, frozen layers) is then
+        decided as for the model without compression. Parameters of losses are in ``distillation_losses``.
+
+        Yields:
+            The student, of the model's own class, without slots; valid for as long as the context lasts.
+        """
+        with ExitStack() as stack:
+            for divided in self.divided.stacks:
+                stack.enter_context(divided.undivided(self.student))
+            if next(self.losses.parameters(), None) is not None:
+                self.student.add_module('distillation_losses', self.losses)
+                stack.callback(self.student._modules.pop, 'distillation_losses')
+            yield self.student
 
     def resume_facts(self) -> dict[str, str]:
         """What must be the same when a training resumes, beside its config: the content of the teacher's weights."""

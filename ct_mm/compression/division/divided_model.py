@@ -36,6 +36,7 @@ class DividedModel:
         folded: See :class:`~ct_mm.compression.division.divided_stack.DividedStack`.
 
     Attributes:
+        spec (DivisionSpec): The settings.
         stacks (list[DividedStack]): The stacks, in the order of the path; each knows its owner.
 
     Raises:
@@ -44,6 +45,7 @@ class DividedModel:
 
     def __init__(self, model: nn.Module, spec: DivisionSpec, config: Mapping | None = None,
                  whole: bool = False, folded: bool = False) -> None:
+        self.spec = spec
         divisions = spec.resolve(find_layer_stacks(model, spec.layers))
         owners = ['' if whole or config is None else owner_path(config, each.stack.container) for each in divisions]
         students, built = [], {}  # stacks with the same change share one module

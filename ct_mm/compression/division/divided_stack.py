@@ -1,7 +1,8 @@
 """One stack of blocks, divided."""
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 
 from torch import nn
@@ -43,8 +44,10 @@ class DividedStack:
         stack = division.stack
         self.name, self.owner_path, self.owner = stack.path, owner, model.get_submodule(owner)
         self.plan, self.folded = division.plan, folded
+        #: Whether the student's layers run each stage; the others of a hybrid keep the teacher's.
+        self.by_student = tuple(map(bool, division.path or [True] * self.plan.num_stages))
         #: The config changes for the student's layers.
-        self.change = division.student if isinstance(division.student, Mapping) else None
+        self.change = division.student if isinstance(division.student, Mapping) and any(self.by_student) else None
         self.rule = PassThrough(division.pass_through)
         blocks, shaped = list(stack.layers), None
         if student is not None:
@@ -52,7 +55,9 @@ class DividedStack:
             if len(shaped) != len(blocks):
                 raise ValueError(f'compress.student changes the number of layers: {len(shaped)} instead of {stack}; '
                                  f'set that with num_stages and layers_per_stage')
-        layers = [(shaped or blocks)[copied[-1]] for copied in self.plan.copied_layers]
+        of_student = [each for each, count in zip(self.by_student, self.plan.layers_per_stage) for _ in range(count)]
+        layers = [(shaped if shaped and each else blocks)[copied[-1]]
+                  for each, copied in zip(of_student, self.plan.copied_layers)]
         renumber_layers(blocks, layers)
         # The list may be a subclass with a forward of its own, so its entries are exchanged in place.
         entries = model.get_submodule(stack.container)
@@ -86,6 +91,31 @@ class DividedStack:
         self.notes = [copy_layer(layer, [teacher_blocks[index] for index in copied])
                       for layer, copied in zip(self.student_layers, self.plan.copied_layers)]
 
+    @contextmanager
+    def undivided(self, model: nn.Module) -> Iterator[None]:
+        """Puts the student's layers themselves into the list for as long as the context lasts, each in its place.
+
+        The names of their tensors are then those of an undivided model. A layer's adapters are parts of it.
+
+        Args:
+            model: The model that holds the stack.
+        """
+        entries = model.get_submodule(self.place.container)
+        running = {self.place.start + i: slot for i, slot in enumerate(self.slots) if slot.layer is not None}
+        adapters = [(slot.layer, name, module) for slot in running.values() for name, module in slot.named_children()
+                    if module is not slot.layer]
+        try:
+            for layer, name, module in adapters:
+                layer.add_module(name, module)
+            for index, slot in running.items():
+                entries[index] = slot.layer
+            yield
+        finally:
+            for index, slot in running.items():
+                entries[index] = slot
+            for layer, name, _ in adapters:
+                layer._modules.pop(name, None)
+
     def fold(self) -> None:
         """Merges each stage's exit adapter with the next stage's entry adapter."""
         ends = self._stage_ends()
@@ -94,10 +124,10 @@ class DividedStack:
         self.folded = True
 
     def _add_adapters(self, width: int) -> None:
-        if all(layer_width(layer) == width for layer in self.student_layers):
-            return
         ends = self._stage_ends()
         for i, (first, last) in enumerate(ends):
+            if layer_width(first.layer) == width:
+                continue
             outside = layer_width(ends[i - 1][1].layer) if self.folded and i else width
             first.enter = adapters(outside, first.layer)[0]
             last.leave = None if self.folded and i + 1 < len(ends) else adapters(width, last.layer)[1]

@@ -5,6 +5,7 @@ from typing import Any
 
 from torch import nn
 
+from .fading import Fading
 from .pass_through import PassThrough
 
 
@@ -47,6 +48,8 @@ class Slot(nn.Module):
         self._teacher_block: Borrowed | None = None
         self.rule = rule
         self.by_student = True
+        #: With this, the teacher's block still runs where the student has no layer, fading out.
+        self.fading: Fading | None = None
 
     def lend(self, teacher_block: nn.Module) -> None:
         """Gives the slot the teacher's block, which still belongs to the teacher."""
@@ -61,6 +64,8 @@ class Slot(nn.Module):
         return self._teacher_block.module(*args, **kwargs)
 
     def _skip(self, args: tuple, kwargs: dict) -> Any:
+        if self.fading is not None and self._teacher_block is not None:
+            return self.fading(self._teacher_block.module, args, kwargs)
         runner = self._runner[0]
         if callable(getattr(runner.layer, 'pass_through', None)):
             return runner.layer.pass_through(*args, **kwargs)

@@ -23,12 +23,14 @@ class StackDivision:
         plan: Its stages.
         pass_through: What a skipped block returns, see :class:`~ct_mm.compression.division.pass_through.PassThrough`.
         student: The shape of the student's layers: changes to a config, a module with such blocks, or ``None``.
+        path: For a hybrid, whether the student's layers run each stage; the other stages keep the teacher's.
     """
 
     stack: LayerStack
     plan: StagePlan
     pass_through: Argument | Sequence[Any] | None = None
     student: Mapping | nn.Module | None = None
+    path: Sequence[bool] | None = None
 
 
 @checked
@@ -51,6 +53,8 @@ class DivisionSpec:
             number for each stage; for several stacks a list with either of these for each stack.
         student: Changes to the config of the stack's owner for the student's layers, such as ``dict(mlp_ratio=2.0)``;
             or a module with blocks of that shape.
+        path: For a hybrid, whether the student's layers run each stage; a stage with ``False`` keeps all layers of the
+            teacher, in the teacher's shape. Not a setting of a training; an exported config has it.
 
     Examples:
         >>> from ct_mm.compression.division.layer_stack import find_layer_stacks
@@ -68,11 +72,12 @@ class DivisionSpec:
     pass_through: Argument | Sequence[Any] | None = None
     layers_per_stage: int | Sequence[int | Sequence[int]] = 1
     student: Mapping | nn.Module | Sequence[Mapping | nn.Module | None] | None = None
+    path: Sequence[bool] | Sequence[Sequence[bool]] | None = None
 
     @classmethod
     def keys(cls) -> tuple[str, ...]:
         """Names of the settings that a config's ``compress`` may hold."""
-        return tuple(field.name for field in fields(cls) if field.name != 'plan')
+        return tuple(field.name for field in fields(cls) if field.name not in ('plan', 'path'))
 
     @classmethod
     def settings_in(cls, compress: Mapping) -> dict[str, Any]:
@@ -102,22 +107,23 @@ class DivisionSpec:
         if len(given) != 1:
             raise ValueError('give exactly one of num_stages, stage_sizes and plan')
         name, count, divisions = given[0], len(stacks), []
-        nested = dict(stage_sizes=True, layers_per_stage=count == 1, pass_through=True)
+        nested = dict(stage_sizes=True, layers_per_stage=count == 1, pass_through=True, path=True)
         columns = [_per_stack(key, getattr(self, key), count, nested.get(key, False))
-                   for key in (name, 'copy', 'layers_per_stage', 'pass_through', 'student')]
-        for stack, value, *rest, rule, shape in zip(stacks, *columns):
+                   for key in (name, 'copy', 'layers_per_stage', 'pass_through', 'student', 'path')]
+        for stack, value, *rest, rule, shape, path in zip(stacks, *columns):
             try:
                 plan = value if name == 'plan' else StagePlan.even(len(stack.layers), value, *rest) \
                     if name == 'num_stages' else StagePlan.from_sizes(value, len(stack.layers), *rest)
                 if plan.num_layers != len(stack.layers):
                     raise ValueError(f'the plan covers {plan.num_layers} layers, but {stack} has {len(stack.layers)}:'
                                      f'\n{plan}')
+                plan = plan if path is None else plan.along(path)
             except ValueError as error:
                 if count == 1:
                     raise
                 raise ValueError(f'{error}\nThis is {stack}, one of {count} stacks: {", ".join(map(str, stacks))}. '
                                  f'Give a list of {count} as {name} to set each stack separately.') from error
-            divisions.append(StackDivision(stack, plan, rule, shape))
+            divisions.append(StackDivision(stack, plan, rule, shape, path))
         return divisions
 
 

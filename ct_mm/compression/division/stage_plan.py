@@ -5,7 +5,7 @@ References:
 """
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Sequence
 
 #: The teacher layers of its stage from which a student layer may start.
@@ -100,6 +100,21 @@ class StagePlan:
             raise ValueError(f'stage_sizes={list(sizes)} add up to {plan.num_layers} layers, '
                              f'but the teacher has {num_layers}:\n{plan}')
         return plan
+
+    def along(self, path: Sequence[bool]) -> StagePlan:
+        """Returns the plan of a hybrid, in which the stages that a path gives to the teacher keep all their layers.
+
+        Raises:
+            ValueError: If the path does not have one entry for each stage.
+
+        Examples:
+            >>> StagePlan.even(12, 4).along((True, False, True, True)).layers_per_stage
+            (1, 3, 1, 1)
+        """
+        if len(path) != self.num_stages:
+            raise ValueError(f'path={list(path)} has {len(path)} entries for {self.num_stages} stages')
+        counts = zip(self.stages, self.layers_per_stage, path)
+        return replace(self, layers_per_stage=tuple(n if by_student else len(stage) for stage, n, by_student in counts))
 
     @property
     def num_layers(self) -> int:

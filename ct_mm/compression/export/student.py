@@ -22,6 +22,7 @@ from ..distillation.taps import first_tensor, tap_outputs
 from ..division.divided_model import DividedModel
 from ..division.slot import Slot
 from ..division.tensor_names import copy_tensors, plain_name
+from .hybrid import build_hybrid
 from .same_structure import difference
 from .student_configs import divided_model_config, plain_model_config
 
@@ -50,8 +51,9 @@ class ExportedStudent:
     stages: Sequence[Sequence[int]] = ()
 
 
-def export_student(distiller: ReplacementDistiller, config: Mapping, batch: Any = None) -> ExportedStudent:
-    """Chooses the simplest form that equals the student, and verifies it.
+def export_student(distiller: ReplacementDistiller, config: Mapping, batch: Any = None,
+                   path: Sequence[bool] | None = None) -> ExportedStudent:
+    """Chooses the simplest form that equals the student, or the hybrid along a path, and verifies it.
 
     Each form is built from its config and compared with the student: names and shapes of the weights, for the plain
     form the structure of the layers, and, given a batch, the outputs of all layers and of the model. A form that
@@ -61,17 +63,22 @@ def export_student(distiller: ReplacementDistiller, config: Mapping, batch: Any 
         distiller: The trained distiller.
         config: Config of the model that was compressed.
         batch: A preprocessed batch, as the model takes it. Without one, nothing is folded.
+        path: For each stage, whether the student's layers run it; the teacher's run the others, so the teacher needs
+            its weights. A hybrid of two widths keeps the linear maps around its student stages.
 
     Returns:
         The student.
 
     Raises:
-        ValueError: If not even the divided form can be built from a config.
+        ValueError: If not even the divided form can be built from a config, or the path does not fit.
     """
-    student, division = distiller.student, distiller.divided
+    student, division, pure = distiller.student, distiller.divided, path is None or all(path)
+    if not pure:
+        student, division = build_hybrid(distiller, config, path)
     slots = [path for path, module in student.named_modules() if isinstance(module, Slot) and module.layer is not None]
     names = [plain_name(student, path) for path in slots]
-    expected = None if batch is None else _run(student, batch, slots)
+    with distiller.divided.along([True] * distiller.divided.num_stages if path is None else path):
+        expected = None if batch is None else _run(distiller.student, batch, slots)
     adapted = any(stack.has_adapters for stack in division.stacks)
     reasons = []
     try:
@@ -87,7 +94,7 @@ def export_student(distiller: ReplacementDistiller, config: Mapping, batch: Any 
         return _exported(plain, model, division, 'plain', reasons)
     except ValueError as error:
         reasons.append(str(error))
-    if adapted:
+    if adapted and pure:
         folded, folded_division = copy.deepcopy((student, division))  # together: the second refers to the first
         folded_division.fold()
         try:
@@ -99,7 +106,8 @@ def export_student(distiller: ReplacementDistiller, config: Mapping, batch: Any 
     return _divided(config, student, division, expected, batch, SAME, 'divided', reasons)
 
 
-def save_student(student: ExportedStudent, cfg: Config, weights: Path, iteration: int | None) -> Path:
+def save_student(student: ExportedStudent, cfg: Config, weights: Path, iteration: int | None = None,
+                 path: str | None = None) -> Path:
     """Writes weights and config, each atomically.
 
     Args:
@@ -108,6 +116,7 @@ def save_student(student: ExportedStudent, cfg: Config, weights: Path, iteration
         weights: File of the weights; ``.safetensors`` holds only the weights and ``meta`` as text, every other suffix
             is a checkpoint with ``state_dict`` and ``meta``: the iteration and the stages.
         iteration: How many iterations it was trained.
+        path: Path of a hybrid, such as ``'1011'``.
 
     Returns:
         The file of the config, ``student.py`` in the same folder.
@@ -116,7 +125,7 @@ def save_student(student: ExportedStudent, cfg: Config, weights: Path, iteration
         ImportError: If the file is to be a ``.safetensors`` and that package is not installed.
         OSError: If the disk is full; the message says what to do.
     """
-    meta = dict(iter=iteration, stages=[list(stage) for stage in student.stages])
+    meta = dict(iter=iteration, stages=[list(stage) for stage in student.stages], **(dict(path=path) if path else {}))
     size = sum(value.numel() * value.element_size() for value in student.weights.values())
     with full_disk_explained(weights, size):
         if weights.suffix == '.safetensors':

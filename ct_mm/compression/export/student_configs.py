@@ -8,9 +8,7 @@ from typing import Any
 
 from mmengine.config import ConfigDict
 
-from ct_mm.registry import MODELS
-
-from ..config_tree import config_at, copy_config, exchange_config, merge_configs
+from ..config_tree import class_of, config_at, copy_config, exchange_config, merge_configs
 from ..division.divided_model import DividedModel
 from ..division.divided_stack import DividedStack
 from ..division.spec import DivisionSpec
@@ -82,13 +80,12 @@ def _places(owner: ConfigDict, container: str) -> list[ConfigDict]:
 
 def _shorten(place: ConfigDict, container: str, stacks: Sequence[DividedStack], total: int) -> bool:
     """Replaces the teacher's number of layers by the student's; returns False if this place does not hold it."""
-    built = place.get('type')
-    built = built if inspect.isclass(built) or built is None else MODELS.get(built)
+    built = class_of(place.get('type'))
     parameters = inspect.signature(built).parameters if built else {}
     defaults = {name: parameter.default for name, parameter in parameters.items()}
     arch = place.get('arch', defaults.get('arch'))
     if isinstance(arch, str):  # the name of a preset, to be replaced by its content
-        arch = copy_config(getattr(built, 'arch_zoo', {}).get(arch.lower()) or {})
+        arch = copy_config(_preset(built, arch))
     halves = [half for half in ('encoder', 'decoder') if half in container]
     keys = [*(key.format(half) for half in halves for key in HALF_KEYS), *DEPTH_KEYS]
     for holder, default in ((place, defaults), (arch, {})):
@@ -102,6 +99,14 @@ def _shorten(place: ConfigDict, container: str, stacks: Sequence[DividedStack], 
                     _renumber(place, stacks)
                 return True
     return False
+
+
+def _preset(built: type | None, name: str) -> Mapping:
+    """Returns the content of a preset, which classes keep in a table of their own; empty if there is none."""
+    tables = [value for kind in getattr(built, '__mro__', ()) for value in vars(kind).values()
+              if isinstance(value, Mapping)]
+    found = [table[key] for table in tables for key in (name, name.lower()) if isinstance(table.get(key), Mapping)]
+    return found[0] if found else {}
 
 
 def _fewer(depth: Any, container: str, stacks: Sequence[DividedStack], total: int) -> int | list[int] | None:
@@ -143,7 +148,10 @@ def _wrapped(config: ConfigDict, stacks: Sequence[DividedStack], path: str) -> C
         copy=[stack.plan.copy for stack in stacks],
         layers_per_stage=[1 if set(count) == {1} else list(count) for count in counts],
         student=[_nested(stack.owner_path[len(path):], stack.change) for stack in stacks],
-        pass_through=[stack.rule.returns for stack in stacks])
+        pass_through=[stack.rule.returns for stack in stacks],
+        path=[list(stack.by_student) for stack in stacks])
+    if all(each for path in settings['path'] for each in path):
+        del settings['path']
     if len(stacks) > 1 and not any(isinstance(entry, tuple) for entry in settings['pass_through']):
         del settings['pass_through']  # a list of single arguments would be read as one tuple; they are detected again
     settings = {name: values if len(stacks) > 1 else values[0] for name, values in settings.items()

@@ -37,7 +37,7 @@ class DivisionSummaryHook(Hook):
         self._printed = True
         distiller = ReplacementDistiller.of(runner)
         with random_state_kept():  # a copy, because some data preprocessors change the samples
-            batch = distiller.data_preprocessor(copy.deepcopy(data_batch), False)
+            batch = distiller.data_preprocessor(copy.deepcopy(data_batch), True)
         print_log(division_summary(distiller, batch), 'current')
 
 

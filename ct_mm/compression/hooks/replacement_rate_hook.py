@@ -8,8 +8,11 @@ from mmengine.runner import Runner
 
 from ct_mm.registry import HOOKS
 
-from ..distillation.replacement import replacement_rate, sample_path
+from ..distillation.replacement import is_mixed_step, replacement_rate, sample_path
 from ..distillation.replacement_distiller import ReplacementDistiller
+
+#: Rate of the steps that train mixtures: all paths are equally likely.
+MIXED_RATE = 0.5
 
 
 @HOOKS.register_module()
@@ -25,15 +28,19 @@ class ReplacementRateHook(Hook):
         by_epoch: Whether the rate changes with epochs (the released code) or iterations; ``None`` means epochs if there
             are at least 10.
         seed: Seed of the paths.
+        mixed_share: Share of the steps, drawn over the whole training, in which each stage is the student's with
+            probability 0.5 instead of the rate, so that mixtures of student and teacher stay good to the end: for those
+            who export hybrids. Each such step is missing in the training of the pure student.
     """
 
     priority = 'NORMAL'
 
     def __init__(self, schedule: str = 'three_phase', initial: float = 0.5, hold: float = 0.1,
-                 by_epoch: bool | None = None, seed: int = 0) -> None:
+                 by_epoch: bool | None = None, seed: int = 0, mixed_share: float = 0.0) -> None:
         replacement_rate(0, 1, schedule, initial, hold)  # raises an error for a wrong argument before training
+        is_mixed_step(seed, 0, mixed_share)
         self.schedule, self.initial, self.hold = schedule, initial, hold
-        self.by_epoch, self.seed = by_epoch, seed
+        self.by_epoch, self.seed, self.mixed_share = by_epoch, seed, mixed_share
 
     def rate(self, runner: Runner) -> float:
         """Returns the rate of the runner's current iteration."""
@@ -48,5 +55,7 @@ class ReplacementRateHook(Hook):
         """Sets the path of this iteration."""
         distiller = ReplacementDistiller.of(runner)
         rate = self.rate(runner)
-        distiller.path = sample_path(self.seed, runner.iter, rate, distiller.divided.num_stages)
+        mixed = is_mixed_step(self.seed, runner.iter, self.mixed_share)
+        distiller.path = sample_path(self.seed, runner.iter, MIXED_RATE if mixed else rate,
+                                     distiller.divided.num_stages)
         runner.message_hub.update_scalar('train/replacement_rate', rate)

@@ -17,6 +17,9 @@ from ..distillation.replacement_distiller import ReplacementDistiller
 from ..distillation.taps import first_tensor, tap_outputs
 from ..layers.stage_fit import explained_variance, fit_stage
 
+#: Names of the layers that write into the residual stream, in most ViTs.
+WRITERS = ('attn.proj', 'mlp.fc2')
+
 
 @HOOKS.register_module()
 class StageFitHook(Hook):
@@ -29,7 +32,8 @@ class StageFitHook(Hook):
     Args:
         samples: Training samples to fit on.
         batch_size: Samples of one forward pass.
-        writers: Names, inside a block, of the linear layers that write into the residual stream, in order.
+        writers: Names, inside a block, of the linear layers that write into the residual stream, in order. Default:
+            the block's attribute ``writers``, or else ``attn.proj`` and ``mlp.fc2``.
 
     Raises:
         ValueError: If ``samples`` or ``batch_size`` is below 1.
@@ -37,11 +41,10 @@ class StageFitHook(Hook):
 
     priority = 'VERY_LOW'  # after ct_mm.StudentExportHook has stored the student as copied
 
-    def __init__(self, samples: int = 256, batch_size: int = 32,
-                 writers: Sequence[str] = ('attn.proj', 'mlp.fc2')) -> None:
+    def __init__(self, samples: int = 256, batch_size: int = 32, writers: Sequence[str] | None = None) -> None:
         if samples < 1 or batch_size < 1:
             raise ValueError(f'compress.fit: samples={samples} and batch_size={batch_size} must be at least 1')
-        self.samples, self.batch_size, self.writers = samples, batch_size, tuple(writers)
+        self.samples, self.batch_size, self.writers = samples, batch_size, writers
 
     def before_train(self, runner: Runner) -> None:
         """Fits stage after stage, each on what the fitted stages before it return."""
@@ -63,11 +66,12 @@ class StageFitHook(Hook):
                              ) from error
         for stack, streams in zip(stacks, entries):
             blocks = stack.place.of(distiller.teacher)
+            writers = self.writers or getattr(blocks[0], 'writers', WRITERS)
             for part, layer in zip(stack.plan.parts, stack.student_layers):
                 target = targets.pop(0)
                 with torch.no_grad(), runner.optim_wrapper.optim_context(runner.model):
                     copied = explained_variance([layer.eval()(stream) for stream in streams], target)
-                    index, fitted, score, streams = fit_stage([blocks[i] for i in part], streams, target, self.writers)
+                    index, fitted, score, streams = fit_stage([blocks[i] for i in part], streams, target, writers)
                 layer.load_state_dict(fitted.state_dict())
                 for value in layer.state_dict().values():
                     broadcast(value)  # nodes of different kinds round differently

@@ -106,7 +106,7 @@ def _weights_to_export(runner: Runner) -> Iterator[None]:
     try:
         yield
     finally:
-        for hook in averages:
-            hook.after_test_epoch(runner)
+        for hook in averages:  # swaps back; after_test_epoch of mmpretrain's hook would test the last weights, too
+            hook.before_test_epoch(runner)
         if best:
             model.load_state_dict(last)

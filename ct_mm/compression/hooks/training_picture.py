@@ -23,9 +23,9 @@ def draw_training(histories: Histories, iterations: int) -> Figure:
         iterations: Iterations of the whole training.
 
     Returns:
-        The figure, with four panels.
+        The figure, with a panel for each of these that was recorded.
     """
-    figure = Figure(figsize=(11, 7), layout='constrained')
+    figure = Figure(figsize=(14, 7), layout='constrained')
     (losses, mimic), (rates, scores) = figure.subplots(2, 2)
 
     def curve(axes: Axes, name: str, label: str, **style: object) -> None:
@@ -42,14 +42,23 @@ def draw_training(histories: Histories, iterations: int) -> Figure:
     score = _score(histories)
     curve(scores, f'val/{score}', 'student', marker='o')
     curve(scores, f'val/teacher/{score}', 'teacher', color='black', linestyle='--')
-    for axes, title in ((losses, 'losses'), (mimic, 'mimic error of each stage'),
-                        (rates, 'stages run by the student'), (scores, f'validation: {score or "none"}')):
+    titles = {losses: 'losses (should fall)', mimic: "distance from the teacher's tokens, by stage (should fall)",
+              rates: 'share of steps in which the student runs a stage',
+              scores: f'validation: {score} (closer to the teacher is better)'}
+    for axes, title in titles.items():
+        if not axes.lines:
+            axes.remove()
+            continue
         axes.set(title=title, xlabel='iteration', xlim=(0, max(iterations, 1)))
         axes.grid(alpha=0.3)
-        if axes.lines:
-            axes.legend(fontsize=8)
-    for axes in (losses, mimic):
-        if any((np.asarray(line.get_ydata()) > 0).any() for line in axes.lines):
+        axes.legend(fontsize=8, loc='upper left', bbox_to_anchor=(1.01, 1), borderaxespad=0)  # beside the curves
+    shown = figure.axes
+    grid = figure.add_gridspec((len(shown) + 1) // 2 or 1, 2)
+    for place, axes in enumerate(shown):  # the last of an odd number takes the whole row
+        wide = place + 1 == len(shown) and place % 2 == 0
+        axes.set_subplotspec(grid[place // 2, slice(None) if wide else place % 2])
+    for axes in shown[:2]:
+        if axes in (losses, mimic) and any((np.asarray(line.get_ydata()) > 0).any() for line in axes.lines):
             axes.set_yscale('log')
     return figure
 

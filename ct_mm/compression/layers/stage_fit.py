@@ -19,6 +19,8 @@ def fit_stage(candidates: Sequence[nn.Module], streams: Sequence[Tensor], target
               writers: Sequence[str], ridge: float = 1e-4) -> tuple[int, nn.Module, float, list[Tensor]]:
     """Fits each candidate layer to a stage and takes the best.
 
+    A layer may have a method ``fold_scales`` that makes scales behind its writers a part of them.
+
     Args:
         candidates: The teacher's layers of the stage; they are copied, not changed.
         streams: The inputs of the stage, batches of (B, T, C).
@@ -37,6 +39,7 @@ def fit_stage(candidates: Sequence[nn.Module], streams: Sequence[Tensor], target
     for index, candidate in enumerate(candidates):
         # frozen, because autocast would otherwise reuse its casts of weights that are changed here
         layer = copy.deepcopy(candidate).eval().requires_grad_(False)
+        getattr(layer, 'fold_scales', lambda: None)()
         try:
             linears = [layer.get_submodule(name) for name in writers]
         except AttributeError as error:

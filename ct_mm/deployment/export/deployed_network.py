@@ -21,6 +21,8 @@ class DeployedNetwork(nn.Module):
 
     Args:
         tracker: A tracker that uses the tracking loop. It is copied and stays unchanged.
+        divided: Whether what the tracker can prepare from its templates is a part of its own, whose results are inputs
+            of the rest. Otherwise it is computed in each frame.
 
     Raises:
         ValueError: The tracker does not use the loop, or a weight is not a finite number.
@@ -37,12 +39,13 @@ class DeployedNetwork(nn.Module):
         (torch.Size([1, 4]), torch.Size([1, 1]))
     """
 
-    def __init__(self, tracker: BaseTracker) -> None:
+    def __init__(self, tracker: BaseTracker, divided: bool = True) -> None:
         super().__init__()
         check_finite(tracker)
         tracker = copy.deepcopy(tracker).cpu().float().eval()
         tracker.loop = tracker.state = None
         tracker.precision = 'fp32'
+        tracker.prepared = tracker.prepared if divided else {}
         self.card = tracker.card(count_layers(tracker))
         self.network = fuse_conv_bn(tracker).requires_grad_(False)
         self.eval()

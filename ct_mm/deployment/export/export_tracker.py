@@ -14,6 +14,8 @@ from ct_mm.tracking.runtime import init_tracker
 
 #: Largest difference from PyTorch that a different order of float32 operations can explain.
 TOLERANCE = 1e-4
+#: Formats whose runtimes can run a part of a network.
+DIVIDING = ('onnx', 'openvino')
 
 
 def export_tracker(tracker: BaseTracker, path: str | os.PathLike, file_format: str,
@@ -39,10 +41,10 @@ def export_tracker(tracker: BaseTracker, path: str | os.PathLike, file_format: s
         raise ValueError(f'format must be one of {", ".join(FORMATS)}, not {file_format!r}')
     if Path(path).suffix != suffix:
         raise ValueError(f'the {file_format} format needs a file name ending in {suffix}, but got {Path(path).name}')
-    if batch not in (1, None) or (batch is None and file_format not in ('onnx', 'openvino')):
+    if batch not in (1, None) or (batch is None and file_format not in DIVIDING):
         raise ValueError(f'a {file_format} file with batch={batch} is not supported: use 1, or with onnx or openvino '
                          'None for any number of targets')
-    network = DeployedNetwork(tracker)
+    network = DeployedNetwork(tracker, divided=file_format in DIVIDING)
     differences: dict[str, float] = {}
 
     def write_checked(temporary: Path) -> None:

@@ -30,7 +30,8 @@ def write_onnx(network: DeployedNetwork, inputs: Inputs, card: ModelCard, path: 
     need('onnxscript', 'onnx onnxscript')
     with quiet():
         program = torch.onnx.export(
-            network, tuple(inputs.values()), input_names=list(inputs), output_names=list(card.outputs), dynamo=True,
+            network, tuple(inputs.values()), input_names=list(inputs), dynamo=True,
+            output_names=list(map(card.stored_name, card.outputs)),
             verbose=False, dynamic_shapes=_dynamic_shapes(card, inputs))
     save_onnx(program.model_proto, card, path)
 
@@ -56,7 +57,7 @@ def to_openvino(network: DeployedNetwork, inputs: Inputs, card: ModelCard):
         kinds = dict(uint8=openvino.Type.u8, float32=openvino.Type.f32)
         shapes = [(openvino.PartialShape(_varying(each, inputs, -1)), kinds[each.dtype]) for each in card.inputs]
         model = openvino.convert_model(network, example_input=tuple(inputs.values()), input=shapes)
-    for values, names in ((model.inputs, inputs), (model.outputs, card.outputs)):
+    for values, names in ((model.inputs, inputs), (model.outputs, map(card.stored_name, card.outputs))):
         for value, name in zip(values, names, strict=True):
             value.get_tensor().set_names({name})
     model.set_rt_info(card.to_json(), [CARD_KEY])

@@ -61,13 +61,13 @@ def calibration_crops(source: str | os.PathLike, card: ModelCard, count: int = 3
 
 
 class _Silent:
-    """A session that only has a card; tensors that the network would prepare from the templates are refused."""
+    """A session that only has a card. It prepares nothing: a network is quantised as a whole, templates included."""
 
     def __init__(self, card: ModelCard) -> None:
         self.card = card
 
     def prepare(self, inputs: dict) -> dict:
-        raise ValueError('a network with prepared tensors cannot be quantised yet')
+        return inputs
 
 
 def _inputs(loop: TrackingLoop, card: ModelCard, around: CropPair, results: dict) -> dict[str, np.ndarray] | None:
@@ -83,7 +83,7 @@ def _inputs(loop: TrackingLoop, card: ModelCard, around: CropPair, results: dict
     state = loop.start(first, shown)
     crop, _ = card.geometry.search(frame, near, state.anchor)
     inputs = loop.inputs(state, crop)
-    return {each.name: inputs[each.name] for each in card.inputs}
+    return {each.name: inputs[each.name] for each in card.inputs if each.role != 'prepared'}
 
 
 def _sequences(folder: Path, rng: np.random.Generator) -> list[FrameSequence]:

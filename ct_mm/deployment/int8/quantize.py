@@ -130,7 +130,7 @@ def smoothed_network(tracker: BaseTracker, pairs: list) -> DeployedNetwork:
         tracker: The PyTorch tracker.
         pairs: Calibration crops.
     """
-    network = DeployedNetwork(tracker)
+    network = DeployedNetwork(tracker, divided=False)
     smooth(network, pairs[:_SMOOTHING_PAIRS])
     return network
 

@@ -43,11 +43,13 @@ class PlannedStudent:
         layers: Number of layers.
         cost: Parameters and operations.
         speed: Measured times; ratios are relative to the teacher.
+        path: For a hybrid, its path; empty for a student.
     """
 
     layers: int
     cost: NetworkCost
     speed: BenchmarkRow
+    path: str = ''
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,8 @@ class StudentPlan:
 
 def plan_student(config: Config, target_ms: float, folder: str | os.PathLike, backend: str = 'openvino-int8',
                  layers: Sequence[int] | None = None, conditions: Conditions | None = None, frames: int = 30,
-                 warm_up: int = 5, progress: Callable[[str, int, int], None] | None = None) -> StudentPlan:
+                 warm_up: int = 5, progress: Callable[[str, int, int], None] | None = None,
+                 paths: Sequence[str] | None = None) -> StudentPlan:
     """Builds students of several depths with the teacher's shapes and benchmarks them.
 
     Args:
@@ -89,6 +92,8 @@ def plan_student(config: Config, target_ms: float, folder: str | os.PathLike, ba
         warm_up: Number of frames per student before the measurement.
         progress: Called with ``'student'`` while students are built and ``'frame'`` while they are timed, the number
             done (first 0) and the total.
+        paths: Plan hybrids along these paths instead of students: from one training of the config's ``compress``, which
+            gives all of them.
 
     Raises:
         ImportError: A package that the backend needs is not installed.
@@ -100,37 +105,46 @@ def plan_student(config: Config, target_ms: float, folder: str | os.PathLike, ba
     total = network_cost(init_model(config)).layers
     if total is None:
         raise ValueError(f'{config.filename or "the config"}: model.type={config.model.type} has no stack of layers')
+    if paths and layers:
+        raise ValueError('give either layers, for students of a training each, or paths, for hybrids of one training')
     depths = sorted({*(layers or [depth for depth in DEPTHS if depth < total]), total})
     if depths[0] < 1 or depths[-1] > total:
         raise ValueError(f'layers must be between 1 and {total}, the depth of the teacher, not '
                          f'{", ".join(map(str, layers))}')
     say = progress or (lambda unit, done, total: None)
     made = []
-    say('student', 0, len(depths))
-    for depth in depths:
-        made.append(_make(untrained_student_config(config, depth), Path(folder), depth, backend))
-        say('student', len(made), len(depths))
+    planned = [*dict.fromkeys(paths), None] if paths else depths  # None: the teacher
+    say('student', 0, len(planned))
+    for each in planned:
+        student = untrained_student_config(config, path=each) if isinstance(each, str) else \
+            untrained_student_config(config, each or total)
+        name = f'path_{each}' if isinstance(each, str) else f'{each or total}_layers'
+        made.append(_make(student, Path(folder), name, backend))
+        say('student', len(made), len(planned))
+    if paths:  # in increasing order of layers, as students are
+        made, planned = zip(*sorted(zip(made, planned), key=lambda pair: (pair[0][1].layers, pair[1] is None)))
     specs, costs = zip(*made)
     total_frames = len(specs) * (frames + warm_up)
     say('frame', 0, total_frames)
     benchmark = benchmark_trackers(
         specs[::-1], conditions or Conditions(), frames, warm_up,  # teacher first: speeds are relative to it
         lambda done: say('frame', done, total_frames))
-    students = [PlannedStudent(*each) for each in zip(depths, costs, benchmark.rows[::-1])]
+    students = [PlannedStudent(cost.layers, cost, row, each if isinstance(each, str) else '')
+                for each, cost, row in zip(planned, costs, benchmark.rows[::-1])]
     return StudentPlan(students, benchmark, backend, target_ms)
 
 
-def _make(config: Config, folder: Path, layers: int, backend: str) -> tuple[TrackerSpec, NetworkCost]:
+def _make(config: Config, folder: Path, name: str, backend: str) -> tuple[TrackerSpec, NetworkCost]:
     write, suffix, precision = BACKENDS[backend]
     torch.manual_seed(0)
     tracker = init_model(config)
-    path = folder / f'{layers}_layers{suffix}'
+    path = folder / f'{name}{suffix}'
     if write is None:
         folder.mkdir(parents=True, exist_ok=True)
         config.dump(path)
     else:
         write(tracker, path)
-    return TrackerSpec(f'{layers} layers', str(path), precision=precision), network_cost(tracker)
+    return TrackerSpec(name.replace('_', ' '), str(path), precision=precision), network_cost(tracker)
 
 
 def _crops(tracker: BaseTracker) -> list:

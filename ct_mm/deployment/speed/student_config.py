@@ -5,19 +5,22 @@ from collections.abc import Mapping
 
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
+from torch import nn
 
 from ct_mm.compression import ReplacementDistiller
 from ct_mm.compression.division.spec import DivisionSpec
+from ct_mm.compression.export.hybrid import read_path
 from ct_mm.compression.export.student import export_student
 from ct_mm.deployment.export.deployed_network import example_inputs
 
 
-def untrained_student_config(config: Config, layers: int | None = None) -> Config:
+def untrained_student_config(config: Config, layers: int | None = None, path: str | None = None) -> Config:
     """Writes the config as the export of a compression would.
 
     Args:
         config: Config of a tracker, or of its compression.
         layers: Number of layers of the student; by default ``compress`` of the config decides.
+        path: Instead, the path of a hybrid through the stages of ``compress``, one digit for each: 1 for the student.
 
     Returns:
         The config of a tracker with fewer layers: its ``model`` and ``default_scope``.
@@ -40,15 +43,19 @@ def untrained_student_config(config: Config, layers: int | None = None) -> Confi
     with DefaultScope.overwrite_default_scope(scope):
         try:
             distiller = ReplacementDistiller(config.model, teacher='', mimic=None, guidance=None, **settings)
-            exported = export_student(distiller, config.model, _batch(distiller.student))
+            if path is not None:
+                stages = iter(read_path(path, distiller.divided.num_stages))
+                settings['path'] = [[next(stages) for _ in stack.stages] for stack in distiller.divided.stacks]
+                distiller = ReplacementDistiller(config.model, teacher='', mimic=None, guidance=None, **settings)
+            exported = export_student(distiller, config.model, example_batch(distiller.student))
         except ValueError as error:
-            asked = '' if layers is None else f' of {layers} layers'
+            asked = f' along path {path}' if path else '' if layers is None else f' of {layers} layers'
             raise ValueError(f'{source}: a student{asked} cannot be planned: {error}') from error
     return Config(dict(model=exported.config, default_scope=scope))
 
 
-def _batch(tracker) -> dict | None:
-    """Makes a pair of images, which the export of a narrower student needs."""
+def example_batch(tracker: nn.Module) -> dict | None:
+    """Makes inputs on which an exported model can be compared; ``None`` if what it takes is not known."""
     if getattr(tracker, 'geometry', None) is None:
         return None
     inputs = example_inputs(tracker.card())

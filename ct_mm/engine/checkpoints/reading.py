@@ -33,7 +33,7 @@ def read_checkpoint(path: str | os.PathLike, trust: bool = False, mapped: bool =
 
     Args:
         path: A local path, one inside the package (``ct_mm::demo/...``), or anything that MMEngine's file
-            backends can fetch; ``.safetensors`` files are read too.
+            backends can fetch; files in the safetensors format are read too, whatever their suffix.
         trust: Unpickle arbitrary objects too, which runs code from the file. Only for files of your own.
         mapped: Leave the numbers in the file, unchecked: quick where only the rest is wanted.
         advice: What a user can do who trusts a file that holds more than tensors, for the error.
@@ -50,11 +50,10 @@ def read_checkpoint(path: str | os.PathLike, trust: bool = False, mapped: bool =
             message says which.
     """
     path = resolve_path(path)
-    if path.endswith('.safetensors'):
-        from safetensors.torch import load_file  # an optional package
     try:
         with get_local_path(path) as local:
-            if path.endswith('.safetensors'):
+            if path.endswith('.safetensors') or _is_safetensors(local):
+                from safetensors.torch import load_file  # an optional package
                 return load_file(local)
             if not trust:
                 return read_torch_file(local, mapped=mapped, model_bytes=model_bytes)[0]
@@ -64,6 +63,8 @@ def read_checkpoint(path: str | os.PathLike, trust: bool = False, mapped: bool =
             return torch.load(local, map_location='cpu', weights_only=False, mmap=mapped)
     except FileNotFoundError as error:
         raise FileNotFoundError(f'checkpoint {path} does not exist') from error
+    except ImportError as error:
+        raise ImportError(f'checkpoint {path} is in the safetensors format: pip install safetensors') from error
     except ForeignObjectError as error:
         raise ValueError(
             f'checkpoint {path} holds more than tensors ({error}), and reading that would run code from '
@@ -74,6 +75,14 @@ def read_checkpoint(path: str | os.PathLike, trust: bool = False, mapped: bool =
             raise  # not a place before the file's start, nor a disk that fails
         raise ValueError(f'checkpoint {path} is damaged or cut short: '
                          f'{str(error).strip() or type(error).__name__}') from error
+
+
+def _is_safetensors(path: str) -> bool:
+    """Returns whether a file begins as that format does: the length of a header, and the header's opening brace."""
+    with open(path, 'rb') as file:
+        start = file.read(9)
+    length = int.from_bytes(start[:8], 'little')
+    return start[8:] == b'{' and length <= os.path.getsize(path) - 8
 
 
 def read_state_dict(path: str | os.PathLike, trust: bool = False, **keywords: Any) -> dict[str, Tensor]:

@@ -1,4 +1,5 @@
-"""Optimizer wrappers for any training."""
+"""Optimizer wrappers and schedules for any training."""
 from .autocast_optim_wrapper import AutocastOptimWrapper
+from .warmup_cosine_lr import WarmupCosineLR
 
-__all__ = ['AutocastOptimWrapper']
+__all__ = ['AutocastOptimWrapper', 'WarmupCosineLR']

@@ -134,6 +134,15 @@ class ModelCard:
         """
         return cls(tracker, (*_images(geometry, memory), *more_inputs), outputs, geometry, memory, **values)
 
+    @property
+    def prepares(self) -> bool:
+        """Whether a part of the network runs only when a template changes."""
+        return any(each.role == 'prepared' for each in self.inputs)
+
+    def stored_name(self, output: str) -> str:
+        """Returns the name of an output inside a file, where it must differ from those of the inputs."""
+        return f'{output}_out' if any(each.name == output for each in self.inputs) else output
+
     def to_json(self) -> str:
         """Serialises the card."""
         return json.dumps(dict(

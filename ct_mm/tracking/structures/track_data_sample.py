@@ -18,7 +18,8 @@ class TrackDataSample(BaseDataElement):
 
     Fields (each an ``InstanceData``):
 
-    * ``gt_instances``: in training, ``bboxes`` (1, 4) float32, xyxy in pixels of the search crop.
+    * ``gt_instances``: in training, ``bboxes`` (1, 4) float32, xyxy in pixels of the search crop; if the pairs have
+      them, ``labels`` (1,), the number of the task, and ``scores`` (1,), 1 if the target is in the search crop, else 0.
     * ``pred_track_instances``: after ``predict``, ``bboxes`` (T, 4) float, xywh in pixels of the image, whose first
       row is the given box, and ``scores`` (T,).
 

@@ -20,7 +20,8 @@ class PackTrackInputs(PairTransform):
       contiguous uint8 RGB tensors. After ``TemplateMask`` also ``template_mask`` (N, G, G) float32, N >= 1.
     * ``data_samples``: a ``TrackDataSample`` with ``gt_instances.bboxes`` (1, 4), xyxy float32 in pixels of the search
       crop, and the metainfo ``source``, the files that the pair came from. If the source of pairs names a ``task``,
-      ``gt_instances.labels`` (1,) int64 holds its number.
+      ``gt_instances.labels`` (1,) int64 holds its number. If it says by a ``score`` whether the target is in the search
+      region, ``gt_instances.scores`` (1,) float32 holds it.
     """
 
     def transform(self, results: dict) -> dict:
@@ -37,6 +38,8 @@ class PackTrackInputs(PairTransform):
         sample.gt_instances = InstanceData(bboxes=torch.from_numpy(box[None]))
         if 'task' in results:
             sample.gt_instances.labels = torch.tensor([results['task']])
+        if 'score' in results:
+            sample.gt_instances.scores = torch.tensor([results['score']], dtype=torch.float32)
         *sides, _ = pair_sides(results)
         *templates, searched = [self._to_tensor(side['img']) for side in pair_sides(results)]
         inputs = dict(template=torch.stack(templates) if len(templates) > 1 else templates[0], search=searched)

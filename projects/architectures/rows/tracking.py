@@ -56,3 +56,28 @@ def sutrack() -> Case:
         head=dict(type='ct_mm.CenterHead', in_channels=32, feat_size=4, channels=16, clamp_size=True),
         task_head=dict(type='ct_mm.TaskHead', in_channels=32, channels=32))
     return Case(model, samples, dict(num_stages=3), source='ct_mm')
+
+
+@row('MixFormerV2', 'ct_mm')
+def mixformerv2() -> Case:
+    model = dict(
+        type='ct_mm.MixFormerV2',
+        backbone=dict(
+            type='ct_mm.MixFormerV2ViT', embed_dim=32, depth=6, num_heads=2, template_size=32, search_size=64),
+        head=dict(type='ct_mm.DistributionHead', in_channels=32, bins=16))
+    return Case(model, pairs((2, )), dict(num_stages=3), source='ct_mm')
+
+
+@row('LoRAT', 'ct_mm')
+def lorat() -> Case:
+    samples, rng = pairs(), torch.Generator().manual_seed(1)
+    for sample in samples:
+        inputs = sample['inputs']
+        inputs['template'], inputs['search'] = inputs['template'][:, :28, :28], inputs['search'][:, :56, :56]
+        inputs['template_mask'] = torch.randint(0, 2, (1, 2, 2), generator=rng).float()
+    model = dict(
+        type='ct_mm.LoRAT',
+        backbone=dict(
+            type='ct_mm.OneStreamDINOv2', embed_dim=32, depth=6, num_heads=2, template_size=28, search_size=56),
+        head=dict(type='ct_mm.LoRATHead', in_channels=32, feat_size=4))
+    return Case(model, samples, dict(num_stages=3), source='ct_mm')

@@ -243,6 +243,46 @@ def batch():
     return torch.randn(2, TOKENS, WIDTH, generator=torch.Generator().manual_seed(1))
 
 
+@MODELS.register_module(force=True)
+class Tutorial(BaseModel):
+    """As in MMEngine's tutorial: a batch without names, and nothing returned in mode ``tensor``."""
+
+    def __init__(self, depth=4, data_preprocessor=None):
+        super().__init__(data_preprocessor)
+        self.blocks = nn.Sequential(*(TutorialBlock() for _ in range(depth)))
+        self.head = nn.Linear(16, 3)
+
+    def forward(self, images, labels, mode):
+        scores = self.head(self.blocks(images).mean(1))
+        if mode == 'loss':
+            return dict(loss=nn.functional.cross_entropy(scores, labels))
+        return (scores, labels) if mode == 'predict' else None
+
+
+class TutorialBlock(nn.Module):
+
+    def __init__(self):
+        super().__init__()
+        self.norm, self.enter, self.write = nn.LayerNorm(16), nn.Linear(16, 32), nn.Linear(32, 16)
+
+    def forward(self, x):
+        return x + self.write(self.enter(self.norm(x)).relu())
+
+
+@DATASETS.register_module(force=True)
+class Labelled(torch.utils.data.Dataset):
+    """Samples as tuples, or as lists."""
+
+    def __init__(self, kind='tuple'):
+        self.kind = dict(tuple=tuple, list=list)[kind]
+
+    def __len__(self):
+        return 6
+
+    def __getitem__(self, index):
+        return self.kind([torch.randn(12, 16, generator=torch.Generator().manual_seed(index)), index % 3])
+
+
 @DATASETS.register_module(force=True)
 class Tokens(torch.utils.data.Dataset):
 

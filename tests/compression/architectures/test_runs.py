@@ -43,6 +43,25 @@ def test_a_narrower_student_is_exported_folded_and_runs_under_a_runner(run, tmp_
         torch.testing.assert_close(student(x), runner.model.eval()(x), rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize('kind', ['tuple', 'list'])
+@pytest.mark.parametrize('fit', [None, dict(samples=4, batch_size=2, writers=['write'])])
+def test_a_batch_may_be_a_tuple_or_a_list(kind, fit, run, tmp_path):
+    def as_told(cfg):
+        cfg.train_dataloader.dataset.kind = kind
+        if fit is None:
+            cfg.compress.pop('fit')
+        return cfg
+
+    runner = run('run', dict(type='ct_mm.Tutorial'), dataset='Labelled', change=as_told, num_stages=2, fit=fit)
+    cfg = Config.fromfile(tmp_path / 'run' / 'student' / 'student.py')
+    assert cfg.model.to_dict() == dict(type='ct_mm.Tutorial', depth=2)
+    student = MODELS.build(cfg.model).eval()
+    student.load_state_dict(read_state_dict(tmp_path / 'run' / 'student' / 'student.pth'))
+    batch = torch.randn(2, 12, 16), torch.tensor([0, 2])
+    with torch.no_grad():
+        assert torch.equal(student(*batch, 'predict')[0], runner.model.eval()(*batch, mode='predict')[0])
+
+
 def test_what_cannot_be_exported_fails_before_the_first_step(run, monkeypatch):
     monkeypatch.setattr('ct_mm.compression.export.student_configs._wrapped', lambda config, *_: config)
     steps = []

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from ct_mm.compression import replacement_rate, sample_path
+from ct_mm.compression.distillation.replacement import is_mixed_step
 
 
 @pytest.mark.parametrize('epochs', [50, 300, 500])
@@ -46,3 +47,20 @@ def test_a_path_is_never_empty_and_the_forced_stage_varies():
     assert (draws.sum(1) == 1).all()
     assert (draws.mean(0) > 0.25).all()
     assert all(all(sample_path(0, step, 1.0, 3)) for step in range(100))
+
+
+def test_mixed_steps_are_a_share_of_all_steps_to_the_end_and_depend_on_seed_and_step_only():
+    steps = [is_mixed_step(3, step, 0.25) for step in range(4000)]
+    assert steps == [is_mixed_step(3, step, 0.25) for step in reversed(range(4000))][::-1]
+    assert steps != [is_mixed_step(4, step, 0.25) for step in range(4000)]
+    assert np.reshape(steps, (4, 1000)).mean(1) == pytest.approx([0.25] * 4, abs=0.04)
+    assert not any(is_mixed_step(0, step, 0.0) for step in range(50))
+    assert all(is_mixed_step(0, step, 1.0) for step in range(50))
+    with pytest.raises(ValueError, match='mixed_share=1.5'):
+        is_mixed_step(0, 0, 1.5)
+
+
+def test_mixed_steps_say_nothing_about_their_paths():
+    """A draw for both would favour the stages that are drawn first."""
+    paths = np.array([sample_path(0, step, 0.5, 4) for step in range(4000) if is_mixed_step(0, step, 0.3)])
+    np.testing.assert_allclose(paths.mean(0), 0.5 + 0.5 ** 4 / 4, atol=0.05)

@@ -1,6 +1,7 @@
 import pytest
 from mmengine.config import ConfigDict
-from mmengine.registry import DefaultScope
+from mmengine.registry import MODELS as ROOT_MODELS
+from mmengine.registry import DefaultScope, Registry
 from torch import nn
 
 from ct_mm.compression.division.divided_model import DividedModel
@@ -74,6 +75,23 @@ def test_one_number_for_each_width_of_a_hierarchy(depths):
     one_list = nn.ModuleList([*blocks(2), nn.Linear(4, 8), *blocks(2, 8), *blocks(6, 16)])
     made = plain(holder(blocks=one_list), dict(type='Holder', arch='swin'), num_stages=[1, 2, 2])
     assert made.arch.depths == [1, 2, 2] and Holder.arch_zoo['swin']['depths'] == [2, 2, 6]
+
+
+@pytest.mark.parametrize('table', ['arch_zoo', 'arch_settings', 'presets'])
+def test_presets_of_another_codebase_are_found_in_the_scope_of_the_run(table):
+    elsewhere = Registry('model', parent=ROOT_MODELS, scope='elsewhere')
+    preset = dict(depths=[2, 2, 6], channels=[8, 16, 32])
+    parent = type('Parent', (Holder, ), {'arch_zoo': None, table: dict(tiny=preset)})
+    elsewhere.register_module(name='TheirHolder', module=type('TheirHolder', (parent, ), {}))
+    try:
+        with DefaultScope.overwrite_default_scope('elsewhere'):
+            stages = nn.ModuleList(holder(blocks=blocks(depth, 4 << i)) for i, depth in enumerate([2, 2, 6]))
+            made = plain(holder(stages=stages), dict(type='TheirHolder', arch='Tiny'), layers='stages.2.blocks',
+                         stage_sizes=[3, 3])
+    finally:
+        ROOT_MODELS.children.pop('elsewhere')
+    assert made.to_dict() == dict(type='TheirHolder', arch=dict(depths=[2, 2, 2], channels=[8, 16, 32]))
+    assert preset['depths'] == [2, 2, 6]
 
 
 def test_what_the_config_cannot_say_is_named():

@@ -6,11 +6,14 @@ import sys
 import pytest
 import torch
 from mmengine.config import Config
+from mmengine.hooks import EMAHook
 from run_name import run_name
 
 from ct_mm.cli import build_runner
 from ct_mm.compression import replacement_rate, sample_path
+from ct_mm.compression.distillation.replacement import is_mixed_step
 from ct_mm.engine.checkpoints.reading import read_state_dict
+from ct_mm.registry import HOOKS
 
 
 @pytest.fixture
@@ -106,6 +109,28 @@ def test_rate_and_path_of_each_iteration(run):
     assert [i for i, *_ in seen] == list(range(20))
     assert [rate for _, rate, _ in seen] == pytest.approx([rate for _, rate in expected])
     assert [path for *_, path in seen] == [sample_path(5, i, rate, 3) for i, rate in expected]
+
+
+def test_a_share_of_the_steps_trains_mixtures_to_the_end_and_resumes(run):
+    replacement = dict(schedule='constant', initial=1.0, mixed_share=0.5)
+    paths = []
+
+    def spy(hook, runner, *args, **kwargs):
+        original(hook, runner, *args, **kwargs)
+        paths.append(runner.model.path)
+
+    from ct_mm.compression.hooks import ReplacementRateHook
+    original = ReplacementRateHook.before_train_iter
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ReplacementRateHook, 'before_train_iter', spy)
+        whole = run('whole', compress=dict(replacement=replacement)).model.state_dict()
+        expected, paths[:] = list(paths), []
+        run('halves', stop_after=2, compress=dict(replacement=replacement))
+        resumed = run('halves', resume=True, compress=dict(replacement=replacement)).model.state_dict()
+    assert paths == expected and all(torch.equal(whole[name], resumed[name]) for name in whole)
+    mixed = [is_mixed_step(5, i, 0.5) for i in range(8)]
+    assert expected == [sample_path(5, i, 0.5 if each else 1.0, 3) for i, each in enumerate(mixed)]
+    assert any(mixed[4:]) and not all(mixed)
 
 
 def test_the_work_dir_holds_a_flat_config_that_resumes(run, tmp_path):
@@ -230,8 +255,18 @@ def test_a_fitted_start_is_nearer_to_the_teacher_and_a_resumed_run_is_not_fitted
     assert all(torch.equal(value, resumed[name]) for name, value in whole.state_dict().items())
 
 
+@HOOKS.register_module(force=True)
+class TestsBothWeights(EMAHook):
+    """As mmpretrain's, which tests the last weights, too, after the test of the averages."""
+
+    __test__ = False
+
+    def after_test_epoch(self, runner, metrics=None):
+        raise AssertionError('an export is no test')
+
+
 def test_where_the_weights_are_averaged_the_average_is_exported(run, tmp_path):
-    hook = dict(type='EMAHook', momentum=0.3)
+    hook = dict(type='ct_mm.TestsBothWeights', momentum=0.3)
     model = run('run', custom_hooks=[hook]).model
     exported = read_state_dict(tmp_path / 'run' / 'student' / 'student.pth')
     checkpoint = torch.load(tmp_path / 'run' / 'epoch_4.pth', weights_only=False)

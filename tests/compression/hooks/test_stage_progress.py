@@ -113,7 +113,12 @@ def test_curves_of_the_picture():
     assert len(x) == 200 and x[-1] == 1000 and y.mean() == pytest.approx(1.5)
     assert [line.get_label() for line in mimic.lines] == ['stage 2', 'stage 10'], 'in the order of numbers'
     assert [line.get_label() for line in scores.lines] == ['student', 'teacher']
-    assert scores.get_title() == 'validation: sot/ao' and list(scores.lines[0].get_xdata()) == [500, 1000]
+    assert scores.get_title().startswith('validation: sot/ao') and list(scores.lines[0].get_xdata()) == [500, 1000]
     assert [part.tolist() for part in map(np.asarray, rates.lines[0].get_data())] == [[pytest.approx(2000 / 3), 1000],
                                                                                     [0.5, 0.8]]
-    assert all(not axes.lines for axes in draw_training({}, 0).axes)
+    assert all('should fall' in axes.get_title() for axes in (losses, mimic))
+    few = draw_training({name: histories[name] for name in ('train/loss', 'train/replacement_rate')}, 1000)
+    assert len(few.axes) == 2 and not draw_training({}, 0).axes, 'no panel is empty'
+    few.canvas.draw()
+    for axes in few.axes:
+        assert axes.get_legend().get_window_extent().x0 >= axes.bbox.x1, 'no legend over the curves'

@@ -26,6 +26,7 @@ class FeatureMimicLoss(nn.Module):
         normalize: First normalise each token to mean 0 and variance 1 over its channels, as the next block's norm does.
             This is not in the paper. In pretrained ViTs, a few channels are a hundred times larger than the others and
             otherwise dominate the error.
+        by_group: Weight the groups of tokens equally; otherwise all tokens count alike.
 
     Attributes:
         stage_errors: The error of each stage (K,) at the last call, without gradient and weight; ``None`` before it.
@@ -36,9 +37,9 @@ class FeatureMimicLoss(nn.Module):
         tensor(0.2000)
     """
 
-    def __init__(self, loss_weight: float = 0.2, normalize: bool = False) -> None:
+    def __init__(self, loss_weight: float = 0.2, normalize: bool = False, by_group: bool = True) -> None:
         super().__init__()
-        self.loss_weight, self.normalize = loss_weight, normalize
+        self.loss_weight, self.normalize, self.by_group = loss_weight, normalize, by_group
         self.stage_errors: Tensor | None = None
 
     def forward(self, student: Sequence[Tensor], teacher: Sequence[Tensor],
@@ -76,7 +77,7 @@ class FeatureMimicLoss(nn.Module):
         student, teacher = student.float(), teacher.float()
         if self.normalize:
             student, teacher = (F.layer_norm(tokens, tokens.shape[-1:]) for tokens in (student, teacher))
-        sizes = [student.shape[1]] if groups is None else list(groups.values())
+        sizes = list(groups.values()) if groups is not None and self.by_group else [student.shape[1]]
         if sum(sizes) != student.shape[1]:
             raise ValueError(f'stage {stage}: token groups {groups} do not add up to {student.shape[1]} tokens')
         masks = [None] * len(sizes) if kept is None else kept.split(sizes, dim=1)  # (B, Tg) each

@@ -19,7 +19,8 @@ class PredictionGuidanceLoss(nn.Module):
 
     Args:
         terms: Names of the predictions to compare: ``('boxes', )`` as in the released code, or ``('boxes',
-            'score_map')`` as in the paper.
+            'score_map')`` as in the paper. Default: ``('boxes', )``, or, for a model without one box for each sample,
+            all that ``losses`` has.
         losses: For each prediction its losses by name, modules or configs, called as ``loss(student, teacher)``. The
             distiller replaces ``None`` by the losses with which the tracker trains.
         loss_weight: Factor on the sum.
@@ -34,10 +35,12 @@ class PredictionGuidanceLoss(nn.Module):
         {'guidance_l1': tensor(1.), 'loss_guidance': tensor(1.)}
     """
 
-    def __init__(self, terms: Sequence[str] = ('boxes', ),
+    def __init__(self, terms: Sequence[str] | None = None,
                  losses: Mapping[str, Mapping[str, dict | nn.Module]] | None = None, loss_weight: float = 1.0) -> None:
         super().__init__()
         losses = losses or {}
+        if terms is None:
+            terms = tuple(losses) if losses and 'boxes' not in losses else ('boxes', )
         missing = [term for term in terms if term not in losses]
         if missing:
             raise ValueError(f'guidance.terms={list(terms)}: no loss for {missing}; the model offers '

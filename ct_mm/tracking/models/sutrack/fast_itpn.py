@@ -136,7 +136,7 @@ class FastITPN(BaseModule):
     def embed(self, template: Tensor, template_mask: Tensor, search: Tensor, text: Tensor | None = None) -> Tensor:
         """Returns the tokens (B, T, C) in front of the first block; arguments as in ``forward``."""
         self._check(template, template_mask, search)
-        batch = len(search)
+        batch = search.shape[0]
         x = self._tokens(search) + self.pos_embed_search + self.search_type  # (B, Tx, C)
         inside = template_mask.reshape(-1, self.pos_embed_template.shape[1], 1)  # (B*n, Tz, 1)
         z = self._tokens(template.flatten(0, 1)) + self.pos_embed_template  # (B*n, Tz, C)

@@ -116,6 +116,9 @@ class ITPNBlock(nn.Module):
         torch.Size([1, 10, 32])
     """
 
+    #: The layers that write into the residual stream, for ``compress.fit``.
+    writers = ('attn.proj', 'mlp.w3')
+
     def __init__(self, embed_dim: int, num_heads: int, mlp_ratio: float = 3.0, drop_path: float = 0.0,
                  layer_scale: float = 0.1) -> None:
         super().__init__()
@@ -131,3 +134,11 @@ class ITPNBlock(nn.Module):
         """Maps tokens (B, T, C) to tokens (B, T, C)."""
         x = x + self.drop_path(self.gamma_1 * self.attn(self.norm1(x)))
         return x + self.drop_path(self.gamma_2 * self.mlp(self.norm2(x)))
+
+    @torch.no_grad()
+    def fold_scales(self) -> None:
+        """Multiplies the scales into the layers in front of them; the block computes the same."""
+        for scale, linear in ((self.gamma_1, self.attn.proj), (self.gamma_2, self.mlp.w3)):
+            linear.weight.mul_(scale[:, None])
+            linear.bias.mul_(scale)
+            scale.fill_(1)

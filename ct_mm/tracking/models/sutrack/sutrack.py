@@ -10,15 +10,18 @@ from torch import Tensor
 
 from ct_mm.registry import MODELS
 from ct_mm.tracking.models.layers.center_head import hann_window
+from ct_mm.tracking.runtime.geometries import SquareCrops
+from ct_mm.tracking.runtime.memories import Memory, build_memory
 from ct_mm.tracking.structures import TrackDataSample
 from ct_mm.tracking.structures.boxes import xyxy_to_cxcywh
 
 from ..base_tracker import BaseTracker
+from .fast_itpn import STRIDE
 
 
 @MODELS.register_module()
 class SUTrack(BaseTracker):
-    """RGB tracker with one or several templates, of which the newest is exchanged while tracking.
+    """RGB tracker with one or several templates, of which the newest are exchanged while tracking.
 
     Args:
         backbone: Config of a backbone. It is called as ``backbone(template, template_mask, search)``, returns tokens
@@ -27,19 +30,50 @@ class SUTrack(BaseTracker):
         task_head: Config of a head that is trained to tell the tasks of the training data apart. Default: none.
         template_factor: Side of the template crop divided by the square root of the target's area.
         search_factor: Side of the search crop divided by the square root of the target's area.
+        margin: Minimum width and height of a box in pixels, and of its part inside the frame.
+        memory: Rule for the templates, such as ``dict(type='updated', interval=25, threshold=0.7)``; the number of
+            slots is that of the backbone. Default: this one, as published, or for one template ``dict(type='fixed')``.
         data_preprocessor: Config of the data preprocessor. Default: ``ct_mm.TrackDataPreprocessor``.
         init_cfg: Initialisation config of MMEngine.
+
+    Raises:
+        ValueError: If the memory is no such rule, or has another number of slots than the backbone takes templates.
+
+    Examples:
+        >>> import numpy as np
+        >>> tracker = SUTrack(
+        ...     backbone=dict(type='ct_mm.FastITPN', embed_dim=32, depth=1, num_heads=2, stem_depths=(1, 1),
+        ...                   template_size=64, search_size=128),
+        ...     head=dict(type='ct_mm.CenterHead', in_channels=32, feat_size=8, channels=16)).eval()
+        >>> image = np.zeros((240, 320, 3), np.uint8)
+        >>> tracker.init(image, np.array([100., 80, 40, 40]))
+        >>> box, score = tracker.track(image)
+        >>> box.shape
+        (4,)
     """
 
+    outputs = ('box', 'score', 'response', 'score_map', 'size_map', 'offset_map')
+
     def __init__(self, backbone: dict, head: dict, task_head: dict | None = None, template_factor: float = 2.0,
-                 search_factor: float = 4.0, data_preprocessor: dict | None = None,
-                 init_cfg: dict | None = None) -> None:
+                 search_factor: float = 4.0, margin: float = 10.0, memory: dict | None = None,
+                 data_preprocessor: dict | None = None, init_cfg: dict | None = None) -> None:
         super().__init__(data_preprocessor or dict(type='ct_mm.TrackDataPreprocessor'), init_cfg)
         self.backbone = MODELS.build(backbone)
         self.head = MODELS.build(head)
         self.task_head = MODELS.build(task_head) if task_head else None
-        self.template_factor, self.search_factor = template_factor, search_factor
+        self.geometry = SquareCrops(self.backbone.template_size, self.backbone.search_size, template_factor,
+                                    search_factor, margin, mask_cell=STRIDE)
+        self.memory = self._build_memory(memory, self.backbone.num_templates)
         self.register_buffer('window', hann_window(self.head.feat_size), persistent=False)
+
+    @staticmethod
+    def _build_memory(memory: dict | None, slots: int) -> Memory:
+        published = dict(type='fixed') if slots == 1 else dict(type='updated', interval=25, threshold=0.7)
+        built = build_memory(dict(dict(slots=slots), **(published if memory is None else memory)))
+        if built.slots != slots:
+            raise ValueError(f'memory={memory} shows {built.slots} templates, but the backbone was built with '
+                             f'num_templates={slots}: remove slots from memory, or set it to {slots}')
+        return built
 
     def _forward(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
         """Computes the raw predictions of the head for a batch of pairs."""
@@ -86,9 +120,9 @@ class SUTrack(BaseTracker):
             ``box`` (B, 4), cxcywh normalised to the search region; ``score`` and ``response`` (B, 1), the score of its
             cell before and after the window; the three maps.
         """
-        response = predictions['score_map'] * self.window  # (B, 1, S, S)
+        score_map, size_map, offset_map = (predictions[name] for name in self.outputs[3:])
+        response = score_map * self.window  # (B, 1, S, S)
         peak = response.flatten(1).argmax(1, keepdim=True)  # (B, 1)
-        maps = {name: predictions[name] for name in ('score_map', 'size_map', 'offset_map')}
-        box = self.head.decode(response, maps['size_map'], maps['offset_map'])
-        return dict(box=box, score=maps['score_map'].flatten(1).gather(1, peak),
-                    response=response.flatten(1).gather(1, peak), **maps)
+        return dict(box=self.head.decode(response, size_map, offset_map), score=score_map.flatten(1).gather(1, peak),
+                    response=response.flatten(1).gather(1, peak), score_map=score_map, size_map=size_map,
+                    offset_map=offset_map)

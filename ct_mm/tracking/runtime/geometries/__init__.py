@@ -4,11 +4,12 @@ from __future__ import annotations
 from typing import Any
 
 from ct_mm.tracking.runtime.fields import build
+from ct_mm.tracking.runtime.geometries.context_crops import ContextCrops
 from ct_mm.tracking.runtime.geometries.geometry import Geometry, Template
 from ct_mm.tracking.runtime.geometries.square_crops import SquareCrops
 
 #: Every kind of geometry that a card can name.
-GEOMETRIES = {each.kind: each for each in (SquareCrops, )}
+GEOMETRIES = {each.kind: each for each in (ContextCrops, SquareCrops)}
 
 
 def build_geometry(data: Any) -> Geometry:
@@ -20,4 +21,4 @@ def build_geometry(data: Any) -> Geometry:
     return build(GEOMETRIES, 'geometry', data)
 
 
-__all__ = ['GEOMETRIES', 'Geometry', 'SquareCrops', 'Template', 'build_geometry']
+__all__ = ['GEOMETRIES', 'ContextCrops', 'Geometry', 'SquareCrops', 'Template', 'build_geometry']

@@ -3,10 +3,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 
 from ct_mm.tracking.runtime.model_card import CARD_KEY, ModelCard
+from ct_mm.tracking.runtime.sessions.onnx_part import onnx_part
 
 
 class OnnxSession:
@@ -40,8 +42,8 @@ class OnnxSession:
         options.intra_op_num_threads = threads or 0
         options.log_severity_level = 3
         try:
-            self._session = onnxruntime.InferenceSession(os.fspath(path), options, providers=[providers[device]])
-            card = self._session.get_modelmeta().custom_metadata_map.get(CARD_KEY)
+            session = onnxruntime.InferenceSession(os.fspath(path), options, providers=[providers[device]])
+            card = session.get_modelmeta().custom_metadata_map.get(CARD_KEY)
         except Exception as error:  # its exceptions share no base class; all are re-raised
             raise ValueError(f'{path} cannot be loaded by ONNX Runtime: {error}') from error
         self.card = ModelCard.from_json(card, str(path))
@@ -49,20 +51,33 @@ class OnnxSession:
         self.precision = 'int8 + fp32' if self.card.precision == 'int8' else self.card.precision
         self.version = onnxruntime.__version__
         #: Whether it takes several targets at once.
-        self.batched = all(type(each.shape[0]) is not int for each in self._session.get_inputs() if each.shape)
-        self._path_to_outputs = onnxruntime.RunOptions()
-        self._path_to_outputs.only_execute_path_to_fetches = True
+        self.batched = all(type(each.shape[0]) is not int for each in session.get_inputs() if each.shape)
+        self._parts = [session]
+        if self.card.prepares:
+            prepared = {each.name for each in self.card.inputs if each.role == 'prepared'}
+            halves = prepared, set(self.card.outputs) - prepared
+            try:
+                model = Path(path).read_bytes()
+                self._parts = [onnxruntime.InferenceSession(
+                    onnx_part(model, {self.card.stored_name(name) for name in half}), options,
+                    providers=[providers[device]]) for half in halves]
+            except Exception as error:  # as above
+                raise ValueError(f'{path} cannot be divided into what is prepared and the rest: {error}') from error
 
     def __repr__(self) -> str:
         return f'ONNX Runtime {self.version}'
 
     def __call__(self, inputs: Mapping[str, np.ndarray], outputs: Sequence[str]) -> dict[str, np.ndarray]:
-        """Runs the network; see :class:`Session`."""
-        return dict(zip(outputs, self._session.run(list(outputs), dict(inputs))))
+        """Runs the parts of the network that the outputs need; see :class:`Session`."""
+        results = {}
+        for part in self._parts:
+            given = {each.name for each in part.get_outputs()}
+            wanted = [name for name in outputs if self.card.stored_name(name) in given]
+            if wanted:
+                taken = {each.name: inputs[each.name] for each in part.get_inputs()}
+                results.update(zip(wanted, part.run(list(map(self.card.stored_name, wanted)), taken)))
+        return results
 
     def prepare(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Computes the prepared inputs from the templates alone: only the nodes that they need are run."""
-        names = [each.name for each in self.card.inputs if each.role == 'prepared']
-        missing = {each.name: np.zeros([side or 1 for side in (1, *each.shape)], each.dtype)
-                   for each in self.card.inputs if each.name not in inputs}
-        return dict(zip(names, self._session.run(names, {**missing, **inputs}, self._path_to_outputs)))
+        """Computes the prepared inputs from the templates alone."""
+        return self(inputs, [each.name for each in self.card.inputs if each.role == 'prepared'])

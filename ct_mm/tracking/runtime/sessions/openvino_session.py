@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -50,12 +50,12 @@ class OpenVINOSession:
             raise ValueError(f'{path} cannot be loaded by OpenVINO: {error}') from error
         self.card = ModelCard.from_json(card, str(path))
         try:
-            self._preparing = self._preparing_part(openvino, model, lambda part: core.compile_model(
-                part, device, settings).create_infer_request())
             #: Whether it takes several targets at once.
             self.batched = all(value.partial_shape[0].is_dynamic for value in model.inputs)
-            compiled = core.compile_model(model, device, settings)
-            self._request = compiled.create_infer_request()
+            self._parts = []  # what runs in one piece: its request, and its inputs and outputs by name
+            for part, inputs, outputs in self._divided(openvino, model):
+                compiled = core.compile_model(part, device, settings)
+                self._parts.append((compiled.create_infer_request(), inputs, outputs))
         except Exception as error:  # mostly a RuntimeError; all are re-raised
             raise ValueError(f'{path} cannot be loaded by OpenVINO: {error}') from error
         computes = {value: key for key, value in PRECISIONS.items()}
@@ -68,22 +68,29 @@ class OpenVINOSession:
     def __repr__(self) -> str:
         return f'OpenVINO {self.version}'
 
-    def _preparing_part(self, openvino, model, request: Callable):
-        """Returns a request of the part that computes the prepared inputs, or None if there are none."""
+    def _divided(self, openvino, model) -> list[tuple]:
+        """Divides a network into what is prepared from the templates and the rest, which share no input."""
+        inputs = [each.name for each in self.card.inputs]
+        if not self.card.prepares:
+            return [(model, inputs, list(self.card.outputs))]
         prepared = [each.name for each in self.card.inputs if each.role == 'prepared']
         shown = [each.name for each in self.card.inputs if each.role in ('template', 'templates', 'template_mask')]
-        if not prepared:
-            return None
-        return request(openvino.Model([model.output(name).node for name in prepared],
-                                      [model.input(name).node for name in shown]))
+        halves = ((shown, prepared), ([name for name in inputs if name not in shown],
+                                      [name for name in self.card.outputs if name not in prepared]))
+        return [(openvino.Model([model.output(self.card.stored_name(name)).node for name in outputs],
+                                [model.input(name).node for name in inputs]), inputs, outputs)
+                for inputs, outputs in halves]
 
     def __call__(self, inputs: Mapping[str, np.ndarray], outputs: Sequence[str]) -> dict[str, np.ndarray]:
-        """Runs the network; see :class:`Session`."""
-        self._request.infer(dict(inputs), share_inputs=True, share_outputs=True)
-        return {name: self._request.get_tensor(name).data.copy() for name in outputs}
+        """Runs the parts of the network that the outputs need; see :class:`Session`."""
+        results = {}
+        for request, taken, given in self._parts:
+            if set(given) & set(outputs):
+                request.infer({name: inputs[name] for name in taken}, share_inputs=True, share_outputs=True)
+                results.update({name: request.get_tensor(self.card.stored_name(name)).data.copy()
+                                for name in given if name in outputs})
+        return results
 
     def prepare(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Computes the prepared inputs from the templates alone, by the part of the network that they need."""
-        self._preparing.infer(dict(inputs), share_inputs=True, share_outputs=True)
-        return {each.name: self._preparing.get_tensor(each.name).data.copy() for each in self.card.inputs
-                if each.role == 'prepared'}
+        """Computes the prepared inputs from the templates alone."""
+        return self(inputs, [each.name for each in self.card.inputs if each.role == 'prepared'])

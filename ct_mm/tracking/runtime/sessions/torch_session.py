@@ -64,7 +64,5 @@ class TorchSession:
         return {name: results[name].float().cpu().numpy() for name in outputs}
 
     def prepare(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Computes the prepared inputs by the whole network, which this format cannot divide."""
-        missing = {each.name: np.zeros([side or 1 for side in (1, *each.shape)], each.dtype)
-                   for each in self.card.inputs if each.name not in inputs}
-        return self({**missing, **inputs}, [each.name for each in self.card.inputs if each.role == 'prepared'])
+        """Raises an error: a file of this format computes everything in each frame."""
+        raise ValueError(f'a file of {self!r} has no part that runs on templates alone; export the tracker again')

@@ -1,0 +1,29 @@
+# A LoRAT small enough for two CPU cores, trained in minutes on photographs that come with scikit-image: 16 + 64 tokens
+# of width 72. It shows the way, not what LoRAT can do: it has no pretrained DINOv2, so all of it is trained, not LoRA.
+_base_ = ['./tiny_sutrack.py']
+model = dict(
+    _delete_=True,
+    type='ct_mm.LoRAT',
+    backbone=dict(
+        type='ct_mm.OneStreamDINOv2', embed_dim=72, depth=8, num_heads=3, template_size=56, search_size=112),
+    head=dict(type='ct_mm.LoRATHead', in_channels=72, feat_size=8))
+train_dataloader = dict(
+    dataset=dict(
+        sources=[
+            dict(
+                type='ct_mm.CompositePairs',
+                images=dict(type='ct_mm.SkimageSegments', names=_base_.photographs))
+        ],
+        pipeline=[
+            dict(type='ct_mm.PairChannelShuffle', prob=0.7),
+            dict(type='ct_mm.PairFlip', prob=0.5),
+            dict(type='ct_mm.ContextCropPair', template_size=56, search_size=112, center_jitter=2.0, scale_jitter=0.2),
+            dict(type='ct_mm.TemplateMask', cell=14, rule='touched'),
+            dict(type='ct_mm.PairColorJitter', brightness=0.2, contrast=0.2, saturation=0.2),
+            dict(type='ct_mm.PackTrackInputs'),
+        ]))
+train_cfg = dict(max_epochs=20)
+param_scheduler = [
+    dict(type='ct_mm.WarmupCosineLR', warmup=2, length=18, start_factor=0.01, by_epoch=True,
+         convert_to_iter_based=True)
+]
