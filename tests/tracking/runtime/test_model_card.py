@@ -78,7 +78,7 @@ def test_a_value_that_cannot_be_is_named_with_its_file(field, value):
 
 
 @pytest.mark.parametrize('path, value, words', [
-    ('geometry', 3, 'geometry must be a dict'), ('geometry', dict(type='round'), 'one of square'),
+    ('geometry', 3, 'geometry must be a dict'), ('geometry', dict(type='round'), 'one of context, square'),
     ('geometry.template_size', 130, 'mask_cell=16 does not divide'), ('geometry.search_size', 512, 'contradict'),
     ('geometry.margin', None, 'margin must be'), ('geometry.mask_cell', 0, 'mask_cell must be'),
     ('geometry.mask_cell', None, 'contradict'), ('geometry.colour', 1, 'colour'),

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from ct_mm.tracking.runtime import PortableTracker
-from ct_mm.tracking.runtime.geometries import SquareCrops
+from ct_mm.tracking.runtime.geometries import ContextCrops, SquareCrops
 from ct_mm.tracking.runtime.memories import FixedTemplate, SampledMemory, UpdatedTemplate
 from ct_mm.tracking.runtime.model_card import ModelCard, NetworkInput
 from ct_mm.tracking.runtime.tracking_loop import TrackingLoop
@@ -18,8 +18,8 @@ class Network:
 
     precision = 'fp32'
 
-    def __init__(self, memory, mask_cell=None, more=(), batched=True):
-        geometry = SquareCrops(8, 16, mask_cell=mask_cell)
+    def __init__(self, memory, mask_cell=None, more=(), batched=True, geometry=None):
+        geometry = geometry or SquareCrops(8, 16, mask_cell=mask_cell)
         outputs = ('box', 'score', 'response', *(each.name for each in more))
         self.card, self.batched = ModelCard.of('Numpy', geometry, memory, outputs, tuple(more)), batched
         self.calls, self.prepared = [], 0
@@ -58,6 +58,7 @@ def images():
 
 SETTINGS = {
     'one template': dict(memory=FixedTemplate()),
+    'context': dict(memory=UpdatedTemplate(2, 2, 0.4), geometry=ContextCrops(28, 56)),
     'several': dict(memory=FixedTemplate(3), mask_cell=4),
     'updated': dict(memory=UpdatedTemplate(2, interval=2, threshold=0.4), mask_cell=4),
     'best': dict(memory=UpdatedTemplate(2, 3, 0.4, 'score', 'best'), more=[NetworkInput('keys', 'prepared', (2, 3))]),
