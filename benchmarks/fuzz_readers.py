@@ -8,6 +8,7 @@ end of the process, too much memory or time, or a file on the disk that a pickle
 from __future__ import annotations
 
 import argparse
+import copy
 import io
 import json
 import os
@@ -100,26 +101,54 @@ def checkpoints(folder: Path, chance: random.Random) -> Callable[[int], tuple[Ca
 
 
 def cards(folder: Path, chance: random.Random) -> Callable[[int], tuple[Callable, Path]]:
-    """What an exported tracker says of itself: text that is JSON, and text that no longer is."""
-    from ct_mm.tracking.runtime.model_card import ModelCard
-    text = ModelCard('OSTrack', 128, 256, 2.0, 4.0, (123.7, 116.3, 103.5), (58.4, 57.1, 57.4), 4).to_json()
+    """What an exported tracker says of itself, in both versions: text that is JSON, and text that no longer is."""
+    from ct_mm.tracking.runtime.geometries import SquareCrops
+    from ct_mm.tracking.runtime.memories import FixedTemplate, SampledMemory, UpdatedTemplate
+    from ct_mm.tracking.runtime.model_card import ModelCard, NetworkInput
+    colours = dict(mean=(123.7, 116.3, 103.5), std=(58.4, 57.1, 57.4), layers=4)
+    plain, masked = SquareCrops(128, 256), SquareCrops(128, 256, 1.5, 5.0, 2.0, 16)
+    more = (NetworkInput('token', 'carried', (1, 48)), NetworkInput('keys', 'prepared', (2, None, 4)))
+    made = [ModelCard.of('OSTrack', plain, FixedTemplate(), **colours),
+            ModelCard.of('SUTrack', masked, UpdatedTemplate(2), ('box', 'score', 'response'), **colours),
+            ModelCard.of('ODTrack', masked, SampledMemory(3), ('box', 'score', 'token', 'keys'), more, **colours)]
+    first = dict(version=1, tracker='OSTrack', template_size=128, search_size=256, template_factor=2.0,
+                 search_factor=4.0, margin=10.0, precision='fp32', **colours)
+    texts = [card.to_json() for card in made] + [json.dumps(first)]
     odd = [None, True, -1, 0, 10**9, 10**400, 1e308, float('inf'), float('nan'), '128', '', 'x' * 10**5, [], [[]], {},
-           [1, 2], [1, 2, 3], {'a': [{}]}, '\0', 1.5]
-    words = [b'[' * 2000, b'{"a":' * 500, b'NaN', b'-', b'1e999', b'"', b'9' * 5000, b'\\ud800', b'\xff']
+           [1, 2], [1, 2, 3], {'a': [{}]}, '\0', 1.5, 'score', 'search', 'templates', [None, 2], ['box'], 2**40]
+    words = [b'[' * 2000, b'{"a":' * 500, b'NaN', b'-', b'1e999', b'"', b'9' * 5000, b'\\ud800', b'\xff', b'null',
+             b'"prepared"', b'"sampled"', b'"type"']
 
     def read(path: Path) -> ModelCard:
         card = ModelCard.from_json(path.read_bytes().decode('utf-8', 'surrogateescape'), str(path))
-        assert 0 < card.template_size <= 2048 and 0 < card.search_size <= 2048 and card.search_factor < 1e4
+        assert 0 < card.geometry.template_size <= 2048 and 0 < card.geometry.search_size <= 2048
+        assert card.geometry.search_factor < 1e4 and (card.memory.slots or 1) <= 64
+        assert all(0 < (side or 1) <= 2**28 for each in card.inputs for side in each.shape)
+        assert {'box', 'score'} <= set(card.outputs) and ModelCard.from_json(card.to_json(), 'again') == card
         return card
 
+    def change(values: dict | list) -> None:
+        """Replaces, removes or adds one value at any depth."""
+        key = chance.choice([*(values if isinstance(values, dict) else range(len(values)))] or ['other'])
+        inner = values[key] if isinstance(values, list) or key in values else None
+        if inner and isinstance(inner, (dict, list)) and chance.random() < 0.7:
+            change(inner)
+        elif isinstance(values, list):
+            new = copy.deepcopy(chance.choice(odd))
+            values[key:key + 1] = chance.choice(([], [inner, copy.deepcopy(inner)], [new]))
+        elif chance.random() < 0.2:
+            values.pop(key, None)
+        else:
+            values[chance.choice([key, key, key, 'other'])] = copy.deepcopy(chance.choice(odd))
+
     def make(number: int) -> tuple[Callable, Path]:
-        path = folder / f'{number}.json'
+        path, text = folder / f'{number}.json', chance.choice(texts)
         if chance.random() < 0.4:
             path.write_bytes(mutate(text.encode(), chance, words))
         else:
             values = json.loads(text)
             for _ in range(chance.choice((1, 1, 2))):
-                values[chance.choice([*values, 'other'])] = chance.choice(odd)
+                change(values)
             path.write_text(json.dumps(values))
         return read, path
 

@@ -38,8 +38,9 @@ def main() -> None:
     name, args = (sys.argv[1:2] or ['--help'])[0], sys.argv[2:]
     if name in ('-h', '--help'):
         print('usage: python -m ct_mm COMMAND [-h] ...\n\ncommands:')
+        width = max(map(len, files)) + 2
         for command, file in files.items():
-            print(f'  {command:20}{describe(file)[0]}')
+            print(f'  {command:{width}}{describe(file)[0]}')
         return
     if name not in files:
         near = difflib.get_close_matches(name, files, n=1)

@@ -1,6 +1,6 @@
 # Deep to shallow, as its authors do it: layers 0, 3, 6 and 9 fade out in 40 epochs, all others are trained throughout.
 _base_ = [
-    '../_base_/models/mixformerv2_12layers.py', '../_base_/datasets/mixformerv2_pairs.py',
+    '../_base_/models/mixformerv2_vit_12layers.py', '../_base_/datasets/mixformerv2_pairs.py',
     '../_base_/schedules/mixformerv2_500e.py', '../_base_/compress.py', '../_base_/default_runtime.py'
 ]
 compress = dict(

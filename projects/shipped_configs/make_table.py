@@ -8,6 +8,8 @@ import tempfile
 from dataclasses import asdict
 from pathlib import Path
 
+from ct_mm import cli
+
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / 'projects'))
 
@@ -66,6 +68,7 @@ def main() -> None:
     parser.add_argument('--host', help='Python of an environment with the libraries and without ct_mm, to test the '
                                        'exported students; by default ct_mm is hidden in this one')
     parser.add_argument('--out', type=Path, default=ROOT / 'docs' / 'shipped_configs.md')
+    cli.add_debug(parser)
     args = parser.parse_args()
     unknown = set(args.rows) - {row.name for row in ROWS}
     if unknown:
@@ -94,4 +97,4 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    main()
+    cli.run(main)

@@ -78,7 +78,8 @@ def follow(folder):
                 (folder / name).write_text(block)
         printed = []
         for command in commands(page):
-            more = ['--no-video', '--max-frames', '5'] if command[0] == 'ct_mm.track' else ['--device', 'cpu']
+            more = {'ct_mm.track': ['--no-video', '--max-frames', '5'], 'ct_mm': []}
+            more = more.get(command[0], ['--device', 'cpu'])
             process = subprocess.run(
                 [sys.executable, '-m', *command, *more], cwd=folder, capture_output=True, text=True, timeout=300,
                 env=dict(os.environ, PYTHONPATH=os.pathsep.join([str(ROOT), os.environ.get('PYTHONPATH', '')])))
@@ -91,12 +92,15 @@ def follow(folder):
 
 @pytest.mark.slow
 def test_a_tracker_is_trained_compressed_and_tracks(follow, folder):
-    trained, compressed, tested, _ = follow('add_a_tracker')
+    for package in ('onnx', 'onnxscript', 'onnxruntime'):
+        pytest.importorskip(package, reason=f'the page exports to ONNX, which needs {package}')
+    trained, compressed, tested, *_ = follow('add_a_tracker')
     assert 'loss_giou' in trained and 'Division of backbone.blocks into 2 stages' in compressed
     config = folder / 'work_dirs' / 'my_tracker_2layers' / 'student' / 'student.py'
     student = Config.fromfile(config, import_custom_modules=False).model
     assert student.type == 'MyTracker' and student.backbone.depth == 2
     assert 'sot/ao' in tested
+    assert config.with_suffix('.onnx').is_file()
     lines = (folder / 'work_dirs' / 'track_video' / 'clip.txt').read_text().splitlines()
     assert len(lines) == 5
 

@@ -1,11 +1,12 @@
 """Quantises to int8 under a bound on the error, leaving as many layers in float as the bound requires."""
 from __future__ import annotations
 
-import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+import numpy as np
 
 from ct_mm.deployment.export.formats import network_files
 from ct_mm.deployment.int8.quantize import Crops, float_layers, smoothed_network
@@ -52,7 +53,8 @@ def quantize_within(tracker: BaseTracker, crops: Crops, path: str | os.PathLike,
         on_try: Called after each file with the number of layers in float and the error.
 
     Raises:
-        ValueError: There are too few pairs to hold some out, or the error exceeds the bound with every layer in float.
+        ValueError: There are too few pairs to hold some out, a weight or an output is NaN or infinite, or the error
+            exceeds the bound with every layer in float. A file that was written is deleted then.
     """
     pairs = list(crops)
     held, calibration = pairs[::_HELD_BACK], [pair for i, pair in enumerate(pairs) if i % _HELD_BACK]
@@ -60,24 +62,39 @@ def quantize_within(tracker: BaseTracker, crops: Crops, path: str | os.PathLike,
         raise ValueError(f'{len(pairs)} pairs of crops are too few to calibrate and measure: use at least 5')
     network = smoothed_network(tracker, calibration)
     expected, always = torch_outputs(network, held), float_layers(tracker)
+    _check_finite(expected, 'the network in float32')
     count, estimates, in_float = len(quantized_layers(network, always)), {}, ()
     while True:
         quantize(tracker, calibration, path, in_float, network)
-        session = init_tracker(path).session
-        error = map_error([session(pair, network.card.outputs) for pair in held], expected)
-        if not math.isfinite(error):
-            raise ValueError(f'{path} puts out NaN or infinity: the weights are damaged')
+        try:
+            session = init_tracker(path).session
+            found = [session(pair, network.card.outputs) for pair in held]
+            _check_finite(found, str(path))
+        except ValueError as error:
+            _delete(path)
+            raise ValueError(f'{error}; {path} was deleted') from error
+        error = map_error(found, expected)
         if on_try is not None:
             on_try(len(in_float), error)
         if max_error is None or error <= max_error:
             return QuantizationReport(error, in_float, count, estimates)
         estimates = estimates or layer_errors(network, calibration[:_ESTIMATE_PAIRS], always)
         if len(in_float) == len(estimates):
-            for file in network_files(Path(path)):
-                file.unlink(missing_ok=True)
+            _delete(path)
             raise ValueError(f'{path} was deleted: its error is {error:.3f} with all layers in float, above the '
                              f'allowed {max_error:g}. Allow a larger error, or export without int8')
         in_float = tuple(estimates)[:_enough(list(estimates.values()), len(in_float), error, max_error)]
+
+
+def _check_finite(found: Sequence[Mapping[str, np.ndarray]], what: str) -> None:
+    wrong = sorted({name for outputs in found for name, value in outputs.items() if not np.isfinite(value).all()})
+    if wrong:
+        raise ValueError(f'{what} puts out NaN or infinity in {", ".join(wrong)}')
+
+
+def _delete(path: str | os.PathLike) -> None:
+    for file in network_files(Path(path)):
+        file.unlink(missing_ok=True)
 
 
 def _enough(errors: list[float], now: int, error: float, max_error: float) -> int:

@@ -112,6 +112,8 @@ class ModelCard:
         for name in (BOX, SCORE, *(each.name for each in self.inputs if each.role in ('carried', 'prepared'))):
             if name not in self.outputs:
                 raise ValueError(f'outputs lack {name!r}')
+        if getattr(self.memory, 'value', None) == RESPONSE and RESPONSE not in self.outputs:
+            raise ValueError("memory.value='response' needs an output of this name; without it, set value='score'")
         expected = {each.role: (each.shape, each.dtype) for each in _images(self.geometry, self.memory)}
         found = {each.role: (each.shape, each.dtype) for each in self.inputs if each.role in _IMAGE_ROLES}
         if found != expected or len(found) != sum(each.role in _IMAGE_ROLES for each in self.inputs):

@@ -94,7 +94,9 @@ class TrackingLoop:
         anchor = self._geometry.start(image)
         template = self._geometry.template(image, box, anchor)
         carried = {each.name: np.zeros((1, *each.shape), each.dtype) for each in self._carried}
-        return TrackState(box, image.shape[:2], anchor, self._memory.start(template), carried)
+        state = TrackState(box, image.shape[:2], anchor, self._memory.start(template), carried)
+        self._show_templates(state)  # what the network prepares of them belongs to the start, not to the first frame
+        return state
 
     def step(self, state: TrackState, image: np.ndarray) -> TrackResult:
         """Finds a target in the next frame and updates its state.
@@ -146,10 +148,13 @@ class TrackingLoop:
 
     def inputs(self, state: TrackState, crop: np.ndarray) -> dict[str, np.ndarray]:
         """Returns the inputs of the network for one target and a search region (S, S, 3), with a batch of one."""
+        self._show_templates(state)
+        return {**state._inputs, 'search': crop[None], **state.carried}
+
+    def _show_templates(self, state: TrackState) -> None:
         shown = self._memory.templates(state.memory)
         if len(shown) != len(state._shown) or any(a is not b for a, b in zip(shown, state._shown)):
             state._shown, state._inputs = shown, self._template_inputs(shown)
-        return {**state._inputs, 'search': crop[None], **state.carried}
 
     def _template_inputs(self, shown: tuple[Template, ...]) -> dict[str, np.ndarray]:
         images = np.stack([template.image for template in shown])  # (n, T, T, 3)
@@ -168,10 +173,11 @@ class TrackingLoop:
         return [{name: value[i:i + 1] for name, value in outputs.items()} for i in range(len(inputs))]
 
     def _checked(self, outputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        for name in (BOX, SCORE):
+        for name in self._wanted:
             if not np.isfinite(outputs[name]).all():
-                raise ValueError(f'the network puts out NaN or infinity ({name} {outputs[name].tolist()}): its weights '
-                                 'are damaged, or its precision is too low for them')
+                values = np.array2string(outputs[name], threshold=16)
+                raise ValueError(f'the network puts out NaN or infinity ({name} {values}): its weights are damaged, or '
+                                 'its precision is too low for them')
         return outputs
 
     def _finish(self, state: TrackState, image: np.ndarray, placement: Any,

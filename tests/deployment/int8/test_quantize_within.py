@@ -91,3 +91,32 @@ def test_the_number_of_tries_stays_small_where_the_bound_is_out_of_reach():
     while now < len(errors):
         now, tries = module._enough(errors, now, 0.08, 0.079), tries + 1
     assert tries <= 10
+
+
+def test_weights_that_overflow_are_found_before_anything_is_written(make_tracker, tmp_path):
+    tracker = make_tracker()
+    with torch.no_grad():
+        for name in ('weight', 'bias'):
+            getattr(tracker.backbone.norm, name).fill_(3e38)  # finite, but their products are not
+    with pytest.raises(ValueError, match='the network in float32 puts out NaN or infinity in .*score'):
+        quantize_within(tracker, pairs_for(tracker), tmp_path / 'a.onnx', lambda *_: pytest.fail('written'))
+    with torch.no_grad():
+        tracker.backbone.norm.weight[3] = float('nan')
+    with pytest.raises(ValueError, match=r'backbone\.norm\.weight holds NaN or infinity'):
+        quantize_within(tracker, pairs_for(make_tracker()), tmp_path / 'a.onnx', lambda *_: pytest.fail('written'))
+
+
+@pytest.mark.parametrize('name', ['box', 'size_map'])
+def test_a_file_that_puts_out_nan_is_deleted(make_tracker, tmp_path, monkeypatch, name):
+    path = tmp_path / 'a.onnx'
+
+    class Tracker:
+
+        @staticmethod
+        def session(inputs, outputs):
+            return {each: np.full((1, 2, 3, 3), np.nan if each == name else 0.5) for each in outputs}
+
+    monkeypatch.setattr(module, 'init_tracker', lambda _: Tracker)
+    with pytest.raises(ValueError, match=f'a.onnx puts out NaN or infinity in {name}; .*a.onnx was deleted'):
+        quantize_within(make_tracker(), pairs_for(make_tracker()), path, lambda *_: path.touch())
+    assert list(tmp_path.iterdir()) == []
