@@ -1,12 +1,16 @@
 # A LoRAT small enough for two CPU cores, trained in minutes on photographs that come with scikit-image: 16 + 64 tokens
-# of width 72. It shows the way, not what LoRAT can do: it has no pretrained DINOv2, so all of it is trained, not LoRA.
+# of width 128. Its blocks start from those of the included OSTrack, as a real LoRAT starts from DINOv2; all of it is
+# trained, not LoRA. It shows the way, not what LoRAT can do.
 _base_ = ['./tiny_sutrack.py']
 model = dict(
     _delete_=True,
     type='ct_mm.LoRAT',
     backbone=dict(
-        type='ct_mm.OneStreamDINOv2', embed_dim=72, depth=8, num_heads=3, template_size=56, search_size=112),
-    head=dict(type='ct_mm.LoRATHead', in_channels=72, feat_size=8))
+        type='ct_mm.OneStreamDINOv2', embed_dim=128, depth=12, num_heads=4, template_size=56, search_size=112,
+        init_cfg=dict(type='Pretrained', checkpoint='ct_mm::demo/teacher/tiny_teacher.pth', prefix='backbone.')),
+    head=dict(type='ct_mm.LoRATHead', in_channels=128, feat_size=8),
+    template_factor=1.5,
+    search_factor=3.0)
 train_dataloader = dict(
     dataset=dict(
         sources=[
@@ -17,13 +21,15 @@ train_dataloader = dict(
         pipeline=[
             dict(type='ct_mm.PairChannelShuffle', prob=0.7),
             dict(type='ct_mm.PairFlip', prob=0.5),
-            dict(type='ct_mm.ContextCropPair', template_size=56, search_size=112, center_jitter=2.0, scale_jitter=0.2),
+            dict(type='ct_mm.ContextCropPair', template_size=56, template_factor=1.5, search_size=112,
+                 search_factor=3.0, center_jitter=2.0, scale_jitter=0.2),
             dict(type='ct_mm.TemplateMask', cell=14, rule='touched'),
             dict(type='ct_mm.PairColorJitter', brightness=0.2, contrast=0.2, saturation=0.2),
             dict(type='ct_mm.PackTrackInputs'),
         ]))
-train_cfg = dict(max_epochs=20)
+train_cfg = dict(max_epochs=8)
+optim_wrapper = dict(optimizer=dict(lr=3e-4))
 param_scheduler = [
-    dict(type='ct_mm.WarmupCosineLR', warmup=2, length=18, start_factor=0.01, by_epoch=True,
+    dict(type='ct_mm.WarmupCosineLR', warmup=1, length=7, start_factor=0.01, by_epoch=True,
          convert_to_iter_based=True)
 ]

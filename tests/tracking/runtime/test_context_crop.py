@@ -6,6 +6,9 @@ import torch.nn.functional as F
 from parity_files import parity_files
 
 from ct_mm.tracking.runtime.context_crop import at_least, context_place, crop_context, mean_colour
+from ct_mm.tracking.runtime.geometries import ContextCrops, build_geometry
+from ct_mm.tracking.runtime.memories import FixedTemplate
+from ct_mm.tracking.runtime.model_card import ModelCard
 from ct_mm.tracking.runtime.template_mask import touched_mask
 
 KINDS = dict(template=('template', 2.0), search=('search', 4.0), search5=('search', 5.0))
@@ -74,3 +77,24 @@ def test_a_small_box_is_raised_about_its_centre():
 def test_a_box_without_area_is_an_error(box):
     with pytest.raises(ValueError, match='cannot crop around the box'):
         context_place(box, 2.0, 28)
+
+
+def test_the_geometry_goes_through_a_card_and_reports_an_empty_box_but_keeps_the_last_good_one():
+    geometry = ContextCrops(28, 56, search_factor=5.0)
+    card = ModelCard.of('LoRAT', geometry, FixedTemplate())
+    assert ModelCard.from_json(card.to_json(), 'a.onnx') == card
+    assert [(each.name, each.dtype) for each in card.inputs] == [
+        ('template', 'float32'), ('template_mask', 'float32'), ('search', 'float32')]
+    image, box = np.zeros((40, 60, 3), np.uint8), np.array([40.0, 10, 20, 20])
+    _, placement = geometry.search(image, box, geometry.start(image))
+    reported, around = geometry.place(np.array([0.9, 0.5, 0.1, 0.2]), placement, (40, 60))
+    assert reported[2] == 0 and around is box
+    reported, around = geometry.place(np.array([0.5, 0.5, 0.2, 0.2]), placement, (40, 60))
+    assert reported[2] > 10 and around is reported
+
+
+@pytest.mark.parametrize('value', [dict(template_size=0), dict(search_factor=float('nan')), dict(min_side=0.0),
+                                   dict(mask_cell=5), dict(search_size=10**6)])
+def test_wrong_values_of_the_geometry_are_named(value):
+    with pytest.raises(ValueError, match=next(iter(value))):
+        build_geometry(dict(dict(type='context', template_size=28, search_size=56), **value))
