@@ -132,7 +132,7 @@ def test_a_copy_shares_the_teacher_and_a_move_takes_it_along(make_distiller):
 
 def test_unknown_attributes_are_the_students(make_distiller):
     distiller = make_distiller()
-    assert distiller.search_factor == 4.0
+    assert distiller.geometry.search_factor == 4.0 and distiller.geometry is distiller.student.geometry
     with pytest.raises(AttributeError, match='no_such_thing'):
         distiller.no_such_thing
 
