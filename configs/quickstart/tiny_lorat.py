@@ -27,9 +27,10 @@ train_dataloader = dict(
             dict(type='ct_mm.PairColorJitter', brightness=0.2, contrast=0.2, saturation=0.2),
             dict(type='ct_mm.PackTrackInputs'),
         ]))
-train_cfg = dict(max_epochs=8)
-optim_wrapper = dict(optimizer=dict(lr=3e-4))
+train_cfg = dict(max_epochs=16)
+optim_wrapper = dict(
+    optimizer=dict(lr=2e-3), paramwise_cfg=dict(custom_keys={'backbone.blocks': dict(lr_mult=0.3)}))
 param_scheduler = [
-    dict(type='ct_mm.WarmupCosineLR', warmup=1, length=7, start_factor=0.01, by_epoch=True,
+    dict(type='ct_mm.WarmupCosineLR', warmup=1, length=15, start_factor=0.01, by_epoch=True,
          convert_to_iter_based=True)
 ]
