@@ -8,6 +8,8 @@ import argparse
 import sys
 from typing import Optional, Sequence
 
+from ct_mm import cli
+
 
 def build_parser() -> argparse.ArgumentParser:
     """Returns the parser of this script."""
@@ -22,6 +24,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument('--num-heads', type=int, help='number of attention heads (default: heads of width 64)')
     parser.add_argument('--backbone-only', action='store_true',
                         help='src is a file of DINOv2: make starting weights of a training from it')
+    cli.add_debug(parser)
     return parser
 
 
@@ -32,6 +35,7 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
         argv: The arguments; those of the process by default.
     """
     args = vars(build_parser().parse_args(argv))
+    del args['debug']
     from ct_mm.tracking.models.lorat.converter import convert_dinov2_file, convert_lorat_file
     try:
         if args.pop('backbone_only'):
@@ -43,4 +47,4 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
 
 
 if __name__ == '__main__':
-    main()
+    cli.run(main)
