@@ -1,6 +1,6 @@
 # A LoRAT small enough for two CPU cores, trained on photographs that come with scikit-image: 16 + 64 tokens of width
-# 128. Its blocks start from those of the included OSTrack, as a real LoRAT starts from DINOv2; all is trained, not LoRA.
-# It shows the way to train and compress a LoRAT; how well it tracks was not measured.
+# 128. Its blocks start from those of the included OSTrack, as a real LoRAT starts from DINOv2; all is trained, without
+# LoRA. It shows the way to train and compress a LoRAT; how well it tracks was not measured.
 _base_ = ['./tiny_sutrack.py']
 model = dict(
     _delete_=True,
