@@ -1,6 +1,6 @@
-# A LoRAT small enough for two CPU cores, trained in minutes on photographs that come with scikit-image: 16 + 64 tokens
-# of width 128. Its blocks start from those of the included OSTrack, as a real LoRAT starts from DINOv2; all of it is
-# trained, not LoRA. It shows the way, not what LoRAT can do.
+# A LoRAT small enough for two CPU cores, trained on photographs that come with scikit-image: 16 + 64 tokens of width
+# 128. Its blocks start from those of the included OSTrack, as a real LoRAT starts from DINOv2; all is trained, without
+# LoRA. It shows the way to train and compress a LoRAT; how well it tracks was not measured.
 _base_ = ['./tiny_sutrack.py']
 model = dict(
     _delete_=True,
@@ -27,9 +27,10 @@ train_dataloader = dict(
             dict(type='ct_mm.PairColorJitter', brightness=0.2, contrast=0.2, saturation=0.2),
             dict(type='ct_mm.PackTrackInputs'),
         ]))
-train_cfg = dict(max_epochs=8)
-optim_wrapper = dict(optimizer=dict(lr=3e-4))
+train_cfg = dict(max_epochs=16)
+optim_wrapper = dict(
+    optimizer=dict(lr=2e-3), paramwise_cfg=dict(custom_keys={'backbone.blocks': dict(lr_mult=0.3)}))
 param_scheduler = [
-    dict(type='ct_mm.WarmupCosineLR', warmup=1, length=7, start_factor=0.01, by_epoch=True,
+    dict(type='ct_mm.WarmupCosineLR', warmup=1, length=15, start_factor=0.01, by_epoch=True,
          convert_to_iter_based=True)
 ]

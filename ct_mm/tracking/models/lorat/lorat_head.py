@@ -57,10 +57,6 @@ class LoRATHead(BaseModule):
         self.weights = dict(loss_score=loss_score, loss_giou=loss_giou)
         self.cls_mlp = TokenMLP(in_channels, 1)
         self.reg_mlp = TokenMLP(in_channels, 4)
-        for module in self.modules():
-            if isinstance(module, nn.Linear):
-                nn.init.trunc_normal_(module.weight, std=0.02)
-                nn.init.zeros_(module.bias)
         centres = (torch.arange(feat_size) + 0.5) / feat_size  # (S,)
         y, x = torch.meshgrid(centres, centres, indexing='ij')
         self.register_buffer('centres', torch.stack([x, y], -1).flatten(0, 1), persistent=False)  # (S*S, 2)

@@ -9,7 +9,7 @@ from ct_mm.tracking.runtime.geometries.geometry import Geometry, Template
 from ct_mm.tracking.runtime.geometries.square_crops import SquareCrops
 
 #: Every kind of geometry that a card can name.
-GEOMETRIES = {each.kind: each for each in (SquareCrops, ContextCrops)}
+GEOMETRIES = {each.kind: each for each in (ContextCrops, SquareCrops)}
 
 
 def build_geometry(data: Any) -> Geometry:
