@@ -133,6 +133,26 @@ class CenterHead(BaseModule):
         return dict(boxes=dict(giou=self.loss_giou, l1=self.loss_l1), score_map=dict(score=to_teacher))
 
 
+def read_windowed(head: nn.Module, predictions: dict[str, Tensor], window: Tensor) -> dict[str, Tensor]:
+    """Finds the target in the maps, preferring positions near the last box.
+
+    Args:
+        head: A head with ``decode``, such as :class:`CenterHead`.
+        predictions: Its output.
+        window: Factor of each cell's score (1, 1, S, S), see :func:`hann_window`.
+
+    Returns:
+        ``box`` (B, 4), cxcywh normalised to the search region; ``score`` and ``response`` (B, 1), the score of its
+        cell before and after the window; the three maps.
+    """
+    maps = {name: predictions[name] for name in ('score_map', 'size_map', 'offset_map')}
+    response = maps['score_map'] * window  # (B, 1, S, S)
+    peak = response.flatten(1).argmax(1, keepdim=True)  # (B, 1)
+    return dict(box=head.decode(response, maps['size_map'], maps['offset_map']),
+                score=maps['score_map'].flatten(1).gather(1, peak), response=response.flatten(1).gather(1, peak),
+                **maps)
+
+
 def hann_window(size: int) -> torch.Tensor:
     """Returns the outer product of two Hann windows without their zero ends.
 

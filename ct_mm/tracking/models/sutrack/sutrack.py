@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ct_mm.registry import MODELS
-from ct_mm.tracking.models.layers.center_head import hann_window
+from ct_mm.tracking.models.layers.center_head import hann_window, read_windowed
 from ct_mm.tracking.runtime.geometries import SquareCrops
 from ct_mm.tracking.runtime.memories import Memory, build_memory
 from ct_mm.tracking.structures import TrackDataSample
@@ -117,12 +117,6 @@ class SUTrack(BaseTracker):
             predictions: Output of the head.
 
         Returns:
-            ``box`` (B, 4), cxcywh normalised to the search region; ``score`` and ``response`` (B, 1), the score of its
-            cell before and after the window; the three maps.
+            See :func:`read_windowed`.
         """
-        score_map, size_map, offset_map = (predictions[name] for name in self.outputs[3:])
-        response = score_map * self.window  # (B, 1, S, S)
-        peak = response.flatten(1).argmax(1, keepdim=True)  # (B, 1)
-        return dict(box=self.head.decode(response, size_map, offset_map), score=score_map.flatten(1).gather(1, peak),
-                    response=response.flatten(1).gather(1, peak), score_map=score_map, size_map=size_map,
-                    offset_map=offset_map)
+        return read_windowed(self.head, predictions, self.window)
