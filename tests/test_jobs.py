@@ -81,6 +81,7 @@ def validations(work_dir):
     return sorted({(line['step'], line['mean']) for line in lines if 'mean' in line})
 
 
+@pytest.mark.slow
 def test_a_killed_rank_ends_in_one_line_and_a_restart_trains_on_bit_for_bit(folder, whole):
     job = torchrun(folder, 'ct_mm.train', 'toy.py', '--work-dir', 'killed', options=['--max-restarts', '1'],
                    JOB_SIGNAL='SIGKILL 1 5')
@@ -100,6 +101,7 @@ def told(folder):
     return torchrun(folder, 'ct_mm.train', 'tracker.py', '--work-dir', 'tracker', JOB_SIGNAL='^SIGTERM 0 3')
 
 
+@pytest.mark.slow
 def test_sigterm_to_a_job_saves_once(folder, told):
     assert told.status != 0 and not told.errors, told.err
     assert (told.out + told.err).count('stopped by SIGTERM after iteration') == 1
@@ -108,6 +110,7 @@ def test_sigterm_to_a_job_saves_once(folder, told):
     assert 4 <= read_checkpoint(file)['meta']['iter'] < 8
 
 
+@pytest.mark.slow
 def test_two_ranks_train_a_tracker_by_the_mean_of_the_gradients_of_their_halves(folder, told):
     cfg = Config.fromfile(folder / 'tracker.py')
     cfg.update(work_dir=str(folder / 'gradients'), experiment_name=run_name(folder), launcher='none')

@@ -351,7 +351,8 @@ def fake_onnx(tmp_path, monkeypatch, body):
     (tmp_path / 'onnxruntime.py').write_text(FAKE_RUNTIME + body)
     (tmp_path / 'net.onnx').write_text(CARD.to_json())
     monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.delitem(sys.modules, 'onnxruntime', raising=False)
+    monkeypatch.setitem(sys.modules, 'onnxruntime', None)  # so that at the end it is again what it was
+    del sys.modules['onnxruntime']
     return str(tmp_path / 'net.onnx')
 
 
@@ -367,7 +368,7 @@ def test_whatever_a_runtime_raises_before_tracking_is_exit_code_2(images, tmp_pa
         with pytest.raises(SystemExit) as stopped:
             main([model, str(images), *BOX, '--out-dir', str(tmp_path / 'out')])
         assert stopped.value.code == 2 and 'net.onnx' in capsys.readouterr().err
-        monkeypatch.delitem(sys.modules, 'onnxruntime')
+        del sys.modules['onnxruntime']
 
 
 @pytest.mark.parametrize('error', ERRORS)
@@ -385,7 +386,6 @@ def test_a_network_that_gives_no_box_is_refused(images, tmp_path, monkeypatch, c
     body = f'\nInferenceSession.run = lambda *_: ({box}, np.ones((1, 1)))\n'
     with pytest.raises(SystemExit) as stopped:
         main([fake_onnx(tmp_path, monkeypatch, body), str(images), *BOX, '--out-dir', str(tmp_path / 'out')])
-    monkeypatch.delitem(sys.modules, 'onnxruntime')
     assert stopped.value.code == 2 and 'net.onnx: its network ' in capsys.readouterr().err
 
 
@@ -397,6 +397,5 @@ InferenceSession.run = run
 """
     with pytest.raises(SystemExit) as stopped:
         main([fake_onnx(tmp_path, monkeypatch, body), str(images), *BOX, '--out-dir', str(tmp_path / 'out')])
-    monkeypatch.delitem(sys.modules, 'onnxruntime')
     assert stopped.value.code == 2
     assert 'net.onnx: its network rejects the crop sizes in its card, 8 and 16 pixels' in capsys.readouterr().err

@@ -46,7 +46,9 @@ class BadFrames:
         # Workers start at different rows, so that they do not write to the same one at the same time.
         worker = get_worker_info()
         start = 0 if worker is None else worker.id * len(texts) // worker.num_workers
-        free = next((row for row in (*range(start, len(texts)), *range(start)) if not texts[row]), None)
+        rows = (*range(start, len(texts)), *range(start))
+        # Two workers that meet a frame at the same time both note it; the second note gives its place to another.
+        free = next((row for row in rows if not texts[row] or texts[row] in texts[:row]), None)
         if free is not None:
             self._texts[free] = str(error)
         count = len(self.messages())

@@ -98,6 +98,15 @@ def test_each_bad_frame_is_named_once_in_the_log(make, monkeypatch):
         assert sum(re.search(pattern, line) is not None for line in lines) == 1
 
 
+def test_a_frame_that_two_workers_note_at_once_takes_one_place():
+    frames = BadFrames(2)
+    frames.add(ValueError('a'))
+    frames._texts[2] = 'a'  # the other worker, which has not seen it there yet
+    frames.add(ValueError('b'))
+    with pytest.raises(RuntimeError, match='3 bad frames, more than max_bad_frames=2:\n  a\n  b\n  c'):
+        frames.add(ValueError('c'))
+
+
 @pytest.mark.parametrize('workers', [0, 2])
 def test_too_many_are_an_error_that_names_the_files_and_the_way_out(make, workers):
     dataset = make(max_bad_frames=3)

@@ -35,7 +35,7 @@ class ThreeSequences:
 @pytest.fixture
 def source(tmp_path):
     def make(lost=True, number=3, **settings):
-        sequences = dict(type='ThreeSequences', folder=str(tmp_path), lost=lost, number=number)
+        sequences = dict(type='ct_mm.ThreeSequences', folder=str(tmp_path), lost=lost, number=number)
         return DATASETS.build(dict(type='ct_mm.ScorePairs', dataset=sequences, **settings))
 
     return make
@@ -80,7 +80,7 @@ def test_the_online_template_lies_near_the_search_frame_on_the_side_of_the_templ
 def test_the_score_reaches_the_samples_and_is_a_function_of_seed_and_draw(source, tmp_path):
     dataset = dict(
         type='ct_mm.PairDataset',
-        sources=[dict(type='ct_mm.ScorePairs', dataset=dict(type='ThreeSequences', folder=str(tmp_path)))],
+        sources=[dict(type='ct_mm.ScorePairs', dataset=dict(type='ct_mm.ThreeSequences', folder=str(tmp_path)))],
         pipeline=[dict(type='ct_mm.CropPair', template_size=32, search_size=64, center_jitter=1.0),
                   dict(type='ct_mm.PackTrackInputs')])
     source()

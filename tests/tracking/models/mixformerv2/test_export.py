@@ -33,8 +33,8 @@ def track(tracker, frames):
 @pytest.mark.parametrize('file_format', FORMATS)
 def test_a_file_tracks_as_the_module(tracker, frames, tmp_path, file_format):
     from ct_mm.deployment.export.export_tracker import export_tracker
-    if file_format in ('onnx', 'openvino'):
-        pytest.importorskip('onnxruntime' if file_format == 'onnx' else 'openvino')
+    for package in dict(onnx=('onnx', 'onnxscript', 'onnxruntime'), openvino=('openvino', )).get(file_format, ()):
+        pytest.importorskip(package)
     path = tmp_path / f'tracker{FORMATS[file_format]}'
     export_tracker(tracker, path, file_format)
     exported = init_tracker(path, precision='fp32' if file_format == 'openvino' else None)

@@ -57,6 +57,8 @@ def exported(tracker, folder, **settings):
     """The loops of the exported files."""
     loops = {}
     for file_format, suffix in FORMATS.items():
+        for package in dict(onnx=('onnx', 'onnxscript', 'onnxruntime'), openvino=('openvino', ))[file_format]:
+            pytest.importorskip(package)
         path = folder / f'tracker{suffix}'
         export_tracker(tracker, path, file_format, **settings)
         loops[file_format] = init_tracker(path, precision='fp32' if suffix == '.xml' else None).make_loop()
@@ -143,7 +145,7 @@ def test_several_targets_in_one_call(tmp_path, clip):
                 np.testing.assert_allclose(result.box, loop.step(state, image).box, atol=PIXELS)
 
 
-@pytest.mark.parametrize('loops', ['random_loops', 'trained_loops'])
+@pytest.mark.parametrize('loops', ['random_loops', pytest.param('trained_loops', marks=pytest.mark.slow)])
 @pytest.mark.parametrize('name', ['otb_crossing', 'uav_person12_1', 'davis_car_shadow'])
 def test_real_sequences(request, shared, name, loops):
     folder = SequenceFolder(str(shared / 'data' / 'sequences'))
