@@ -10,8 +10,7 @@ from torch import Tensor, nn
 
 from ct_mm.tracking.evaluation.tracker_cost import count_layers
 from ct_mm.tracking.models import BaseTracker
-from ct_mm.tracking.models.module_session import ModuleSession
-from ct_mm.tracking.runtime.model_card import ModelCard
+from ct_mm.tracking.runtime.model_card import TEMPLATE_ROLES, ModelCard
 
 
 class DeployedNetwork(nn.Module):
@@ -61,18 +60,13 @@ class DeployedNetwork(nn.Module):
         """
         named = {each.name: value for each, value in zip(self.card.inputs, inputs, strict=True)}
         prepared = [each.name for each in self.card.inputs if each.role == 'prepared']
-        shown = {each.name: named[each.name] for each in self.card.inputs
-                 if each.role in ('template', 'templates', 'template_mask')}
+        shown = {each.name: named[each.name] for each in self.card.inputs if each.role in TEMPLATE_ROLES}
         if not prepared:
             outputs = self.network.network(named)
         else:  # the prepared tensors take the templates' place, and are outputs that need nothing else
             rest = {name: value for name, value in named.items() if name not in shown}
             outputs = {**self.network.network(rest), **self.network.prepare_raw(shown)}
         return tuple(outputs[name] for name in self.card.outputs)
-
-    def session(self) -> ModuleSession:
-        """Returns a session that runs this network in PyTorch."""
-        return ModuleSession(self.network)
 
 
 def check_finite(tracker: nn.Module) -> None:

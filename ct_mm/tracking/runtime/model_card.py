@@ -15,7 +15,9 @@ CARD_KEY = 'ct_mm'
 BOX, SCORE = 'box', 'score'
 #: Optional output: the score of the box after the window.
 RESPONSE = 'response'
-ROLES = ('search', 'template', 'templates', 'template_mask', 'carried', 'prepared')
+#: Roles of what is made of templates alone.
+TEMPLATE_ROLES = ('template', 'templates', 'template_mask')
+ROLES = ('search', *TEMPLATE_ROLES, 'carried', 'prepared')
 _VERSION = 2
 _MAX_LENGTH = 10**5
 _MAX_ELEMENTS = 2**28
@@ -179,7 +181,7 @@ class ModelCard:
                          f'{_VERSION}); export the tracker again')
 
 
-_IMAGE_ROLES = ('search', 'template', 'templates', 'template_mask')
+_IMAGE_ROLES = ('search', *TEMPLATE_ROLES)
 
 
 def _images(geometry: Geometry, memory: Memory) -> tuple[NetworkInput, ...]:

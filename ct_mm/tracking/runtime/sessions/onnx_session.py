@@ -52,17 +52,19 @@ class OnnxSession:
         self.version = onnxruntime.__version__
         #: Whether it takes several targets at once.
         self.batched = all(type(each.shape[0]) is not int for each in session.get_inputs() if each.shape)
-        self._parts = [session]
+        parts = [session]
         if self.card.prepares:
             prepared = {each.name for each in self.card.inputs if each.role == 'prepared'}
             halves = prepared, set(self.card.outputs) - prepared
             try:
                 model = Path(path).read_bytes()
-                self._parts = [onnxruntime.InferenceSession(
+                parts = [onnxruntime.InferenceSession(
                     onnx_part(model, {self.card.stored_name(name) for name in half}), options,
                     providers=[providers[device]]) for half in halves]
             except Exception as error:  # as above
                 raise ValueError(f'{path} cannot be divided into what is prepared and the rest: {error}') from error
+        self._parts = [(part, *({each.name for each in values} for values in (part.get_inputs(), part.get_outputs())))
+                       for part in parts]
 
     def __repr__(self) -> str:
         return f'ONNX Runtime {self.version}'
@@ -70,12 +72,11 @@ class OnnxSession:
     def __call__(self, inputs: Mapping[str, np.ndarray], outputs: Sequence[str]) -> dict[str, np.ndarray]:
         """Runs the parts of the network that the outputs need; see :class:`Session`."""
         results = {}
-        for part in self._parts:
-            given = {each.name for each in part.get_outputs()}
+        for part, taken, given in self._parts:
             wanted = [name for name in outputs if self.card.stored_name(name) in given]
             if wanted:
-                taken = {each.name: inputs[each.name] for each in part.get_inputs()}
-                results.update(zip(wanted, part.run(list(map(self.card.stored_name, wanted)), taken)))
+                feed = {name: inputs[name] for name in taken}
+                results.update(zip(wanted, part.run(list(map(self.card.stored_name, wanted)), feed)))
         return results
 
     def prepare(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from ct_mm.tracking.runtime.model_card import CARD_KEY, ModelCard
+from ct_mm.tracking.runtime.model_card import CARD_KEY, TEMPLATE_ROLES, ModelCard
 
 #: OpenVINO's names of the precisions.
 PRECISIONS = dict(fp32='f32', bf16='bf16', fp16='f16')
@@ -74,7 +74,7 @@ class OpenVINOSession:
         if not self.card.prepares:
             return [(model, inputs, list(self.card.outputs))]
         prepared = [each.name for each in self.card.inputs if each.role == 'prepared']
-        shown = [each.name for each in self.card.inputs if each.role in ('template', 'templates', 'template_mask')]
+        shown = [each.name for each in self.card.inputs if each.role in TEMPLATE_ROLES]
         halves = ((shown, prepared), ([name for name in inputs if name not in shown],
                                       [name for name in self.card.outputs if name not in prepared]))
         return [(openvino.Model([model.output(self.card.stored_name(name)).node for name in outputs],
